@@ -1,0 +1,14 @@
+"""The node.
+
+cli/         commands: edge, check, demo, keys, …
+app.py       composition root: the only place that knows every concrete part
+config/      TOML → Snapshot; faults with their line; reload
+ingress/     HTTP/1.1 server: listeners, connections, drain                       (shell)
+serve/       pipeline.py: one request, one way; streaming                         (shell)
+dialects/    OpenAI, Anthropic, Gemini, Azure: facts, usage, errors               (pure)
+policy/      who may, and now?                                                    (pure)
+routing/     which paths, in which order                                          (pure)
+attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
+observe/     metrics and the request log                                          (shell)
+control/     admin listener                                                       (shell)
+"""

@@ -1,0 +1,179 @@
+"""The configuration as frozen values. A `Snapshot` is one generation of it: read by reference, never changed.
+
+Times are seconds; sizes carry their unit in the name. Defaults are the product's defaults: `Snapshot()` alone is the
+node that `farline edge` without a file runs (see `edge.config.presets` for the providers it knows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transport.path import Line, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A resolved secret. `ref` is how the file names it (`env:NAME`, `file:PATH`); the value never prints."""
+
+    ref: str
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: `host:port`, `[v6]:port`, or `unix:/path` (then port is 0 and host the path)."""
+
+    host: str
+    port: int
+    unix: bool = False
+
+    def __str__(self) -> str:
+        if self.unix:
+            return f"unix:{self.host}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """[node]"""
+
+    name: str = "edge"
+    role: str = "edge"
+    region: str = ""
+    location: tuple[float, float] | None = None  # latitude, longitude in degrees
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Server certificate chain and key, PEM paths."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """[listen]"""
+
+    data: tuple[Address, ...] = (Address("127.0.0.1", 8080),)
+    admin: Address | None = Address("127.0.0.1", 8081)
+    tls: TlsFiles | None = None
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """[[provider.endpoint]]: one base URL of a provider. `base_path` has no trailing slash."""
+
+    id: str
+    provider: str
+    url: str
+    host: str
+    port: int
+    tls: bool
+    base_path: str = ""
+    region: str = ""
+    protocols: tuple[Protocol, ...] = (Protocol.H2, Protocol.H1)
+    credential: Secret | None = None  # overrides the provider's
+    ca_file: str | None = None
+    keep_warm: int = 0
+    max_connections: int = 256
+    weight: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """[[provider]]: `dialect` is openai, anthropic, gemini, azure or generic.
+
+    `credential` None means "client": the caller's own credentials are passed through.
+    """
+
+    id: str
+    dialect: str
+    endpoints: tuple[Endpoint, ...]
+    credential: Secret | None = None
+    on_client_gone: str = "cancel"  # cancel | drain
+    headers: tuple[tuple[str, str], ...] = ()  # added to every request (never farline's own)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """[[model]]: which provider serves a model on the unified routes; `upstream` renames it there."""
+
+    name: str
+    provider: str
+    upstream: str | None = None
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """[routing]"""
+
+    policy: str = "weighted"  # best | weighted | redundant
+    race_after_ms: float = 250.0  # a cold dial gets a rival on the next line after this long
+    max_attempts: int = 4  # requests sent upstream for one client request, in all
+    max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
+    retry_budget_ratio: float = 0.2  # retries per request, averaged over ten seconds
+    retry_budget_floor: float = 10.0  # retries per second that are always allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """[timeouts], seconds"""
+
+    connect: float = 5.0
+    first_byte_stream: float = 60.0  # from the request's end to a stream's first body byte
+    first_byte: float = 600.0  # the same for replies that aren't streamed
+    idle: float = 120.0  # between two chunks of a reply
+    total: float = 3600.0
+    commit_hold: float = 30.0  # longest time a stream's head is held back waiting for its first byte
+    keepalive: float = 15.0  # silence on a committed stream after which the dialect's keep-alive is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """[limits]"""
+
+    header_bytes: int = 64 * 1024
+    body_bytes: int = 2 * 1024**3
+    replay_bytes: int = 8 * 1024**2  # longest body kept so that another attempt can be made
+    client_header_seconds: float = 10.0  # from a request's first byte to its whole head
+    client_body_seconds: float = 30.0  # longest silence inside a request body
+    client_idle_seconds: float = 75.0  # kept-alive connection without a request
+    client_write_seconds: float = 60.0  # a client that reads nothing for this long is gone
+    drain_seconds: float = 60.0  # after SIGTERM, for streams to finish
+    max_connections: int = 20_000
+    max_in_flight: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """[[key]]: who may use this node. Only the SHA-256 of the key is kept. Empty lists allow everything."""
+
+    id: str
+    sha256: str
+    providers: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    may_choose_line: bool = False
+    max_in_flight: int = 0  # 0: no bound of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One generation of the whole configuration."""
+
+    generation: int = 1
+    source: str | None = None  # the file, None for built-in defaults
+    node: Node = Node()
+    listen: Listen = Listen()
+    lines: tuple[Line, ...] = (Line("direct"),)
+    providers: tuple[Provider, ...] = ()
+    models: tuple[Model, ...] = ()
+    keys: tuple[ClientKey, ...] = ()
+    routing: Routing = Routing()
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()

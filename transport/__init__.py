@@ -1,0 +1,10 @@
+"""Getting bytes to a far end and back over a chosen line.
+
+    failure.py      what went wrong, whose fault, may it be sent again
+    message.py      heads and hop-by-hop rules
+    path.py         Line, Target, Path: values that say where
+    exchange.py     Connection / Exchange / ResponseSink: the seam above every protocol
+    connector.py    Connector: what the edge asks of the pools; TransportObserver: what it hears back
+
+Pure modules stand at this level; everything that touches asyncio, sockets, ssl or clocks lives in `transport.aio`.
+"""

@@ -1,0 +1,54 @@
+"""What the edge asks of the transport layer: a connection with a free slot on a path, warm if there is one."""
+
+from __future__ import annotations
+
+from typing import Protocol as Interface
+
+from transport.exchange import Connection
+from transport.failure import Failure
+from transport.path import Path, Protocol
+
+
+class Connector(Interface):
+    """Pools of connections per (line, target, protocol), seen from above."""
+
+    def take(self, path: Path, only: Protocol | None = None) -> Connection | None:
+        """A warm connection with a slot reserved for the caller, or None. Never waits, never dials.
+
+        `only` restricts the protocol (a WebSocket upgrade needs HTTP/1.1). The caller must `open` or `release`.
+        """
+
+    async def connect(self, path: Path, only: Protocol | None = None) -> Connection:
+        """Like `take`, dialing if need be: races address families, falls back h3 → h2 → http/1.1.
+
+        Raises:
+            TransportError: nothing could be dialed within the connect timeout; origin LINE or ENDPOINT, verdict SAFE.
+        Cancelling it does not waste a dial that is under way: the connection joins the pool when it is up.
+        """
+
+
+class TransportObserver(Interface):
+    """Passive observations, called by the shells as they happen; must return at once."""
+
+    def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None:
+        """A connection is up: `seconds` from the first packet to readiness (TLS included)."""
+
+    def on_dial_failed(self, path: Path, failure: Failure) -> None: ...
+
+    def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None:
+        """A connection ended; `failure` None when we or the peer closed it in order."""
+
+    def on_round_trip(self, path: Path, seconds: float) -> None:
+        """A PING was answered, or the kernel's smoothed RTT was sampled."""
+
+
+class NullObserver:
+    """Observes nothing."""
+
+    def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None: ...
+
+    def on_dial_failed(self, path: Path, failure: Failure) -> None: ...
+
+    def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None: ...
+
+    def on_round_trip(self, path: Path, seconds: float) -> None: ...

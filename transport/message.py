@@ -1,0 +1,63 @@
+"""Heads of HTTP messages, independent of the protocol version, and the hop-by-hop rules of RFC 9110 §7.6.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Headers = list[tuple[bytes, bytes]]
+"""Field lines in wire order; names are lower-case, values are raw bytes without surrounding white space."""
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request's head. `target` is origin-form (`/v1/…?q`), `authority` what goes into Host or :authority."""
+
+    method: bytes
+    target: bytes
+    authority: bytes
+    headers: Headers
+    scheme: bytes = b"https"
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A final response's head, or a 101 that turns the exchange into a tunnel. Interim 1xx heads are not delivered."""
+
+    status: int
+    headers: Headers
+
+
+def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """The first value of `name` (lower-case), or None."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """The headers that a proxy forwards: without hop-by-hop fields and those that `Connection` names."""
+    listed = header(headers, b"connection")
+    if listed is None:
+        return [pair for pair in headers if pair[0] not in HOP_BY_HOP]
+    named: set[bytes] = set()
+    for key, value in headers:
+        if key == b"connection":
+            named.update(token.strip().lower() for token in value.split(b","))
+    return [pair for pair in headers if pair[0] not in HOP_BY_HOP and pair[0] not in named]
