@@ -52,3 +52,19 @@ class NullObserver:
     def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None: ...
 
     def on_round_trip(self, path: Path, seconds: float) -> None: ...
+
+
+class ConnectionOwner(Interface):
+    """What a connection tells the pool that owns it. Called on the event loop, never from inside `open`."""
+
+    def on_slot_free(self, connection: Connection) -> None:
+        """An exchange ended, or the peer raised its stream limit: `has_slot` may be true again."""
+
+    def on_draining(self, connection: Connection) -> None:
+        """No new exchanges (GOAWAY, `connection: close`); those open go on."""
+
+    def on_lost(self, connection: Connection, failure: Failure | None) -> None:
+        """The connection is closed. `failure` None: in order. Its exchanges have been told already."""
+
+    def on_round_trip(self, connection: Connection, seconds: float) -> None:
+        """A PING was answered."""
