@@ -1,0 +1,5 @@
+"""Which paths a request may take, and in which order.
+
+candidates.py   the ranked paths of one request, from a Snapshot and a HealthView
+selector.py     Selector: the order of lines; Weighted is the policy of operator weights
+"""

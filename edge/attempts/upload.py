@@ -1,0 +1,115 @@
+"""The request body on its way up: kept for another attempt while it is short, streamed with back-pressure if not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.serve.client import ClientExchange
+from transport.exchange import Exchange
+
+
+class Upload:
+    """A request body as a BodySink, feeding one exchange at a time.
+
+    Up to `replay_bytes` of it are kept, so that a further attempt can start from the beginning. A longer body is
+    let go as it is sent; `on_dropped` is called once when the first byte can't be sent again. While no exchange is
+    attached the client is paused at the limit, so memory stays bounded whatever the body's length.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_client",
+        "_exchange",
+        "_limit",
+        "_on_dropped",
+        "_on_sent",
+        "_paused",
+        "_size",
+        "complete",
+        "dropped",
+    )
+
+    def __init__(self, client: ClientExchange, prefix: bytes, complete: bool) -> None:
+        self._client = client
+        self._chunks: list[bytes] = [prefix] if prefix else []
+        self._size = len(prefix)
+        self._limit = 0
+        self._exchange: Exchange | None = None
+        self._paused = False
+        self._on_dropped: Callable[[], None] = _nothing
+        self._on_sent: Callable[[], None] = _nothing
+        self.complete = complete
+        self.dropped = False
+
+    @property
+    def size(self) -> int:
+        """Body bytes received so far."""
+        return self._size
+
+    def start(self, replay_bytes: int, on_dropped: Callable[[], None]) -> None:
+        """The rest of the body flows from now on (nothing to do for one that is complete)."""
+        self._limit = replay_bytes
+        self._on_dropped = on_dropped
+        if not self.complete:
+            self._client.stream_body(self)
+
+    def take(self) -> bytes | None:
+        """What is held, as the first bytes for a new exchange."""
+        if not self._chunks:
+            return None
+        if len(self._chunks) > 1:
+            self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]
+
+    def attach(self, exchange: Exchange, on_sent: Callable[[], None]) -> None:
+        """What comes next goes to `exchange`, which already has what `take` returned. `on_sent`: all has gone."""
+        if self.complete:
+            on_sent()
+            return
+        self._exchange = exchange
+        self._on_sent = on_sent
+        self._drop_if_long()
+        self.writable()
+
+    def detach(self) -> None:
+        """The exchange is over; keep what comes for the next one."""
+        self._exchange = None
+        self._on_sent = _nothing
+
+    def writable(self) -> None:
+        """The exchange takes bytes again."""
+        if self._paused:
+            self._paused = False
+            self._client.resume_body()
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        exchange = self._exchange
+        if not self.dropped:
+            self._chunks.append(data)
+        if exchange is None:
+            self._pause_if(self._size > self._limit)
+            return
+        self._drop_if_long()
+        self._pause_if(not exchange.send(data))
+
+    def on_body_end(self) -> None:
+        self.complete = True
+        if self._exchange is not None:
+            self._exchange.end()
+            self._on_sent()
+
+    def _drop_if_long(self) -> None:
+        if self._size > self._limit and not self.dropped:
+            self.dropped = True
+            self._chunks.clear()
+            self._on_dropped()
+
+    def _pause_if(self, full: bool) -> None:
+        if full and not self._paused:
+            self._paused = True
+            self._client.pause_body()
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""

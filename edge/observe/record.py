@@ -1,0 +1,84 @@
+"""Everything known about one request. Filled in as it passes through the pipeline; read once, in its `finally`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.dialects.facts import Facts, Usage
+from transport.failure import Failure
+from transport.path import Path
+
+
+@dataclass(slots=True)
+class AttemptTrace:
+    """One attempt, for the log: where, how it ended, why."""
+
+    path: Path
+    outcome: str
+    status: int | None
+    code: str | None
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """Times are monotonic seconds; byte counts are of bodies."""
+
+    id: str
+    received_at: float
+    peer: str
+    method: str
+    route: str  # the target without its query
+    principal: str = ""
+    provider: str = ""
+    dialect: str = ""
+    priority: str = "interactive"
+    facts: Facts | None = None
+    path: Path | None = None
+    protocol: str = ""
+    attempts: list[AttemptTrace] = field(default_factory=list)
+    failovers: list[str] = field(default_factory=list)
+    status: int = 0
+    routed_at: float | None = None
+    sent_at: float | None = None
+    first_byte_at: float | None = None
+    ended_at: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    usage: Usage = field(default_factory=Usage)
+    undelivered_tokens: int = 0
+    client_left: bool = False
+    failure: Failure | None = None
+
+    def summary(self) -> dict[str, object]:
+        """The log line's members: nothing secret, nothing of any body."""
+        facts = self.facts
+        return {
+            "request": self.id,
+            "peer": self.peer,
+            "method": self.method,
+            "route": self.route,
+            "principal": self.principal,
+            "provider": self.provider,
+            "operation": facts.operation if facts else None,
+            "model": facts.model if facts else None,
+            "streaming": facts.streaming if facts else None,
+            "status": self.status,
+            "path": str(self.path) if self.path else None,
+            "protocol": self.protocol or None,
+            "attempts": [
+                {"path": str(a.path), "outcome": a.outcome, "status": a.status, "code": a.code} for a in self.attempts
+            ],
+            "failovers": self.failovers,
+            "duration_ms": _ms(self.received_at, self.ended_at),
+            "ttfb_ms": _ms(self.received_at, self.first_byte_at),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "tokens": {"input": self.usage.input, "output": self.usage.output, "cached": self.usage.cached},
+            "client_left": self.client_left,
+            "failure": self.failure.code if self.failure else None,
+            "detail": self.failure.detail if self.failure else None,
+        }
+
+
+def _ms(start: float, end: float | None) -> float | None:
+    return None if end is None else round((end - start) * 1000, 2)

@@ -1,0 +1,322 @@
+"""One request, one way. `_Run.serve` shows the steps as lines, each with why it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.attempts.budget import RetryBudget
+from edge.attempts.machine import AttemptMachine, AttemptPolicy
+from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp, Tasks
+from edge.attempts.upload import Upload
+from edge.config.model import Provider, Snapshot
+from edge.dialects import by_name
+from edge.dialects.facts import Dialect, Facts
+from edge.dialects.routes import dialect_of, split_prefix
+from edge.observe.record import AttemptTrace, RequestRecord
+from edge.policy.access import Principal
+from edge.policy.permits import Permits
+from edge.routing.candidates import all_down, rank
+from edge.routing.selector import Selector
+from edge.serve.client import ClientExchange, ClientFault, ClientGone
+from edge.serve.reply import error_reply, forwarded, request_head, returned, status_of
+from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
+from edge.serve.tables import Tables
+from health.board import HealthBoard
+from transport.connector import Connector
+from transport.failure import Code, Failure, Origin, Verdict
+from transport.message import Headers, header
+from transport.path import Line, Path
+
+PRIORITIES = frozenset(("realtime", "interactive", "batch"))
+PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
+HOPELESS_DIAL_SECONDS = 1.0  # with every line ejected: time to find out whether one has come back
+
+
+class Refused(Exception):
+    """The edge itself answers: `status` and `failure` go to the client in its dialect."""
+
+    def __init__(self, status: int, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.status = status
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """What every request shares; the composition root makes it. `tables` is swapped on reload, requests keep theirs."""
+
+    tables: Tables
+    connector: Connector
+    selector: Selector
+    board: HealthBoard
+    permits: Permits
+    budget: RetryBudget
+    sweep: Sweep
+    observer: AttemptObserver
+    gaps: GapObserver
+    tasks: Tasks
+    account: Callable[[RequestRecord], None]
+    request_ids: Callable[[], str]
+
+    async def serve(self, client: ClientExchange) -> None:
+        """Serves one client request. Raises nothing that is the client's or the far end's fault."""
+        await _Run(self, client).serve()
+
+
+class _Run:
+    """One request on its way. Steps read what the steps before them set."""
+
+    def __init__(self, shared: Pipeline, client: ClientExchange) -> None:
+        self.shared = shared
+        self.client = client
+        self.tables = shared.tables  # one generation for the whole request, whatever is reloaded meanwhile
+        self.loop = asyncio.get_running_loop()
+        self.record = _record(client, shared.request_ids())
+        self.dialect: Dialect = by_name("openai")  # until routing knows better
+        self.routed_to: Provider | None = None  # by prefix; None on a unified route
+        self.rest = client.target
+        self.principal: Principal | None = None
+        self.provider: Provider
+        self.facts: Facts
+        self.candidates: tuple[Path, ...]
+        self.policy: AttemptPolicy
+        self.upload: Upload
+
+    async def serve(self) -> None:
+        record = self.record
+        try:
+            self._route()  # by prefix and path, first of all: errors must be in the caller's dialect
+            self._admit()  # who may, and now? before the body, so that a stranger costs us no memory
+            await self._understand()  # what is asked? needs the start of the body
+            self._plan()  # which paths, in which order?
+            await self._attempt()  # launch, race, fail over; COMMIT exactly once; the reply flows to its end
+        except Refused as refused:
+            self._reply_error(refused.status, refused.failure)
+        except GaveUp as gave_up:
+            self._reply_error(status_of(gave_up.failure), gave_up.failure)
+        except ClientGone:
+            self._client_left()
+        except ClientFault as fault:
+            self._reply_error(fault.status, Failure(Origin.CLIENT, Verdict.SAFE, Code.HTTP_REQUEST_ERROR, str(fault)))
+        finally:
+            if self.principal is not None:
+                self.shared.permits.release(self.principal)
+            record.ended_at = self.loop.time()
+            self.shared.account(record)
+
+    # --- 1 ingress: where does the target lead? ---
+
+    def _route(self) -> None:
+        tables, client, record = self.tables, self.client, self.record
+        provider_id, self.rest = split_prefix(client.target, tables.providers)
+        if provider_id is not None:
+            self.routed_to, self.dialect = tables.providers[provider_id], tables.dialects[provider_id]
+            record.provider = provider_id
+            return
+        name = dialect_of(client.method, self.rest, client.headers)
+        if name is None or name not in tables.by_dialect:
+            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, f"no provider at {record.route}"))
+        self.dialect = by_name(name)
+
+    # --- 2 policy: who, may, and now? ---
+
+    def _admit(self) -> None:
+        tables, permits = self.tables, self.shared.permits
+        principal = tables.keys.identify(self._presented_key())
+        if principal is None:
+            raise Refused(401, _ours(Code.HTTP_REQUEST_DENIED, "this key is not known here"))
+        self.record.principal = principal.id
+        self.record.priority = self._priority()
+        limit = tables.snapshot.limits.max_in_flight
+        if not permits.take(principal, limit):
+            full = permits.in_flight >= limit
+            raise Refused(503 if full else 429, _ours(Code.OVERLOADED, "too many requests in flight"))
+        self.principal = principal
+
+    def _presented_key(self) -> str | None:
+        """The caller's farline key: in its own header, or where the caller's SDK puts its API key."""
+        presented = header(self.client.headers, b"x-farline-key")
+        if presented is not None:
+            return presented.decode("latin-1")
+        return self.dialect.credential_of(self.client.headers, self.rest)
+
+    def _priority(self) -> str:
+        value = header(self.client.headers, b"x-farline-priority")
+        if value is None:
+            return "interactive"
+        name = value.decode("latin-1")
+        if name not in PRIORITIES:
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-priority: realtime, interactive or batch"))
+        return name
+
+    # --- 3 dialect: what is asked? ---
+
+    async def _understand(self) -> None:
+        client, record = self.client, self.record
+        prefix, complete = await client.read_body(PREFIX_BYTES)
+        self.upload = Upload(client, prefix, complete)
+        record.bytes_in = len(prefix)
+        facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
+        provider = self.routed_to or self.tables.provider_for(self.dialect.name, facts.model)
+        if provider is None:
+            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
+        self.provider = provider
+        record.provider, record.facts = provider.id, facts
+        assert self.principal is not None
+        if not self.principal.may_use(provider.id, facts.model):
+            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
+        if header(client.headers, b"x-farline-data-class") == b"sensitive":
+            # Fails closed: only a local pool may answer these, and this node has none.
+            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
+
+    # --- 5 routing: which paths, in which order? ---
+
+    def _plan(self) -> None:
+        view = self.shared.board.view(self.loop.time())
+        lines = self._lines()
+        self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
+        self.policy = _policy(self.tables.snapshot, self.facts, all_down(lines, view))
+
+    def _lines(self) -> tuple[Line, ...]:
+        wanted = header(self.client.headers, b"x-farline-line")
+        if wanted is None:
+            return self.tables.snapshot.lines
+        assert self.principal is not None
+        if not self.principal.may_choose_line:
+            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+        line = self.tables.lines.get(wanted.decode("latin-1"))
+        if line is None:
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
+        return (line,)
+
+    # --- 6 attempts, 7 commit, 8 streaming ---
+
+    async def _attempt(self) -> None:
+        shared, client, upload = self.shared, self.client, self.upload
+        headers = forwarded(client.headers)
+        if upload.complete:
+            headers = _with_length(headers, upload.size, client.expects_body)
+        machine = AttemptMachine(self.candidates, self.policy, shared.budget)
+        stream = self._new_stream()
+        runner = AttemptRunner(
+            machine,
+            shared.connector,
+            upload,
+            head_for=lambda path: request_head(
+                client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect
+            ),
+            commit=lambda sink: self._commit(sink, stream, len(machine.attempts)),
+            observer=shared.observer,
+            tasks=shared.tasks,
+        )
+        self.record.routed_at = self.loop.time()
+        client.watch(_Leaver(runner.leave))
+        try:
+            await runner.run(self.tables.snapshot.limits.replay_bytes)
+            await stream.finished()
+        finally:
+            shared.sweep.remove(stream)
+            client.watch(None)
+            _note(self.record, machine, stream, upload)
+
+    def _new_stream(self) -> ReplyStream:
+        timeouts = self.tables.snapshot.timeouts
+        policy = StreamPolicy(timeouts.idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
+        return ReplyStream(self.client, self.dialect, policy, self.record.id, self.loop, self.shared.gaps)
+
+    def _commit(self, sink: AttemptSink, stream: ReplyStream, attempts: int) -> None:
+        """The head goes to the client; from here on the reply flows from socket to socket by itself."""
+        record, head = self.record, sink.head
+        record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
+        record.sent_at, record.first_byte_at = sink.sent_at, self.loop.time()
+        meter = self.dialect.meter(self.facts, head.status, head.headers)
+        stream.begin(sink.exchange, head.status, returned(head.headers, record, sink.path, attempts), meter)
+        self.client.watch(stream)
+        self.shared.sweep.add(stream)
+        sink.deliver_to(stream)
+
+    # --- replies of our own ---
+
+    def _reply_error(self, status: int, failure: Failure) -> None:
+        self.record.failure = failure
+        if self.client.is_gone:
+            self._client_left()
+            return
+        self.record.status = status
+        headers, body = error_reply(status, failure, self.record, self.dialect, len(self.record.attempts))
+        self.client.start(status, headers)
+        self.client.write(body)
+        self.client.end()
+
+    def _client_left(self) -> None:
+        self.record.client_left, self.record.status = True, ClientGone.status
+
+
+class _Leaver:
+    """Watches the client while nothing is committed yet."""
+
+    __slots__ = ("_leave",)
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
+
+    def on_client_gone(self) -> None:
+        self._leave()
+
+    def on_client_slow(self) -> None:
+        """Nothing is being written yet."""
+
+    def on_client_ready(self) -> None:
+        """Nothing is being written yet."""
+
+
+def _record(client: ClientExchange, request_id: str) -> RequestRecord:
+    path, _, _ = client.target.partition(b"?")  # queries can hold keys
+    return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
+
+
+def _policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
+    """The limits of this request's attempts, from the configuration and from what the client said of its patience."""
+    routing, timeouts = snapshot.routing, snapshot.timeouts
+    first_byte = timeouts.first_byte_stream if facts.streaming else timeouts.first_byte
+    if facts.patience is not None:
+        first_byte = min(first_byte, facts.patience * 0.9)  # time for another attempt or an honest error
+    return AttemptPolicy(
+        repeat=facts.repeat,
+        max_attempts=routing.max_attempts,
+        max_billed_replays=routing.max_billed_replays,
+        race_after=routing.race_after_ms / 1000,
+        dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
+        first_byte=first_byte,
+        commit_hold=timeouts.commit_hold,
+        total=timeouts.total,
+    )
+
+
+def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
+    """What the attempts and the stream know, into the record."""
+    record.attempts = [
+        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
+    ]
+    record.failovers = machine.failovers
+    record.bytes_in = upload.size
+    record.bytes_out = stream.bytes_out
+    record.failure = stream.failure
+    if stream.has_begun:
+        record.usage = stream.meter.usage()
+        record.client_left = stream.client_left
+        if stream.client_left:
+            record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
+
+
+def _with_length(headers: Headers, size: int, expects_body: bool) -> Headers:
+    """A body that is wholly there goes up with its length, however it came in."""
+    if not expects_body or header(headers, b"content-length") is not None:
+        return headers
+    return [*headers, (b"content-length", b"%d" % size)]
+
+
+def _ours(code: str, detail: str) -> Failure:
+    return Failure(Origin.EDGE, Verdict.SAFE, code, detail)

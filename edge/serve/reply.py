@@ -1,0 +1,109 @@
+"""Heads of replies and requests as they cross the edge: what is added, what is taken away; our own error replies."""
+
+from __future__ import annotations
+
+from edge.dialects.facts import Dialect
+from edge.observe.record import RequestRecord
+from edge.serve.tables import Upstream
+from transport.failure import Code, Failure
+from transport.message import Headers, RequestHead, end_to_end
+from transport.path import Path
+
+_NOT_FORWARDED = frozenset((b"host", b"expect"))
+_NOT_RETURNED = frozenset((b"alt-svc", b"strict-transport-security"))  # they speak of the provider's origin, not ours
+_OURS = b"x-farline-"
+
+_TIMEOUTS = frozenset((Code.HTTP_RESPONSE_TIMEOUT, Code.DEADLINE, Code.CONNECTION_READ_TIMEOUT, Code.IDLE_TIMEOUT))
+_NOTHING_REACHED = frozenset(
+    (
+        Code.DESTINATION_UNAVAILABLE,
+        Code.DESTINATION_IP_UNROUTABLE,
+        Code.CONNECTION_REFUSED,
+        Code.CONNECTION_TIMEOUT,
+        Code.CONNECTION_LIMIT_REACHED,
+        Code.DNS_ERROR,
+        Code.DNS_TIMEOUT,
+        Code.LINE_PROXY_ERROR,
+        Code.OVERLOADED,
+    )
+)
+
+
+def status_of(failure: Failure) -> int:
+    """The HTTP status of a failure that becomes our own reply (RFC 9209 §2.3 recommends one for each type)."""
+    if failure.code in _TIMEOUTS:
+        return 504
+    return 503 if failure.code in _NOTHING_REACHED else 502
+
+
+def proxy_status(failure: Failure) -> bytes:
+    """The `Proxy-Status` value for a failure (RFC 9209 §2)."""
+    details = failure.detail.replace("\\", " ").replace('"', "'").encode("ascii", "replace")
+    standard = failure.code.encode() if failure.code in _STANDARD else b"proxy_internal_error"
+    extra = b"" if failure.code in _STANDARD else b"; farline-error=" + failure.code.encode()
+    return b"farline; error=" + standard + extra + (b'; details="' + details + b'"' if details else b"")
+
+
+_OWN = {
+    Code.CLIENT_GONE,
+    Code.LINE_PROXY_ERROR,
+    Code.STREAM_REFUSED,
+    Code.STREAM_RESET,
+    Code.IDLE_TIMEOUT,
+    Code.DEADLINE,
+    Code.OVERLOADED,
+}
+_STANDARD = {value for name, value in vars(Code).items() if name.isupper()} - _OWN
+
+
+def request_head(method: bytes, rest: bytes, headers: Headers, upstream: Upstream, dialect: Dialect) -> RequestHead:
+    """The request as this endpoint is to see it. `rest` is the target without the provider's prefix."""
+    if upstream.credential is not None:
+        headers, rest = dialect.authorize(headers, rest, upstream.credential)
+    if upstream.headers:
+        replaced = {name for name, _ in upstream.headers}
+        headers = [pair for pair in headers if pair[0] not in replaced] + upstream.headers
+    return RequestHead(method, upstream.base_path + rest, upstream.authority, headers, upstream.scheme)
+
+
+def forwarded(headers: Headers) -> Headers:
+    """The client's end-to-end headers without Host, Expect and farline's own."""
+    return [pair for pair in end_to_end(headers) if pair[0] not in _NOT_FORWARDED and not pair[0].startswith(_OURS)]
+
+
+def returned(headers: Headers, record: RequestRecord, path: Path, attempts: int) -> Headers:
+    """The provider's end-to-end headers and the edge's own."""
+    kept = [pair for pair in end_to_end(headers) if pair[0] not in _NOT_RETURNED]
+    kept.append((b"x-farline-request-id", record.id.encode()))
+    kept.append((b"x-farline-path", str(path).encode()))
+    kept.append((b"x-farline-attempts", b"%d" % attempts))
+    kept.append((b"x-farline-cache", b"bypass"))
+    kept.append((b"server-timing", server_timing(record)))
+    return kept
+
+
+def server_timing(record: RequestRecord) -> bytes:
+    """Where the time went, in milliseconds (W3C Server Timing): in the edge, getting a connection, at the far end."""
+    routed = record.routed_at or record.received_at
+    sent = record.sent_at or routed
+    first = record.first_byte_at or sent
+    return b"edge;dur=%.1f, connect;dur=%.1f, provider;dur=%.1f" % (
+        (routed - record.received_at) * 1000,
+        (sent - routed) * 1000,
+        (first - sent) * 1000,
+    )
+
+
+def error_reply(
+    status: int, failure: Failure, record: RequestRecord, dialect: Dialect, attempts: int
+) -> tuple[Headers, bytes]:
+    """A whole error reply in the caller's dialect."""
+    headers, body = dialect.error(status, failure, record.id)
+    named = {name for name, _ in headers}
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    if status in (429, 503) and b"retry-after" not in named:
+        headers.append((b"retry-after", b"1"))
+    headers.append((b"proxy-status", proxy_status(failure)))
+    headers.append((b"x-farline-request-id", record.id.encode()))
+    headers.append((b"x-farline-attempts", b"%d" % attempts))
+    return headers, body

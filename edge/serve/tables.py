@@ -1,0 +1,90 @@
+"""A Snapshot indexed for the pipeline: made once per reload, read by every request, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.config.model import Endpoint, Model, Provider, Snapshot
+from edge.dialects import by_name
+from edge.dialects.facts import Dialect
+from edge.policy.access import KeyRing
+from transport.message import Headers
+from transport.path import Line, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An endpoint, ready for use: what of each request's head is the same every time."""
+
+    endpoint: Endpoint
+    target: Target
+    authority: bytes
+    scheme: bytes
+    base_path: bytes
+    credential: str | None = field(repr=False)
+    headers: Headers
+
+    @classmethod
+    def of(cls, provider: Provider, endpoint: Endpoint) -> Upstream:
+        target = Target(
+            id=endpoint.id,
+            host=endpoint.host,
+            port=endpoint.port,
+            tls=endpoint.tls,
+            protocols=endpoint.protocols,
+            ca_file=endpoint.ca_file,
+            keep_warm=endpoint.keep_warm,
+            max_connections=endpoint.max_connections,
+        )
+        secret = endpoint.credential or provider.credential
+        return cls(
+            endpoint,
+            target,
+            target.authority.encode(),
+            b"https" if endpoint.tls else b"http",
+            endpoint.base_path.encode(),
+            secret.value if secret is not None else None,
+            [(name.lower().encode(), value.encode()) for name, value in provider.headers],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Lookups by id, and what can be derived once."""
+
+    snapshot: Snapshot
+    keys: KeyRing
+    providers: dict[str, Provider]
+    dialects: dict[str, Dialect]  # by provider id
+    upstreams: dict[str, Upstream]  # by endpoint id
+    models: dict[str, Model]
+    lines: dict[str, Line]
+    by_dialect: dict[str, Provider]  # the first provider of each dialect
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Tables:
+        by_dialect: dict[str, Provider] = {}
+        for provider in snapshot.providers:
+            by_dialect.setdefault(provider.dialect, provider)
+        return cls(
+            snapshot,
+            KeyRing(snapshot.keys),
+            {provider.id: provider for provider in snapshot.providers},
+            {provider.id: by_name(provider.dialect) for provider in snapshot.providers},
+            {e.id: Upstream.of(provider, e) for provider in snapshot.providers for e in provider.endpoints},
+            {model.name: model for model in snapshot.models},
+            {line.id: line for line in snapshot.lines},
+            by_dialect,
+        )
+
+    def provider_for(self, dialect: str, model: str | None) -> Provider | None:
+        """Who serves `model` on the unified routes: its [[model]] entry, else the dialect's first provider."""
+        entry = self.models.get(model) if model is not None else None
+        if entry is not None:
+            return self.providers[entry.provider]
+        return self.by_dialect.get(dialect)
+
+    @property
+    def targets(self) -> list[Target]:
+        """The endpoints as the transport sees them."""
+        return [upstream.target for upstream in self.upstreams.values()]

@@ -1,0 +1,331 @@
+"""The attempt machine as a playbook: >> events, << commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.attempts.budget import RetryBudget
+from edge.attempts.machine import (
+    AttemptFailed,
+    AttemptMachine,
+    AttemptPolicy,
+    BodyArrived,
+    BodyDropped,
+    Cancel,
+    ClientLeft,
+    Commit,
+    Connected,
+    Dial,
+    DialFailed,
+    GiveUp,
+    HeadArrived,
+    Outcome,
+    RequestSent,
+    Send,
+    Start,
+    TimerFired,
+    Undial,
+)
+from edge.dialects.facts import Repeat
+from transport.failure import Code, Failure, Origin, Verdict
+from transport.path import Path
+
+A1, B1, C1 = Path("a", "one"), Path("b", "one"), Path("c", "one")
+A2, B2 = Path("a", "two"), Path("b", "two")
+
+RESET = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED)
+REFUSED_STREAM = Failure(Origin.ENDPOINT, Verdict.SAFE, Code.STREAM_REFUSED)
+UNREACHABLE = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
+
+
+def policy(repeat: Repeat = Repeat.BILLED, **changes: float) -> AttemptPolicy:
+    values = {
+        "max_attempts": 4,
+        "max_billed_replays": 1,
+        "race_after": 0.25,
+        "dial_deadline": 5.0,
+        "first_byte": 60.0,
+        "commit_hold": 30.0,
+        "total": 600.0,
+    }
+    return AttemptPolicy(repeat=repeat, **(values | changes))  # type: ignore[arg-type]  # ints and floats mixed
+
+
+def machine(*paths: Path, repeat: Repeat = Repeat.BILLED, budget: float = 100.0, **changes: float) -> AttemptMachine:
+    return AttemptMachine(paths, policy(repeat, **changes), RetryBudget(0.0, budget, 0.0))
+
+
+def test_a_warm_connection_serves_at_once() -> None:
+    m = machine(A1, B1)
+    assert m.handle(Start(), 0.0) == [Dial(A1)]
+    assert m.handle(Connected(A1, warm=True), 0.0) == [Send(1, A1)]
+    assert m.handle(RequestSent(1), 0.0) == []
+    assert m.timer() == 60.0
+    assert m.handle(HeadArrived(1, 200), 0.2) == []
+    assert m.timer() == pytest.approx(30.2)
+    assert m.handle(BodyArrived(1), 0.3) == [Commit(1)]
+    assert m.is_over
+    assert m.timer() is None
+    assert [a.outcome for a in m.attempts] == [Outcome.COMMITTED]
+
+
+def test_cold_dials_race_and_the_loser_is_left_to_join_the_pool() -> None:
+    m = machine(A1, B1, C1)
+    assert m.handle(Start(), 0.0) == [Dial(A1)]
+    assert m.timer() == 0.25
+    assert m.handle(TimerFired(), 0.25) == [Dial(B1)]
+    assert m.handle(TimerFired(), 0.3) == []
+    assert m.handle(Connected(B1, warm=False), 0.4) == [Undial(A1), Send(1, B1)]
+    assert m.handle(Connected(A1, warm=False), 0.5) == [Undial(A1)]
+    assert m.handle(DialFailed(A1, UNREACHABLE), 0.6) == []
+    m.handle(HeadArrived(1, 200), 0.7)
+    assert m.handle(BodyArrived(1), 0.7) == [Commit(1)]
+    assert m.handle(Connected(C1, warm=False), 0.8) == [Undial(C1)]
+
+
+def test_a_failed_dial_moves_on_at_once_and_the_last_one_gives_up() -> None:
+    m = machine(A1, B1)
+    m.handle(Start(), 0.0)
+    assert m.handle(DialFailed(A1, UNREACHABLE), 0.01) == [Dial(B1)]
+    assert m.handle(DialFailed(B1, UNREACHABLE), 0.02) == [GiveUp(UNREACHABLE)]
+    assert m.failovers == [Code.CONNECTION_TIMEOUT, Code.CONNECTION_TIMEOUT]
+
+
+def test_a_failed_dial_waits_for_rivals_under_way() -> None:
+    m = machine(A1, B1)
+    m.handle(Start(), 0.0)
+    m.handle(TimerFired(), 0.25)
+    assert m.handle(DialFailed(A1, UNREACHABLE), 0.3) == []
+    assert m.handle(Connected(B1, warm=False), 0.4) == [Send(1, B1)]
+
+
+def test_dials_have_one_deadline_together() -> None:
+    m = machine(A1, dial_deadline=1.0)
+    m.handle(Start(), 0.0)
+    m.handle(TimerFired(), 0.25)
+    assert m.timer() == 1.0
+    (undial, give_up) = m.handle(TimerFired(), 1.0)
+    assert undial == Undial(A1)
+    assert isinstance(give_up, GiveUp)
+    assert give_up.failure.code == Code.CONNECTION_TIMEOUT
+
+
+def test_no_path_at_all() -> None:
+    m = machine()
+    m.handle(Start(), 0.0)
+    # nothing to dial: the deadline for dials ends it
+    (give_up,) = m.handle(TimerFired(), 5.0)
+    assert isinstance(give_up, GiveUp)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "failure", "moves_on"),
+    [
+        (Repeat.FREE, RESET, True),
+        (Repeat.BILLED, RESET, True),
+        (Repeat.EFFECT, RESET, False),
+        (Repeat.FREE, REFUSED_STREAM, True),
+        (Repeat.BILLED, REFUSED_STREAM, True),
+        (Repeat.EFFECT, REFUSED_STREAM, True),
+    ],
+)
+def test_what_may_be_repeated(repeat: Repeat, failure: Failure, moves_on: bool) -> None:
+    m = machine(A1, B1, repeat=repeat)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    commands = m.handle(AttemptFailed(1, failure), 0.2)
+    assert commands == ([Dial(B1)] if moves_on else [GiveUp(failure)])
+
+
+def test_a_billed_request_of_unknown_fate_is_repeated_once_only() -> None:
+    m = machine(A1, B1, C1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    assert m.handle(AttemptFailed(1, RESET), 0.2) == [Dial(B1)]
+    m.handle(Connected(B1, warm=False), 0.3)
+    assert m.handle(AttemptFailed(2, RESET), 0.4) == [GiveUp(RESET)]
+
+
+def test_the_retry_budget_bounds_repeats() -> None:
+    m = machine(A1, B1, repeat=Repeat.FREE, budget=0.0)
+    m.budget.withdraw(0.0)  # a floor of zero starts with one
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    assert m.handle(AttemptFailed(1, RESET), 0.2) == [GiveUp(RESET)]
+
+
+def test_attempts_are_bounded() -> None:
+    m = machine(A1, B1, C1, repeat=Repeat.FREE, max_attempts=2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    m.handle(AttemptFailed(1, RESET), 0.2)
+    m.handle(Connected(B1, warm=False), 0.3)
+    assert m.handle(AttemptFailed(2, RESET), 0.4) == [GiveUp(RESET)]
+
+
+def test_a_body_that_is_gone_cannot_be_sent_again() -> None:
+    m = machine(A1, B1, repeat=Repeat.FREE)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    assert m.handle(BodyDropped(), 0.15) == []
+    assert m.handle(AttemptFailed(1, REFUSED_STREAM), 0.2) == [GiveUp(REFUSED_STREAM)]
+
+
+def test_a_line_fault_prefers_another_line_even_for_the_next_endpoint() -> None:
+    m = machine(A1, A2, B1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    assert m.handle(AttemptFailed(1, RESET), 0.2) == [Dial(B1)]
+
+
+def test_the_same_line_is_used_when_there_is_no_other() -> None:
+    m = machine(A1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.1)
+    assert m.handle(AttemptFailed(1, RESET), 0.2) == [Dial(A2)]
+
+
+def test_a_reused_connection_that_fails_earns_its_only_path_one_fresh_try() -> None:
+    m = machine(A1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    assert m.handle(AttemptFailed(1, RESET), 0.1) == [Dial(A1)]
+    m.handle(Connected(A1, warm=True), 0.2)
+    assert m.handle(AttemptFailed(2, REFUSED_STREAM), 0.3) == [GiveUp(REFUSED_STREAM)]
+
+
+def test_a_fresh_connection_that_fails_does_not() -> None:
+    m = machine(A1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.0)
+    assert m.handle(AttemptFailed(1, RESET), 0.1) == [GiveUp(RESET)]
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_a_refusal_asks_another_endpoint_and_never_the_same(status: int) -> None:
+    m = machine(A1, B1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    assert m.handle(HeadArrived(1, status), 0.1) == [Dial(A2)]
+    assert m.attempts[0].outcome is Outcome.REFUSED
+    m.handle(Connected(A2, warm=True), 0.1)
+    m.handle(HeadArrived(2, 200), 0.2)
+    assert m.handle(BodyArrived(2), 0.3) == [Cancel(1), Commit(2)]
+
+
+def test_a_refusal_without_another_endpoint_is_the_answer() -> None:
+    m = machine(A1, B1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    assert m.handle(HeadArrived(1, 429), 0.1) == [Commit(1)]
+
+
+def test_a_held_refusal_is_better_than_nothing() -> None:
+    m = machine(A1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 503), 0.1)
+    assert m.handle(BodyArrived(1), 0.1) == []  # the held reply's body: not the live attempt's
+    assert m.handle(DialFailed(A2, UNREACHABLE), 0.2) == [Commit(1)]
+
+
+def test_a_held_refusal_that_breaks_is_forgotten() -> None:
+    m = machine(A1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 503), 0.1)
+    assert m.handle(AttemptFailed(1, RESET), 0.15) == []
+    assert m.handle(DialFailed(A2, UNREACHABLE), 0.2) == [GiveUp(UNREACHABLE)]
+
+
+def test_a_second_refusal_replaces_the_first() -> None:
+    m = machine(A1, A2, Path("a", "three"))
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 503), 0.1)
+    m.handle(Connected(A2, warm=True), 0.1)
+    assert m.handle(HeadArrived(2, 429), 0.2) == [Cancel(1), Dial(Path("a", "three"))]
+
+
+@pytest.mark.parametrize(("repeat", "moves_on"), [(Repeat.FREE, True), (Repeat.BILLED, True), (Repeat.EFFECT, False)])
+def test_a_server_error_is_repeated_elsewhere_under_the_rule_for_unknown(repeat: Repeat, moves_on: bool) -> None:
+    m = machine(A1, A2, repeat=repeat)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    assert m.handle(HeadArrived(1, 500), 0.1) == ([Dial(A2)] if moves_on else [Commit(1)])
+
+
+def test_a_switch_of_protocols_is_committed_on_its_head() -> None:
+    m = machine(A1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.0)
+    assert m.handle(HeadArrived(1, 101), 0.1) == [Commit(1)]
+
+
+def test_silence_before_the_first_byte_fails_over() -> None:
+    m = machine(A1, B1, first_byte=10.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(RequestSent(1), 1.0)
+    assert m.timer() == 11.0
+    assert m.handle(TimerFired(), 10.9) == []
+    assert m.handle(TimerFired(), 11.0) == [Cancel(1), Dial(B1)]
+    assert m.attempts[0].outcome is Outcome.TIMEOUT
+
+
+def test_a_head_without_a_body_is_committed_in_the_end() -> None:
+    m = machine(A1, commit_hold=3.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 200), 1.0)
+    assert m.timer() == 4.0
+    assert m.handle(TimerFired(), 3.9) == []
+    assert m.handle(TimerFired(), 4.0) == [Commit(1)]
+
+
+def test_a_head_that_comes_before_the_body_is_all_sent_stops_the_first_byte_clock() -> None:
+    m = machine(A1, first_byte=5.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 413), 1.0)
+    m.handle(RequestSent(1), 2.0)
+    assert m.attempts[0].first_byte_at is None
+
+
+def test_the_requests_own_deadline() -> None:
+    m = machine(A1, B1, total=7.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(RequestSent(1), 0.0)
+    assert m.timer() == 7.0
+    (cancel, give_up) = m.handle(TimerFired(), 7.0)
+    assert cancel == Cancel(1)
+    assert isinstance(give_up, GiveUp)
+    assert give_up.failure.code == Code.DEADLINE
+
+
+def test_the_client_leaving_lets_go_of_everything() -> None:
+    m = machine(A1, B1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(TimerFired(), 0.25)
+    assert m.handle(ClientLeft(), 0.3) == [Undial(A1), Undial(B1)]
+    assert m.handle(ClientLeft(), 0.4) == []
+    m = machine(A1, A2)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 503), 0.1)
+    m.handle(Connected(A2, warm=True), 0.1)
+    assert m.handle(ClientLeft(), 0.2) == [Cancel(2), Cancel(1)]
+    assert [a.outcome for a in m.attempts] == [Outcome.REFUSED, Outcome.CANCELLED]
+
+
+def test_late_news_is_ignored() -> None:
+    m = machine(A1, B1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(AttemptFailed(1, RESET), 0.1)
+    assert m.handle(HeadArrived(1, 200), 0.2) == []
+    assert m.handle(BodyArrived(1), 0.2) == []
+    assert m.handle(AttemptFailed(1, RESET), 0.2) == []
+    assert m.handle(RequestSent(1), 0.2) == []
+    assert m.handle(Connected(C1, warm=True), 0.2) == [Undial(C1)]
