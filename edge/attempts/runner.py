@@ -42,12 +42,10 @@ class Tasks(Interface):
 
 
 class AttemptObserver(Interface):
-    """Hears how attempts go, for health and metrics."""
+    """Hears how attempts go, for health."""
 
-    def on_reply(self, path: Path, status: int, headers: Headers, seconds: float) -> None:
-        """A reply's head came `seconds` after the request was sent."""
-
-    def on_attempt_failed(self, path: Path, failure: Failure) -> None: ...
+    def on_reply(self, path: Path, status: int, headers: Headers) -> None:
+        """A reply's head came."""
 
 
 class GaveUp(Exception):
@@ -247,13 +245,12 @@ class AttemptRunner:
     def on_head(self, sink: AttemptSink) -> None:
         """A reply's head is there (called by its sink)."""
         head = sink.head
-        self._observer.on_reply(sink.path, head.status, head.headers, self._loop.time() - sink.sent_at)
+        self._observer.on_reply(sink.path, head.status, head.headers)
         self.feed(HeadArrived(sink.number, head.status))
 
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
         """An uncommitted attempt failed (called by its sink)."""
         self.upload.detach()
-        self._observer.on_attempt_failed(sink.path, failure)
         self.feed(AttemptFailed(sink.number, failure))
 
     def _committed(self, sink: AttemptSink) -> None:

@@ -1,0 +1,185 @@
+"""The composition root: builds one node process out of its parts, runs it, takes it down in order.
+
+The only module that knows every concrete part. Reading order of `Node.run` is the order of dependence: observers,
+pools, pipeline, ingress, admin, configuration watcher; they are closed in the opposite order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path as FilePath
+
+from prometheus_client import generate_latest
+
+from edge.attempts.budget import RetryBudget
+from edge.config.model import Snapshot
+from edge.config.watch import ConfigWatcher
+from edge.control.admin import Admin
+from edge.ingress.server import Ingress
+from edge.observe.log import RequestLog
+from edge.observe.metrics import Metrics
+from edge.observe.observer import Observer
+from edge.observe.record import RequestRecord
+from edge.policy.permits import Permits
+from edge.routing.selector import Weighted
+from edge.serve.pipeline import Pipeline
+from edge.serve.streaming import Sweep
+from edge.serve.tables import Tables
+from health.board import HealthBoard
+from health.standing import Standing
+from transport.aio.standard import make_pools
+from transport.aio.tasks import TaskOwner
+
+log = logging.getLogger("farline.node")
+
+
+class Node:
+    """One edge process. `worker` and `run_dir` are set when several share the listeners."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        worker: int | None = None,
+        run_dir: FilePath | None = None,
+        on_ready: Callable[[Node], None] = lambda node: None,
+    ) -> None:
+        self.snapshot = snapshot
+        self.worker = worker
+        self.is_draining = False
+        self._run_dir = run_dir
+        self._on_ready = on_ready
+        self._stop = asyncio.Event()
+        loop = self._loop = asyncio.get_running_loop()
+        self.metrics = Metrics()
+        self.board = HealthBoard()
+        self.permits = Permits()
+        self.request_log = RequestLog(sys.stdout, loop)
+        self.tasks = TaskOwner()
+        observer = Observer(self.metrics, self.board, loop.time)
+        tables = Tables.of(snapshot)
+        self.pools = make_pools(
+            snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
+        )
+        routing = snapshot.routing
+        self.pipeline = Pipeline(
+            tables,
+            self.pools,
+            Weighted(),
+            self.board,
+            self.permits,
+            RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, loop.time()),
+            Sweep(loop),
+            observer,
+            self.metrics.token_gap_seconds,
+            self.tasks,
+            self._account,
+            _request_ids(),
+        )
+        self.ingress = Ingress(
+            snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None
+        )
+        self.admin = Admin(
+            snapshot.listen.admin,
+            why_not_ready=self._why_not_ready,
+            exposition=self._exposition,
+            worker=worker,
+            run_dir=run_dir,
+        )
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
+
+        Raises:
+            OSError: a listener can't be bound.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self.request_log.flush)
+            stack.push_async_callback(self.tasks.close)
+            stack.push_async_callback(self.pools.close, 1.0)
+            await self.pools.start()
+            await self.ingress.start()
+            stack.push_async_callback(self._drain)
+            await self.admin.start()
+            stack.push_async_callback(self.admin.close)
+            if self.snapshot.source is not None:
+                watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
+                self.tasks.spawn(watcher.run(), "configuration watcher")
+            with _signals(self._loop, self.stop):
+                self._on_ready(self)
+                await self._stop.wait()
+
+    def stop(self) -> None:
+        """Begins the drain. A second call does nothing more."""
+        self.is_draining = True
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        self.is_draining = True
+        limit = self.snapshot.limits.drain_seconds
+        log.info("draining: %d requests in flight, up to %g s", self.permits.in_flight, limit)
+        await self.ingress.drain(limit)
+
+    def _reload(self, new: Snapshot, old: Snapshot) -> None:
+        """A new snapshot: a pointer swap. Requests under way keep the tables they began with."""
+        tables = Tables.of(new)
+        self.pools.update(new.lines, tables.targets)
+        self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
+        self.board.forget(keep=(line.id for line in new.lines))
+        self.pipeline.tables = tables
+        self.snapshot = new
+        self.ingress.reload(new)
+        log.info("configuration generation %d is in use", new.generation)
+
+    def _account(self, record: RequestRecord) -> None:
+        self.metrics.count(record)
+        self.request_log.write(record)
+
+    # --- what the admin listener asks ---
+
+    def _why_not_ready(self) -> str | None:
+        return "draining" if self.is_draining else None
+
+    def _exposition(self) -> bytes:
+        metrics = self.metrics
+        metrics.in_flight.set(self.permits.in_flight)
+        metrics.config_generation.set(self.snapshot.generation)
+        metrics.client_connections.set(self.ingress.counts().open)
+        view = self.board.view(self._loop.time())
+        for line in self.snapshot.lines:
+            for standing in Standing:
+                metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id) is standing)
+        metrics.connections.clear()
+        for stat in self.pools.stats():
+            for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
+                metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
+        return generate_latest(metrics.registry)
+
+
+def _request_ids() -> Callable[[], str]:
+    """Ids that don't repeat across nodes and restarts, at the price of a counter."""
+    prefix, counter = secrets.token_hex(5), itertools.count(1)
+    return lambda: f"{prefix}-{next(counter):x}"
+
+
+class _signals:
+    """SIGTERM and SIGINT call `stop` while the context lasts."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+        self._loop = loop
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+
+    def __exit__(self, *exc: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.remove_signal_handler(number)
