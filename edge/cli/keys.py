@@ -44,7 +44,7 @@ def run_new(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"id": args.id, "key": key, "sha256": _digest(key)}))
     else:
-        print(f"# Give this to the client; it can't be shown again:\n# {key}\n{_block(args.id, key)}")
+        print(f"For the client, shown only now: {key}\n\nFor the configuration:\n{_block(args.id, key)}")
     return 0
 
 

@@ -24,8 +24,6 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         found.append(f"requests and keys travel in the clear: {beyond[0]} has no TLS")
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
-    if snapshot.timeouts.connect > snapshot.timeouts.first_byte_stream:
-        found.append("connect_seconds is longer than first_byte_stream_seconds")
     return tuple(found)
 
 

@@ -56,7 +56,8 @@ class ConfigWatcher:
 
     A change calls `on_snapshot(new, old)` on the event loop; also when only a certificate's content changed, so the
     two may be equal but for the generation. If it raises, the old snapshot stays current. A bad file leaves everything
-    as it was and logs every fault. `reloads` and `refusals` count what happened.
+    as it was and logs every fault. `reloads` and `refusals` count what happened. Make the watcher right after `load`:
+    it notices what changes from then on.
     """
 
     def __init__(self, path: str, snapshot: Snapshot, on_snapshot: OnSnapshot, *, interval: float = 1.0) -> None:
