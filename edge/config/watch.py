@@ -18,6 +18,7 @@ from edge.config.read import read
 
 _log = logging.getLogger(__name__)
 _MAX_BYTES = 16 * 1024**2
+_QUIET_RATIO = 0.2  # of the interval: how long a changed file must be left alone before it is read
 
 Stamp = tuple[int, int, int] | None
 OnSnapshot = Callable[[Snapshot, Snapshot], None]
@@ -74,16 +75,29 @@ class ConfigWatcher:
         """Watches until cancelled; SIGHUP is handled while it runs."""
         with self._hangups():
             while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), self._interval)
-                if self._asked.is_set() or await asyncio.to_thread(self._has_changed):
+                await self._pause(self._interval)
+                if self._asked.is_set() or await self._has_settled_change():
                     self._asked.clear()
                     await self.reload()
 
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), seconds)
+
+    async def _has_settled_change(self) -> bool:
+        """Has a file changed, and been left alone since? One that is just being written may look whole, even empty."""
+        now = await asyncio.to_thread(_stamps, self._stamps)
+        while now != self._stamps and not self._asked.is_set():
+            await self._pause(self._interval * _QUIET_RATIO)
+            before, now = now, await asyncio.to_thread(_stamps, self._stamps)
+            if before == now:
+                return True
+        return False
+
     async def reload(self) -> bool:
         """Reads the file now. True if it became the current snapshot."""
-        before = self._stamps.keys()
-        self._stamps = await asyncio.to_thread(_stamps, before)  # before reading: a change meanwhile is seen next time
+        # Before reading: what changes meanwhile is seen next time.
+        self._stamps = await asyncio.to_thread(_stamps, tuple(self._stamps))
         try:
             loaded = await asyncio.to_thread(load, self._path)
             self._adopt(loaded)
@@ -120,9 +134,6 @@ class ConfigWatcher:
 
     def _watch_also(self, files: Iterable[str]) -> None:
         self._stamps = {**_stamps(name for name in files if name not in self._stamps), **self._stamps}
-
-    def _has_changed(self) -> bool:
-        return any(_stamp(name) != stamp for name, stamp in self._stamps.items())
 
     @contextlib.contextmanager
     def _hangups(self) -> Iterator[None]:
