@@ -13,7 +13,7 @@ from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
 from edge.config.reading import STAND_IN, Reading
 from edge.config.sections import ENDPOINT, KEY, LINE, MODEL, PROVIDER
-from transport.path import Line
+from transport.path import Line, Protocol
 
 Entry = tuple[KeyPath, Mapping[str, object]]
 RESERVED = ("v1", "v1beta", "v1alpha")  # first path segments of the routes that have no provider prefix
@@ -73,6 +73,7 @@ def _endpoints(reading: Reading, owner: str, dialect: str, entries: list[Entry])
         fields.setdefault("id", _endpoint_id(owner, number, len(drafts), fields.get("region"), regions))
         if url is not None:
             _check_url(reading, path, dialect, url)
+            _check_protocols(reading, path, url, fields)
             found.append(_endpoint(owner, url, fields))
         else:  # kept, so that nothing else is said to be missing because of it
             found.append(Endpoint(**fields, provider=owner, url="", host="", port=0, tls=True))
@@ -108,6 +109,12 @@ def _check_url(reading: Reading, path: KeyPath, dialect: str, url: Url) -> None:
         reading.fault(
             (*path, "url"), f"{shown(url.host)} is easily mistaken for {lookalike}", "the provider's own host"
         )
+
+
+def _check_protocols(reading: Reading, path: KeyPath, url: Url, fields: dict[str, Any]) -> None:
+    """Plain http negotiates nothing: HTTP/1.1 unless the file says otherwise, and never HTTP/3 (RFC 9114 §3.1)."""
+    if url.scheme == "http" and Protocol.H3 in fields.setdefault("protocols", (Protocol.H1,)):
+        reading.fault((*path, "protocols"), "h3 needs an https:// url", '["http/1.1"], or ["h2"]')
 
 
 def _named(fields: dict[str, Any], key: str, path: KeyPath) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def defaults(environment: Mapping[str, str]) -> Snapshot:
         table["FARLINE_DATA"] = [part.strip() for part in environment["FARLINE_DATA"].split(",")]
     if "FARLINE_ADMIN" in environment:
         table["FARLINE_ADMIN"] = environment["FARLINE_ADMIN"].strip()
-    reading = Reading("environment", {}, environment, _no_files)
+    no_files: dict[str, bytes] = {}
+    reading = Reading("environment", {}, environment, no_files.__getitem__)
     fields = reading.fields((), table, _VARIABLES)
     if reading.faults:
         raise ConfigError([replace(fault, line=0) for fault in reading.faults])
@@ -71,7 +72,3 @@ def defaults(environment: Mapping[str, str]) -> Snapshot:
 
 
 _VARIABLES = (Key("FARLINE_DATA", data_addresses, "data"), Key("FARLINE_ADMIN", admin_address, "admin"))
-
-
-def _no_files(name: str) -> bytes:
-    raise OSError(f"{name}: the defaults refer to no file")

@@ -63,7 +63,7 @@ ENDPOINT = (
     Key("url", places.base_url, required=True),
     Key("region", _NAME),
     Key("protocols", kinds.listing(_protocol, least=1)),
-    Key("credential", places.credential),
+    Key("credential", places.secret),
     Key("ca_file", places.ca_file),
     Key("keep_warm", kinds.integer(0, 1024)),
     Key("max_connections", kinds.integer(1, 65_536)),

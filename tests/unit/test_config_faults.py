@@ -121,6 +121,8 @@ CASES = {
     + "'http://x'\nca_file = '\\u0000'".replace("'\\u0000'", '"\\u0000"'): "6: provider[0].endpoint[0].ca_file: ",
     ENDPOINT
     + "'http://x'\nid = 'e'\n[[provider.endpoint]]\nid = 'e'\nurl = 'http://y'": "8: provider[0].endpoint[1].id",
+    ENDPOINT + "'http://x'\nprotocols = ['h3']": "6: provider[0].endpoint[0].protocols: h3 needs an https:// url",
+    ENDPOINT + "'http://x'\ncredential = 'client'": "6: provider[0].endpoint[0].credential: a secret may not stand",
     # headers
     XAI + "headers = 3": "3: provider[0].headers: is an integer; expected { name",
     XAI + "headers = { 'a b' = 'x' }": '3: provider[0].headers."a b": is not a header\'s name',

@@ -148,7 +148,6 @@ def test_endpoints_and_their_default_ids() -> None:
         [[provider.endpoint]]
         url = "http://10.0.0.7:8000"
         region = "eu"
-        credential = "client"
         [[provider.endpoint]]
         id = "last"
         url = "https://[2001:db8::1]/base"
@@ -159,7 +158,7 @@ def test_endpoints_and_their_default_ids() -> None:
     assert one.protocols == (Protocol.H3, Protocol.H1)
     assert (one.ca_file, one.keep_warm, one.max_connections, one.weight) == ("/etc/farline/ca.pem", 2, 8, 5.0)
     assert (two.port, two.tls) == (8443, True)
-    assert (three.port, three.tls, three.credential) == (8000, False, None)
+    assert (three.port, three.tls, three.credential, three.protocols) == (8000, False, None, (Protocol.H1,))
     assert (last.host, last.port, last.base_path) == ("2001:db8::1", 443, "/base")
     assert snapshot.files == ("/etc/farline/key", "/etc/farline/ca.pem")
 
