@@ -6,7 +6,10 @@ read.py          text → Outcome(snapshot or faults)
 sections.py      every section and key, with its parser: the one list
 reading.py       one table read by such a list, faults collected
 kinds.py         parsers: words, numbers, arrays
-places.py        parsers: addresses, URLs, secrets, certificates
+places.py        parsers: addresses, URLs
+secret.py        parsers: secrets, digests of client keys
+certificates.py  parsers: PEM files
+headers.py       parser: headers added for a provider
 build.py         fields → Line, Provider, Endpoint, Model, ClientKey
 agree.py         checks across sections
 presets.py       providers that need no configuration; defaults(environment)

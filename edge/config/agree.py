@@ -9,6 +9,7 @@ from edge.config.model import Address, ClientKey, Listen, Model, Provider, Snaps
 from edge.config.places import is_loopback
 from edge.config.reading import STAND_IN, Reading
 
+OPEN_DOOR = "lets anybody spend the node's own provider credentials"
 _ANY_HOST = {"0.0.0.0": ".", "::": ":"}  # wildcard address → what an address of its family contains
 
 
@@ -28,9 +29,6 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
         reading.fault(where, "allows more replays than attempts", "max_billed_replays < max_attempts")
     if is_open_door(snapshot) and not snapshot.listen.open:
         reading.fault(("listen", "data"), OPEN_DOOR, "[[key]] entries, loopback addresses, or [listen] open = true")
-
-
-OPEN_DOOR = "lets anybody spend the node's own provider credentials"
 
 
 def is_open_door(snapshot: Snapshot) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
+from edge.config.kinds import IDENTIFIER
 from edge.config.model import ClientKey, Endpoint, Model, Provider
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
@@ -93,10 +94,11 @@ def _endpoint(owner: str, url: Url, fields: dict[str, Any]) -> Endpoint:
 
 
 def _endpoint_id(owner: str, number: int, count: int, region: str | None, regions: Counter[str | None]) -> str:
-    """The provider's id; with several endpoints, and the region where that tells them apart, else the number."""
+    """The provider's id; with several endpoints, and its region where that tells them apart, else its number."""
     if count == 1:
         return owner
-    return f"{owner}-{region}" if region and regions[region] == 1 else f"{owner}-{number}"
+    named = f"{owner}-{region}"
+    return named if region and regions[region] == 1 and IDENTIFIER.fullmatch(named) else f"{owner}-{number}"
 
 
 def _check_url(reading: Reading, path: KeyPath, dialect: str, url: Url) -> None:

@@ -31,27 +31,27 @@ def identifier() -> Parse:
     return text("an id of letters, digits, dot, dash or underscore", IDENTIFIER.pattern)
 
 
-def choice(*words: str, expected: str = "") -> Parse:
+def choice(*words: str) -> Parse:
     """One of a closed set of strings."""
 
     def parse(reading: Reading, path: KeyPath, value: object) -> str:
         if value not in words or not isinstance(value, str):
-            raise Wrong(f"{shown(value)} is not one of them", expected or " | ".join(f'"{word}"' for word in words))
+            raise Wrong(f"{shown(value)} is not one of them", " | ".join(f'"{word}"' for word in words))
         return value
 
     return parse
 
 
-def number(low: float, high: float = math.inf, *, above: bool = False) -> Parse:
-    """A finite float or integer in [low, high], or in (low, high] with `above`."""
-    wanted = _range("a number", low, high, ">" if above else "≥")
+def number(low: float, high: float = math.inf) -> Parse:
+    """A finite float or integer in [low, high]."""
+    wanted = _range("a number", low, high)
 
     def parse(reading: Reading, path: KeyPath, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _mistyped(value, wanted)
         if isinstance(value, float) and not math.isfinite(value):
             raise Wrong(f"{value} is not finite", wanted)
-        if value < low or value > high or (above and value == low):
+        if not low <= value <= high:
             raise Wrong(_out_of_range(value, low, high), wanted)
         try:
             return float(value)
@@ -63,7 +63,7 @@ def number(low: float, high: float = math.inf, *, above: bool = False) -> Parse:
 
 def integer(low: int, high: int = 2**53) -> Parse:
     """An integer in [low, high]."""
-    wanted = _range("an integer", low, high if high < 2**53 else math.inf, "≥")
+    wanted = _range("an integer", low, high if high < 2**53 else math.inf)
 
     def parse(reading: Reading, path: KeyPath, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -89,7 +89,7 @@ def listing(item: Parse, least: int = 0) -> Parse:
         if not isinstance(value, list):
             raise Wrong(f"is {kind(value)}", "an array")
         if len(value) < least:
-            raise Wrong("is empty", f"at least {least} element" + ("s" if least > 1 else ""))
+            raise Wrong("is empty", f"at least {least}")
         found: list[Any] = []
         for index, element in enumerate(value):
             try:
@@ -126,5 +126,5 @@ def _out_of_range(value: float, low: float, high: float) -> str:
     return f"{shown(value)} is too {'large' if value > high else 'small'}"
 
 
-def _range(noun: str, low: float, high: float, least: str) -> str:
-    return f"{noun} {least} {low:g}" if math.isinf(high) else f"{noun} {least} {low:g} and ≤ {high:.10g}"
+def _range(noun: str, low: float, high: float) -> str:
+    return f"{noun} ≥ {low:g}" if math.isinf(high) else f"{noun} ≥ {low:g} and ≤ {high:.10g}"

@@ -1,28 +1,21 @@
-"""Parsers for values that name a place on the network or on the disk: addresses, URLs, secrets, certificates."""
+"""Parsers for values that name a place on the network: addresses to listen on, addresses of lines, URLs."""
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
 from edge.config.fault import KeyPath, kind, shown
 from edge.config.kinds import text
-from edge.config.model import Address, Secret, TlsFiles
-from edge.config.reading import Key, Reading, Wrong
-from transport.message import HOP_BY_HOP
+from edge.config.model import Address
+from edge.config.reading import Reading, Wrong
+from edge.config.secret import secret
 
 _HOST = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
-_NUMERIC = re.compile(r"[0-9.]+|0[xX].*")
-_KEY_SHAPE = re.compile(r"(?i)(sk-|gsk_|xai-|AIza|Bearer |Basic )")
+_NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]*)(\.(0[xX][0-9A-Fa-f]*|[0-9]*))*")  # what inet_aton(3) might take
 _LISTEN = '"host:port", "[v6]:port" or "unix:/path"'
-_SECRET = '"env:NAME" or "file:PATH"'
 _PROXY = '"http://host:port" or "socks5://host:port"'
 _PRIVATE = tuple(
     ipaddress.ip_network(block)
@@ -31,8 +24,6 @@ _PRIVATE = tuple(
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )
-_OURS = frozenset(("host", "content-length", "expect"))
-_SECRET_HEADERS = frozenset(("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"))
 _PRIVATE_NAMES = (".localhost", ".local", ".internal")
 
 
@@ -165,134 +156,6 @@ def _split(url: str, named: str, wanted: str) -> SplitResult:
     if port == 0:
         raise Wrong(f"{named} has port 0", wanted)
     return parts
-
-
-def secret(reading: Reading, path: KeyPath, value: object) -> Secret:
-    """`env:NAME` or `file:PATH`, resolved. What stands in the clear is refused and never repeated."""
-    if not isinstance(value, str):
-        raise Wrong(f"is {kind(value)}", _SECRET)
-    source, _, name = value.partition(":")
-    if source == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        variable = f"environment variable {name}" if name.isupper() or len(name) < 20 else "the environment variable"
-        return Secret(value, _usable(reading.environment.get(name), variable))
-    if source == "file" and name and not name.startswith("//"):
-        resolved, content = reading.content(name)
-        return Secret(value, _usable(content.decode("utf-8", "replace"), resolved))
-    raise Wrong("a secret may not stand in the file (value not shown)", _SECRET)
-
-
-def _usable(value: str | None, where: str) -> str:
-    if value is None:
-        raise Wrong(f"{where} is not set", "a variable with the secret")
-    value = value.strip()
-    if not value:
-        raise Wrong(f"{where} is empty", "one line with the secret")
-    if not re.fullmatch(r"[!-~]+", value):
-        raise Wrong(f"{where} holds blanks, line breaks or characters beyond ASCII", "one line with the secret")
-    return value
-
-
-def credential(reading: Reading, path: KeyPath, value: object) -> Secret | None:
-    """A secret, or "client" (None): the caller's own credentials are passed through."""
-    try:
-        return None if value == "client" else secret(reading, path, value)
-    except Wrong as wrong:
-        raise Wrong(wrong.problem, f'"client", {_SECRET}' if wrong.expected == _SECRET else wrong.expected) from None
-
-
-def key_digest(reading: Reading, path: KeyPath, value: object) -> str:
-    """SHA-256 of a client key that stands elsewhere, lower-case hex."""
-    return hashlib.sha256(secret(reading, path, value).value.encode()).hexdigest()
-
-
-def sha256(reading: Reading, path: KeyPath, value: object) -> str:
-    """A SHA-256 in hex. What else may stand here by mistake could be the key itself: it is not repeated."""
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
-        raise Wrong("is not a SHA-256 (value not shown)", "64 hex digits, as `farline keys hash` prints them")
-    return value.lower()
-
-
-def ca_file(reading: Reading, path: KeyPath, value: object) -> str:
-    """A readable PEM file with at least one certificate."""
-    name, content = reading.content(_file_name(value))
-    _certificates(content, name)
-    return name
-
-
-def tls_files(reading: Reading, path: KeyPath, value: object) -> TlsFiles | None:
-    """{ cert, key }: readable PEM files that belong together. None if one of them is at fault."""
-    if not isinstance(value, dict):
-        raise Wrong(f"is {kind(value)}", '{ cert = "…", key = "…" }')
-    parts: Mapping[str, tuple[str, bytes]] = reading.fields(path, value, _TLS)
-    if len(parts) == 2:
-        _check_pair(reading, path, parts["cert"], parts["key"])
-        return TlsFiles(parts["cert"][0], parts["key"][0])
-    return None
-
-
-def _pem(reading: Reading, path: KeyPath, value: object) -> tuple[str, bytes]:
-    return reading.content(_file_name(value))
-
-
-_TLS = (Key("cert", _pem, required=True), Key("key", _pem, required=True))
-
-
-def added_headers(reading: Reading, path: KeyPath, value: object) -> tuple[tuple[str, str], ...]:
-    """Header fields (RFC 9110 §5) for every request to a provider, names lower-case."""
-    if not isinstance(value, dict):
-        raise Wrong(f"is {kind(value)}", '{ name = "value" }')
-    found: dict[str, str] = {}
-    for name, content in value.items():
-        try:
-            found[name.lower()] = _header(name, content, name.lower() in found)
-        except Wrong as wrong:
-            reading.fault((*path, name), wrong.problem, wrong.expected)
-    return tuple(found.items())
-
-
-def _header(name: str, value: object, repeated: bool) -> str:
-    lowered = name.lower()
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9a-z-]+", lowered):
-        raise Wrong("is not a header's name", "a token (RFC 9110 §5.6.2)")
-    if lowered.encode() in HOP_BY_HOP or lowered in _OURS or lowered.startswith("x-farline-"):
-        raise Wrong("is a header that farline sets itself", "an end-to-end header")
-    if not isinstance(value, str):
-        raise Wrong(f"is {kind(value)}", "a string")
-    if lowered in _SECRET_HEADERS or _KEY_SHAPE.match(value):
-        raise Wrong("holds a secret (value not shown)", 'credential = "env:NAME" or "file:PATH" of the provider')
-    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value) or repeated:
-        raise Wrong("is there twice" if repeated else f"{shown(value)} is not a header's value", "visible ASCII")
-    return value
-
-
-def _file_name(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise Wrong(f"is {kind(value)}" if value != "" else "is empty", "the name of a PEM file")
-    return value
-
-
-def _certificates(content: bytes, name: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise Wrong(f"{name} holds no certificate that can be read", "PEM certificates") from None
-
-
-def _check_pair(reading: Reading, path: KeyPath, cert: tuple[str, bytes], key: tuple[str, bytes]) -> None:
-    """Notes what is wrong with a server's certificate and key."""
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    try:
-        certified = _certificates(cert[1], cert[0])[0].public_key().public_bytes(*form)
-    except Wrong as wrong:
-        reading.fault((*path, "cert"), wrong.problem, wrong.expected)
-        return
-    try:
-        owned = load_pem_private_key(key[1], None).public_key().public_bytes(*form)
-    except (ValueError, TypeError):  # TypeError: it is encrypted
-        reading.fault((*path, "key"), f"{key[0]} holds no private key that can be read", "an unencrypted PEM key")
-        return
-    if certified != owned:
-        reading.fault((*path, "key"), f"{key[0]} doesn't belong to the certificate in {cert[0]}")
 
 
 def _is_ip(host: str, version: int) -> bool:

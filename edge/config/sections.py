@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.config import kinds, places
+from edge.config import certificates, headers, kinds, places, secret
 from edge.config.fault import KeyPath
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading
@@ -35,7 +35,7 @@ NODE = (
 LISTEN = (
     Key("data", places.data_addresses),
     Key("admin", places.admin_address),
-    Key("tls", places.tls_files),
+    Key("tls", certificates.tls_files),
     Key("workers", kinds.integer(1, 256)),
     Key("open", kinds.flag),
 )
@@ -53,9 +53,9 @@ LINE = (
 PROVIDER = (
     Key("id", kinds.identifier(), required=True),
     Key("dialect", kinds.choice(*DIALECTS)),
-    Key("credential", places.credential),
+    Key("credential", secret.credential),
     Key("on_client_gone", kinds.choice("cancel", "drain")),
-    Key("headers", places.added_headers),
+    Key("headers", headers.added_headers),
     Key("endpoint", _tables),
 )
 ENDPOINT = (
@@ -63,8 +63,8 @@ ENDPOINT = (
     Key("url", places.base_url, required=True),
     Key("region", _NAME),
     Key("protocols", kinds.listing(_protocol, least=1)),
-    Key("credential", places.secret),
-    Key("ca_file", places.ca_file),
+    Key("credential", secret.secret),
+    Key("ca_file", certificates.ca_file),
     Key("keep_warm", kinds.integer(0, 1024)),
     Key("max_connections", kinds.integer(1, 65_536)),
     Key("weight", kinds.number(0)),
@@ -77,8 +77,8 @@ MODEL = (
 )
 KEY = (
     Key("id", kinds.identifier(), required=True),
-    Key("sha256", places.sha256),
-    Key("key", places.key_digest),
+    Key("sha256", secret.sha256),
+    Key("key", secret.key_digest),
     Key("providers", kinds.listing(_NAME)),
     Key("models", kinds.listing(_NAME)),
     Key("may_choose_line", kinds.flag),

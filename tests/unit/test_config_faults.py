@@ -106,6 +106,8 @@ CASES = {
     ENDPOINT + "'https://a:0'": '5: provider[0].endpoint[0].url: "https://a:0" has port 0',
     ENDPOINT + "'https://a/?x=1'": '5: provider[0].endpoint[0].url: "https://a/?x=1" has a query',
     ENDPOINT + "'https://u:hidden@a'": "5: provider[0].endpoint[0].url: holds a user or password in the clear",
+    ENDPOINT + "'http://0x7f.1'": '5: provider[0].endpoint[0].url: "http://0x7f.1" has no valid host',
+    ENDPOINT + "'http://127.1'": '5: provider[0].endpoint[0].url: "http://127.1" has no valid host',
     ENDPOINT + "'http://a.example'": '5: provider[0].endpoint[0].url: "http://a.example" is plain http to a public',
     ENDPOINT + "'http://8.8.8.8'": '5: provider[0].endpoint[0].url: "http://8.8.8.8" is plain http to a public host',
     ENDPOINT + "'https://a.example/x/v1/'": "5: provider[0].endpoint[0].url: ends in /v1, which requests bring along;",

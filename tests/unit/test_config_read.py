@@ -112,7 +112,7 @@ def test_a_preset_is_inherited_and_overridden() -> None:
         headers = { OpenAI-Organization = "org-0123456789abcdef01234567" }
         [[provider]]
         id = "groq"
-        endpoint = [{ url = "https://eu.example.net/groq/" }]
+        endpoint = [{ url = "https://0x.example.net/groq/" }]
         """,
         OPENAI_API_KEY="sk-secret",
     )
@@ -123,7 +123,7 @@ def test_a_preset_is_inherited_and_overridden() -> None:
     assert openai.on_client_gone == "drain"
     assert groq.dialect == "openai"
     assert [(e.id, e.host, e.base_path, e.url) for e in groq.endpoints] == [
-        ("groq", "eu.example.net", "/groq", "https://eu.example.net/groq")
+        ("groq", "0x.example.net", "/groq", "https://0x.example.net/groq")
     ]
     assert "sk-secret" not in repr(snapshot)
 
@@ -161,6 +161,13 @@ def test_endpoints_and_their_default_ids() -> None:
     assert (three.port, three.tls, three.credential, three.protocols) == (8000, False, None, (Protocol.H1,))
     assert (last.host, last.port, last.base_path) == ("2001:db8::1", 443, "/base")
     assert snapshot.files == ("/etc/farline/key", "/etc/farline/ca.pem")
+
+
+def test_a_region_that_is_no_id_does_not_become_one() -> None:
+    urls = [("http://a", "us west"), ("http://b", "eu")]
+    entries = ", ".join(f"{{ url = '{url}', region = '{region}' }}" for url, region in urls)
+    snapshot = accepted(f"[[provider]]\nid = 'p'\ndialect = 'openai'\nendpoint = [{entries}]\n")
+    assert [endpoint.id for endpoint in snapshot.providers[0].endpoints] == ["p-1", "p-eu"]
 
 
 def test_models_and_keys() -> None:
