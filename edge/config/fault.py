@@ -14,7 +14,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value stands: `("line", 2, "weight")`. Indices count from 0."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SECRET_PREFIX = re.compile(r"(?i)\s*(sk|fl|pk|rk|gsk|xai|hf|ghp|key|token|aiza|akia|bearer|basic)[-_\s]?\S{6,}\s*$")
+_SECRET_START = re.compile(r"(?i)\s*((sk|fl|gsk|xai|ghp)[-_]\S{8,}|(bearer|basic)\s+\S{6,}|(AIza|AKIA)\S{8,})")
 _LONG_TOKEN = re.compile(r"(?=.*\d)[A-Za-z0-9+/=_-]{24,}")
 _USER_INFO = re.compile(r"//[^/?#]*@")
 
@@ -59,7 +59,7 @@ def spelled(path: KeyPath) -> str:
 
 def looks_secret(value: str) -> bool:
     """Might this be a key, a token or a URL with a password? Wrong in doubt: it only decides what isn't printed."""
-    return any(pattern.search(value) for pattern in (_SECRET_PREFIX, _USER_INFO)) or bool(_LONG_TOKEN.fullmatch(value))
+    return bool(_SECRET_START.match(value) or _USER_INFO.search(value) or _LONG_TOKEN.fullmatch(value))
 
 
 def shown(value: object) -> str:

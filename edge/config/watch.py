@@ -44,7 +44,7 @@ def load(path: str) -> Snapshot:
 
 
 def _content(path: str) -> bytes:
-    """A file's content; one that is no plain file of sensible size (a device, a pipe) is refused."""
+    """A file's content. One over 16 MiB is no configuration, secret or certificate, and not read to its end."""
     with Path(path).open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:

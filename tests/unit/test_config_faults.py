@@ -225,6 +225,11 @@ def test_what_looks_like_a_secret_is_not_shown(value: str) -> None:
     assert value not in shown(value)
 
 
+@pytest.mark.parametrize("value", ["risk-assessment", "key_file_path", "https://api.openai.com/v1", "10.20.0.2"])
+def test_ordinary_words_are_shown(value: str) -> None:
+    assert shown(value) == f'"{value}"'
+
+
 def test_values_are_shown_short_and_on_one_line() -> None:
     assert shown("a\nb") == '"a\\nb"'
     assert len(shown("word " * 50)) < 70
