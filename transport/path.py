@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -28,7 +28,7 @@ class Line:
     carrier: str = ""
     source: str | None = None
     interface: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
     weight: float = 100.0
     capacity_mbps: float = 0.0
     cost_per_gb: float = 0.0

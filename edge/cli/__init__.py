@@ -1,0 +1,65 @@
+"""The `farline` command. Each verb is a module with `add(subparsers)`, listed in `VERBS`.
+
+`add` makes the verb's parser and sets its `run`: `parser.set_defaults(run=run)`, `run(args) -> int` is the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
+
+from edge.cli import check, keys
+
+VERBS = (check, keys)
+
+_DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK and change only base_url."
+_FIRST_STEPS = """\
+To begin:
+  farline edge                 run on defaults: http://127.0.0.1:8080/openai/v1, /anthropic, /gemini, …
+  farline check -c FILE        see whether a configuration is right
+  farline VERB --help          all about one verb
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb; the return value is the process's exit code (2: wrong usage or configuration)."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has left; so that the exit doesn't write to it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "farline",
+        description=_DESCRIPTION,
+        epilog=_FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"farline {version()}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for verb in VERBS:
+        verb.add(verbs)
+    return parser
+
+
+def version() -> str:
+    """The installed distribution's version; "0+source" for a tree that was never installed."""
+    try:
+        return distribution_version("farline")
+    except PackageNotFoundError:
+        return "0+source"

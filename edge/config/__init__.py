@@ -1,0 +1,22 @@
+"""TOML → `Snapshot`, or every fault with its line.
+
+model.py         the frozen values: what the rest of the node reads
+watch.py         load(path); ConfigWatcher: reload on SIGHUP and on change         (shell)
+read.py          text → Outcome(snapshot or faults)
+sections.py      every section and key, with its parser: the one list
+reading.py       one table read by such a list, faults collected
+kinds.py         parsers: words, numbers, arrays
+places.py        parsers: addresses, URLs
+secret.py        parsers: secrets, digests of client keys
+certificates.py  parsers: PEM files
+headers.py       parser: headers added for a provider
+build.py         fields → Line, Provider, Endpoint, Model, ClientKey
+agree.py         checks across sections
+presets.py       providers that need no configuration; defaults(environment)
+hosts.py         look-alikes of providers' hosts
+unavailable.py   what this version doesn't have yet
+positions.py     key path → line of a TOML text
+fault.py         Fault, ConfigError, and what may be shown of a value
+change.py        what a reload may change
+summary.py       a snapshot in a few words; warnings
+"""

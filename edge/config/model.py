@@ -62,6 +62,7 @@ class Listen:
     admin: Address | None = Address("127.0.0.1", 8081)
     tls: TlsFiles | None = None
     workers: int = 1
+    open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +178,4 @@ class Snapshot:
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

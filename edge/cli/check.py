@@ -1,0 +1,65 @@
+"""`farline check -c FILE`: every fault of a configuration, or what it amounts to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Any
+
+from edge.config.fault import ConfigError
+from edge.config.summary import summary
+from edge.config.watch import load
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+FAULTY = 2
+
+
+def add(subparsers: Subparsers) -> None:
+    """The verb's parser."""
+    parser = subparsers.add_parser("check", help="say everything that is wrong with a configuration file")
+    parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the TOML file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints one line per fault and returns 2, or prints a summary and returns 0."""
+    try:
+        snapshot = load(args.config)
+    except ConfigError as error:
+        print_faults(error, as_json=args.json)
+        return FAULTY
+    told = summary(snapshot)
+    print(json.dumps({"ok": True, "faults": [], **told}, indent=2) if args.json else "\n".join(_lines(told)))
+    return 0
+
+
+def print_faults(error: ConfigError, *, as_json: bool = False, to: IO[str] | None = None) -> None:
+    """One line per fault, or `{"ok": false, "faults": […]}`; to standard output unless told otherwise."""
+    if as_json:
+        print(json.dumps({"ok": False, "faults": [asdict(fault) for fault in error.faults]}, indent=2), file=to)
+        return
+    for fault in error.faults:
+        print(fault, file=to)
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    node, listen = told["node"], told["listen"]
+    yield f"{told['source']}: ok ({node['role']} {node['name']})"
+    admin = f", admin {listen['admin']}" if listen["admin"] else ", no admin"
+    yield f"  listens    {', '.join(listen['data'])}{' (TLS)' if listen['tls'] else ''}{admin}"
+    for line in told["lines"]:
+        carrier = f" {line['carrier']}" if line["carrier"] else ""
+        yield f"  line       {line['id']}{carrier}: {line['way']}, weight {line['weight']:g}"
+    for provider in told["providers"]:
+        for endpoint in provider["endpoints"]:
+            protocols = " ".join(endpoint["protocols"])
+            credential = endpoint["credential"]
+            yield f"  endpoint   {provider['id']}/{endpoint['id']}: {endpoint['url']} [{protocols}], {credential}"
+    yield f"  models     {len(told['models'])}, client keys {len(told['keys'])}"
+    for warning in told["warnings"]:
+        yield f"  warning    {warning}"

@@ -1,0 +1,66 @@
+"""`farline keys new` and `farline keys hash`: client keys. Only their SHA-256 goes into the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import hashlib
+import json
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from edge.config.kinds import IDENTIFIER
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_RANDOM_BYTES = 32
+
+
+def add(subparsers: Subparsers) -> None:
+    """The verb's parsers."""
+    parser = subparsers.add_parser("keys", help="make client keys")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    new = actions.add_parser("new", help="make a key and print it once, with its [[key]] block")
+    new.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
+    new.set_defaults(run=run_new)
+    digest = actions.add_parser("hash", help="read a key from standard input, print its [[key]] block")
+    digest.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
+    digest.set_defaults(run=run_hash)
+    for action in (new, digest):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _id(text: str) -> str:
+    if not IDENTIFIER.fullmatch(text):
+        raise argparse.ArgumentTypeError("letters, digits, dot, dash and underscore, 64 at most")
+    return text
+
+
+def run_new(args: argparse.Namespace) -> int:
+    """Prints a fresh key: the only time that it is seen."""
+    key = f"fl-{secrets.token_urlsafe(_RANDOM_BYTES)}"
+    if args.json:
+        print(json.dumps({"id": args.id, "key": key, "sha256": _digest(key)}))
+    else:
+        print(f"For the client, shown only now: {key}\n\nFor the configuration:\n{_block(args.id, key)}")
+    return 0
+
+
+def run_hash(args: argparse.Namespace) -> int:
+    """Prints the hash of the key on standard input; at a terminal it asks without echo."""
+    key = (getpass.getpass("key: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not key:
+        print("farline keys hash: no key on standard input", file=sys.stderr)
+        return 2
+    print(json.dumps({"id": args.id, "sha256": _digest(key)}) if args.json else _block(args.id, key))
+    return 0
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _block(id: str, key: str) -> str:
+    return f'[[key]]\nid = "{id}"\nsha256 = "{_digest(key)}"'

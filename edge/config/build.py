@@ -1,0 +1,124 @@
+"""From the fields of each section to the model's values. What needs more than one key of an entry is checked here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from edge.config.fault import KeyPath, shown
+from edge.config.hosts import resembled
+from edge.config.kinds import IDENTIFIER
+from edge.config.model import ClientKey, Endpoint, Model, Provider
+from edge.config.places import Url, is_private
+from edge.config.presets import CARRIED, DIALECTS, preset
+from edge.config.reading import STAND_IN, Reading
+from edge.config.sections import ENDPOINT, KEY, LINE, MODEL, PROVIDER
+from transport.path import Line, Protocol
+
+Entry = tuple[KeyPath, Mapping[str, object]]
+RESERVED = ("v1", "v1beta", "v1alpha")  # first path segments of the routes that have no provider prefix
+
+
+def line(reading: Reading, entry: Entry) -> Line:
+    """[[line]]"""
+    path, table = entry
+    fields = reading.fields(path, table, LINE)
+    exits = [name for name in ("source", "interface", "proxy") if name in table]
+    if len(exits) > 1:
+        reading.fault((*path, exits[1]), f"is set beside {exits[0]}", "one of source, interface, proxy, or none")
+    return Line(**_named(fields, "id", path))
+
+
+def model(reading: Reading, entry: Entry) -> Model:
+    """[[model]]"""
+    path, table = entry
+    fields = reading.fields(path, table, MODEL)
+    return Model(**_named(_named(fields, "name", path), "provider", path))
+
+
+def client_key(reading: Reading, entry: Entry) -> ClientKey:
+    """[[key]]: its digest stands in the file, or is made from a key that stands elsewhere."""
+    path, table = entry
+    fields = reading.fields(path, table, KEY)
+    if ("sha256" in table) == ("key" in table):
+        reading.fault(path, "has both sha256 and key" if "key" in table else "has no sha256", "one of sha256, key")
+    digest = fields.pop("key", "")
+    return ClientKey(**_named({"sha256": digest, **fields}, "id", path))
+
+
+def provider(reading: Reading, entry: Entry) -> Provider:
+    """[[provider]]: one whose id is a preset's inherits the dialect, and the endpoints if it has none of its own."""
+    path, table = entry
+    fields = _named(reading.fields(path, table, PROVIDER), "id", path)
+    if fields["id"] in RESERVED:
+        reading.fault((*path, "id"), f"{shown(fields['id'])} is the start of a route", "another id")
+    known = preset(fields["id"])
+    if known is None and "dialect" not in table:
+        reading.fault(path, "dialect is missing", " | ".join(f'"{word}"' for word in DIALECTS))
+    dialect = fields.setdefault("dialect", known.dialect if known else "generic")
+    fields["endpoints"] = _endpoints(reading, fields["id"], dialect, fields.pop("endpoint", []))
+    if "endpoint" not in table:
+        fields["endpoints"] = known.endpoints if known else ()
+    if not fields["endpoints"] and not table.get("endpoint"):
+        reading.fault(path, "has no endpoint", "[[provider.endpoint]] with a url")
+    return Provider(**fields)
+
+
+def _endpoints(reading: Reading, owner: str, dialect: str, entries: list[Entry]) -> tuple[Endpoint, ...]:
+    drafts = [(path, reading.fields(path, table, ENDPOINT)) for path, table in entries]
+    regions = Counter(fields.get("region") for _, fields in drafts)
+    found: list[Endpoint] = []
+    for number, (path, fields) in enumerate(drafts, 1):
+        url: Url | None = fields.pop("url", None)
+        fields.setdefault("id", _endpoint_id(owner, number, len(drafts), fields.get("region"), regions))
+        if url is not None:
+            _check_url(reading, path, dialect, url)
+            _check_protocols(reading, path, url, fields)
+            found.append(_endpoint(owner, url, fields))
+        else:  # kept, so that nothing else is said to be missing because of it
+            found.append(Endpoint(**fields, provider=owner, url="", host="", port=0, tls=True))
+    return tuple(found)
+
+
+def _endpoint(owner: str, url: Url, fields: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        provider=owner,
+        url=url.text,
+        host=url.host,
+        port=url.port,
+        tls=url.scheme == "https",
+        base_path=url.path,
+        **fields,
+    )
+
+
+def _endpoint_id(owner: str, number: int, count: int, region: str | None, regions: Counter[str | None]) -> str:
+    """The provider's id; with several endpoints, and its region where that tells them apart, else its number."""
+    if count == 1:
+        return owner
+    named = f"{owner}-{region}"
+    return named if region and regions[region] == 1 and IDENTIFIER.fullmatch(named) else f"{owner}-{number}"
+
+
+def _check_url(reading: Reading, path: KeyPath, dialect: str, url: Url) -> None:
+    carried = [end for end in CARRIED[dialect] if url.path.endswith(end)]
+    if carried:
+        kept = url.text.removesuffix(max(carried, key=len))
+        reading.fault((*path, "url"), f"ends in {max(carried, key=len)}, which requests bring along", shown(kept))
+    lookalike = None if dialect == "generic" or is_private(url.host) else resembled(url.host)
+    if lookalike is not None:
+        reading.fault(
+            (*path, "url"), f"{shown(url.host)} is easily mistaken for {lookalike}", "the provider's own host"
+        )
+
+
+def _check_protocols(reading: Reading, path: KeyPath, url: Url, fields: dict[str, Any]) -> None:
+    """Plain http negotiates nothing: HTTP/1.1 unless the file says otherwise, and never HTTP/3 (RFC 9114 §3.1)."""
+    if url.scheme == "http" and Protocol.H3 in fields.setdefault("protocols", (Protocol.H1,)):
+        reading.fault((*path, "protocols"), "h3 needs an https:// url", '["http/1.1"], or ["h2"]')
+
+
+def _named(fields: dict[str, Any], key: str, path: KeyPath) -> dict[str, Any]:
+    """With a stand-in where the name is missing or wrong, which is a fault already."""
+    return {key: f"{STAND_IN}{path[-1]}", **fields}

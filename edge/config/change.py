@@ -1,0 +1,23 @@
+"""What a reload may change in a running node, and what has to wait for a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge.config.model import Snapshot
+
+
+def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+    """The next generation: `new` with what can't change while running kept from `old`, and the keys so kept.
+
+    Certificates may change on a listener that has TLS; TLS itself can't come or go.
+    """
+    kept = [key for key in ("data", "admin", "workers") if getattr(new.listen, key) != getattr(old.listen, key)]
+    if (new.listen.tls is None) != (old.listen.tls is None):
+        kept.append("tls")
+    listen = replace(new.listen, **{key: getattr(old.listen, key) for key in kept})
+    waiting = [f"listen.{key}" for key in kept]
+    if new.node.role != old.node.role:
+        waiting.append("node.role")
+    node = replace(new.node, role=old.node.role)
+    return replace(new, generation=old.generation + 1, node=node, listen=listen), tuple(waiting)

@@ -1,0 +1,134 @@
+"""Every section of the file and its keys: the one list for the reader, its suggestions and the test of the manual."""
+
+from __future__ import annotations
+
+from edge.config import certificates, headers, kinds, places, secret
+from edge.config.fault import KeyPath
+from edge.config.presets import DIALECTS
+from edge.config.reading import Key, Parse, Reading
+from transport.path import Protocol
+
+_BYTES = 2**40
+_NAME = kinds.text("a string of 1 to 256 printable characters")
+_PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
+
+
+def _protocol(reading: Reading, path: KeyPath, value: object) -> Protocol:
+    return Protocol(_PROTOCOL(reading, path, value))
+
+
+def _tables(reading: Reading, path: KeyPath, value: object) -> object:
+    return reading.tables(path, value)
+
+
+def _seconds(name: str, low: float = 0.001, high: float = 86_400.0) -> Key:
+    """A key `*_seconds` for a field of `Timeouts`, which has no suffix."""
+    return Key(f"{name}_seconds", kinds.number(low, high), name)
+
+
+NODE = (
+    Key("name", kinds.identifier()),
+    Key("role", kinds.choice("edge")),
+    Key("region", _NAME),
+    Key("location", kinds.coordinates),
+)
+LISTEN = (
+    Key("data", places.data_addresses),
+    Key("admin", places.admin_address),
+    Key("tls", certificates.tls_files),
+    Key("workers", kinds.integer(1, 256)),
+    Key("open", kinds.flag),
+)
+LINE = (
+    Key("id", kinds.identifier(), required=True),
+    Key("carrier", _NAME),
+    Key("source", places.ip_address),
+    Key("interface", places.device),
+    Key("proxy", places.proxy_url),
+    Key("weight", kinds.number(0)),
+    Key("capacity_mbps", kinds.number(0)),
+    Key("cost_per_gb", kinds.number(0)),
+    Key("congestion", kinds.text("a TCP congestion control's name", r"[a-z0-9_]{1,15}")),
+)
+PROVIDER = (
+    Key("id", kinds.identifier(), required=True),
+    Key("dialect", kinds.choice(*DIALECTS)),
+    Key("credential", secret.credential),
+    Key("on_client_gone", kinds.choice("cancel", "drain")),
+    Key("headers", headers.added_headers),
+    Key("endpoint", _tables),
+)
+ENDPOINT = (
+    Key("id", kinds.identifier()),
+    Key("url", places.base_url, required=True),
+    Key("region", _NAME),
+    Key("protocols", kinds.listing(_protocol, least=1)),
+    Key("credential", secret.secret),
+    Key("ca_file", certificates.ca_file),
+    Key("keep_warm", kinds.integer(0, 1024)),
+    Key("max_connections", kinds.integer(1, 65_536)),
+    Key("weight", kinds.number(0)),
+)
+MODEL = (
+    Key("name", _NAME, required=True),
+    Key("provider", _NAME, required=True),
+    Key("upstream", _NAME),
+    Key("fallback", kinds.listing(_NAME)),
+)
+KEY = (
+    Key("id", kinds.identifier(), required=True),
+    Key("sha256", secret.sha256),
+    Key("key", secret.key_digest),
+    Key("providers", kinds.listing(_NAME)),
+    Key("models", kinds.listing(_NAME)),
+    Key("may_choose_line", kinds.flag),
+    Key("max_in_flight", kinds.integer(0, 10**6)),
+)
+ROUTING = (
+    Key("policy", kinds.choice("weighted")),
+    Key("race_after_ms", kinds.number(0, 60_000)),
+    Key("max_attempts", kinds.integer(1, 16)),
+    Key("max_billed_replays", kinds.integer(0, 16)),
+    Key("retry_budget_ratio", kinds.number(0, 1)),
+    Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+)
+TIMEOUTS = (
+    _seconds("connect"),
+    _seconds("first_byte_stream"),
+    _seconds("first_byte"),
+    _seconds("idle"),
+    _seconds("total", high=604_800.0),
+    _seconds("commit_hold", low=0),
+    _seconds("keepalive"),
+)
+LIMITS = (
+    Key("header_bytes", kinds.integer(1024, 16 * 1024**2)),
+    Key("body_bytes", kinds.integer(0, _BYTES)),
+    Key("replay_bytes", kinds.integer(0, _BYTES)),
+    *(Key(f"client_{part}_seconds", kinds.number(0.001, 86_400)) for part in ("header", "body", "idle", "write")),
+    Key("drain_seconds", kinds.number(0, 86_400)),
+    Key("max_connections", kinds.integer(1, 10**7)),
+    Key("max_in_flight", kinds.integer(1, 10**7)),
+)
+
+
+def _one(keys: tuple[Key, ...]) -> Parse:
+    """A section that stands once."""
+
+    def parse(reading: Reading, path: KeyPath, value: object) -> object:
+        return reading.fields(path, reading.table(value), keys)
+
+    return parse
+
+
+FILE = (
+    Key("node", _one(NODE)),
+    Key("listen", _one(LISTEN)),
+    Key("line", _tables),
+    Key("provider", _tables),
+    Key("model", _tables),
+    Key("key", _tables),
+    Key("routing", _one(ROUTING)),
+    Key("timeouts", _one(TIMEOUTS)),
+    Key("limits", _one(LIMITS)),
+)

@@ -1,0 +1,83 @@
+"""A snapshot in a few words: for `farline check` and the admin API. No secret, nor what it is made from."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from edge.config.agree import OPEN_DOOR, is_open_door
+from edge.config.model import Address, Endpoint, Provider, Snapshot
+from edge.config.places import is_loopback
+from transport.path import Line
+
+
+def warnings(snapshot: Snapshot) -> tuple[str, ...]:
+    """What is allowed, and probably not meant."""
+    listen = snapshot.listen
+    beyond = [address for address in listen.data if not is_loopback(address)]
+    found = []
+    if listen.admin is not None and _is_public(listen.admin):
+        found.append(f"admin listens on a public address: {listen.admin}")
+    if is_open_door(snapshot):
+        found.append(f"[listen] open = true {OPEN_DOOR}")
+    if beyond and listen.tls is None:
+        found.append(f"requests and keys travel in the clear: {beyond[0]} has no TLS")
+    if not any(line.weight > 0 for line in snapshot.lines):
+        found.append("no line has a weight above 0")
+    return tuple(found)
+
+
+def summary(snapshot: Snapshot) -> dict[str, Any]:
+    """JSON-ready: lines, providers with their endpoints, models, client keys' ids, listeners, warnings."""
+    listen = snapshot.listen
+    return {
+        "source": snapshot.source,
+        "generation": snapshot.generation,
+        "node": {"name": snapshot.node.name, "role": snapshot.node.role, "region": snapshot.node.region},
+        "listen": {
+            "data": [str(address) for address in listen.data],
+            "admin": str(listen.admin) if listen.admin else None,
+            "tls": listen.tls is not None,
+            "workers": listen.workers,
+        },
+        "lines": [_line(line) for line in snapshot.lines],
+        "providers": [_provider(provider) for provider in snapshot.providers],
+        "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
+        "keys": [key.id for key in snapshot.keys],
+        "warnings": list(warnings(snapshot)),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    way = line.source or line.interface or ("proxy" if line.proxy else "system route")
+    return {"id": line.id, "carrier": line.carrier, "way": way, "weight": line.weight}
+
+
+def _provider(provider: Provider) -> dict[str, Any]:
+    return {
+        "id": provider.id,
+        "dialect": provider.dialect,
+        "endpoints": [_endpoint(provider, endpoint) for endpoint in provider.endpoints],
+    }
+
+
+def _endpoint(provider: Provider, endpoint: Endpoint) -> dict[str, Any]:
+    credential = endpoint.credential or provider.credential
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "region": endpoint.region,
+        "protocols": [protocol.value for protocol in endpoint.protocols],
+        "credential": str(credential) if credential else "client",
+    }
+
+
+def _is_public(address: Address) -> bool:
+    """Wildcards and names count as public: nobody here knows what they bind."""
+    if is_loopback(address):
+        return False
+    try:
+        host = ipaddress.ip_address(address.host)
+    except ValueError:
+        return True
+    return host.is_unspecified or not host.is_private

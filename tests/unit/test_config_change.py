@@ -1,0 +1,89 @@
+"""What a reload applies and what waits for a restart; summary and warnings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from edge.config.change import settle
+from edge.config.model import Address, ClientKey, Endpoint, Listen, Node, Provider, Secret, Snapshot, TlsFiles
+from edge.config.presets import PRESETS
+from edge.config.summary import summary, warnings
+from transport.path import Line
+
+OLD = Snapshot(generation=7, providers=PRESETS)
+SECRET = Secret("env:K", "sk-hidden")
+
+
+def test_a_reload_applies_everything_it_can() -> None:
+    wanted = Snapshot(node=Node("n"), lines=(Line("a"),), listen=Listen(open=True))
+    assert settle(wanted, OLD) == (replace(wanted, generation=8), ())
+
+
+def test_what_needs_a_restart_is_kept_and_named() -> None:
+    wanted = Snapshot(
+        node=Node("n", role="other"),
+        listen=Listen((Address("a", 1),), None, TlsFiles("c", "k"), 3, open=True),
+    )
+    new, waiting = settle(wanted, OLD)
+    assert waiting == ("listen.data", "listen.admin", "listen.workers", "listen.tls", "node.role")
+    assert new.listen == replace(OLD.listen, open=True)
+    assert new.node == Node("n", role="edge")
+
+
+def test_certificates_may_change() -> None:
+    old = replace(OLD, listen=Listen(tls=TlsFiles("a", "b")))
+    new, waiting = settle(replace(OLD, listen=Listen(tls=TlsFiles("c", "d"))), old)
+    assert waiting == ()
+    assert new.listen.tls == TlsFiles("c", "d")
+
+
+def test_the_defaults_have_no_warnings() -> None:
+    assert warnings(OLD) == ()
+
+
+def test_warnings() -> None:
+    listen = Listen((Address("0.0.0.0", 80),), Address("0.0.0.0", 81), open=True)
+    snapshot = Snapshot(
+        listen=listen, lines=(Line("a", weight=0),), providers=(Provider("p", "openai", (), credential=SECRET),)
+    )
+    assert warnings(snapshot) == (
+        "admin listens on a public address: 0.0.0.0:81",
+        "[listen] open = true lets anybody spend the node's own provider credentials",
+        "requests and keys travel in the clear: 0.0.0.0:80 has no TLS",
+        "no line has a weight above 0",
+    )
+
+
+def test_where_an_admin_listener_is_public() -> None:
+    for host, public in {
+        "10.0.0.1": False,
+        "8.8.8.8": True,
+        "::": True,
+        "localhost": False,
+        "node.example": True,
+    }.items():
+        found = warnings(Snapshot(listen=Listen(admin=Address(host, 81))))
+        assert any("admin" in warning for warning in found) == public, host
+
+
+def test_the_summary_is_json_without_secrets() -> None:
+    endpoints = (
+        Endpoint("e", "p", "https://h", "h", 443, True, credential=SECRET),
+        Endpoint("f", "p", "https://g", "g", 443, True),
+    )
+    lines = (
+        Line("a", source="10.0.0.1"),
+        Line("b", interface="eth0"),
+        Line("c", proxy="http://u:hidden@h:1"),
+        Line("d"),
+    )
+    told = json.dumps(
+        summary(Snapshot(lines=lines, providers=(Provider("p", "openai", endpoints),), keys=(ClientKey("k", "ff"),)))
+    )
+    assert "hidden" not in told
+    parsed = json.loads(told)
+    assert [line["way"] for line in parsed["lines"]] == ["10.0.0.1", "eth0", "proxy", "system route"]
+    assert [endpoint["credential"] for endpoint in parsed["providers"][0]["endpoints"]] == ["env:K", "client"]
+    assert parsed["keys"] == ["k"]
+    assert summary(Snapshot(listen=Listen(admin=None)))["listen"]["admin"] is None
