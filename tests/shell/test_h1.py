@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-import uvloop
 
 from tests.shell.exchange_contract import CHECKS, Script
 from tests.support.exchanges import RecordingOwner, RecordingSink, request
@@ -16,11 +15,7 @@ from transport.aio.h1 import HEAD_LIMIT_BYTES, H1Connection
 from transport.failure import Code, Origin, Verdict
 from transport.path import Path
 
-
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return request.param()
-
+BOTH_LOOPS = True
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 
