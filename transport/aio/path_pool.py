@@ -25,6 +25,8 @@ from transport.pool import PoolPolicy, Shelf
 _FIRST_WARM_PAUSE = 1.0
 _LONGEST_WARM_PAUSE = 60.0
 
+_PATIENCE = 0.2  # seconds: a dial's own timeout comes first, for it tells more than that of those who wait
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStat:
@@ -97,7 +99,7 @@ class PathPool:
         self._waiters.append(waiter)
         self._grow(only)
         try:
-            async with asyncio.timeout(self._dialer.timeout):
+            async with asyncio.timeout(self._dialer.timeout + _PATIENCE):
                 return await waiter.future
         except TimeoutError:
             raise TransportError(self._too_late(only)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from transport.aio.tasks import TaskOwner
@@ -16,8 +17,15 @@ from transport.failure import Code, TransportError
 class Resolver:
     """Shared by all lines: an endpoint's name means the same on each. Not for use by several event loops."""
 
-    def __init__(self, cache: DnsCache | None = None, timeout: float = 3.0) -> None:
-        """`timeout` seconds for one resolution; a stale answer is used after that, if there is one."""
+    def __init__(
+        self,
+        cache: DnsCache | None = None,
+        timeout: float = 3.0,
+        look_up: Callable[[str], Awaitable[tuple[str, ...]]] | None = None,
+    ) -> None:
+        """`timeout` seconds for one resolution; a stale answer is used after that, if there is one. `look_up` replaces
+        getaddrinfo(3); it raises OSError when it finds nothing."""
+        self._look_up_host = look_up or _getaddrinfo
         self._cache = cache or DnsCache()
         self._timeout = timeout
         self._tasks = TaskOwner("name resolution")
@@ -57,12 +65,10 @@ class Resolver:
             self._tasks.start(self._look_up(host, done))
 
     async def _look_up(self, host: str, done: asyncio.Future[None]) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout):
-                found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-            self._cache.store(host, addresses, time.monotonic())
+                found = await self._look_up_host(host)
+            self._cache.store(host, found, time.monotonic())
         except TimeoutError:
             self._fail(host, Code.DNS_TIMEOUT, f"no answer in {self._timeout:g} s")
         except (OSError, UnicodeError) as error:
@@ -81,3 +87,8 @@ def _is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+async def _getaddrinfo(host: str) -> tuple[str, ...]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
