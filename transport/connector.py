@@ -68,3 +68,9 @@ class ConnectionOwner(Interface):
 
     def on_round_trip(self, connection: Connection, seconds: float) -> None:
         """A PING was answered."""
+
+    def on_peer_timeout(self, connection: Connection, seconds: float) -> None:
+        """The peer said how long it keeps idle connections (`Keep-Alive: timeout=N`)."""
+
+    def on_alt_svc(self, connection: Connection, value: bytes) -> None:
+        """The peer sent an Alt-Svc field (RFC 7838)."""

@@ -1,0 +1,143 @@
+"""All pools of a node: finds the pool of a path; reload, maintenance, statistics, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from transport.aio.dial import Dialer
+from transport.aio.openers import Openers
+from transport.aio.path_pool import ConnectionStat, PathPool
+from transport.aio.resolver import Resolver
+from transport.aio.tasks import TaskOwner
+from transport.connector import NullObserver, TransportObserver
+from transport.exchange import Connection
+from transport.failure import Code, Failure, Origin, TransportError, Verdict
+from transport.path import Line, Path, Protocol, Target
+from transport.pool import PoolPolicy
+
+_SWEEP = 1.0  # seconds between two rounds of maintenance
+
+
+class Pools:
+    """All pools of a node. Implements `transport.connector.Connector`; belongs to one event loop."""
+
+    def __init__(
+        self,
+        lines: Iterable[Line],
+        targets: Iterable[Target],
+        *,
+        openers: Openers,
+        resolver: Resolver | None = None,
+        observer: TransportObserver | None = None,
+        connect_timeout: float = 5.0,
+        policy: PoolPolicy | None = None,
+    ) -> None:
+        """`connect_timeout` seconds bound each dial, from name resolution to a ready connection, and each wait."""
+        self._lines = {line.id: line for line in lines}
+        self._targets = {target.id: target for target in targets}
+        self._resolver = resolver or Resolver()
+        self._observer = observer or NullObserver()
+        self._policy = policy
+        self._dialer = Dialer(openers, self._resolver, connect_timeout)
+        self._tasks = TaskOwner("dial")
+        self._pools: dict[Path, PathPool] = {}
+        self._leaving: set[PathPool] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._emptied = asyncio.Event()
+
+    def take(self, path: Path, only: Protocol | None = None) -> Connection | None:
+        """See `Connector.take`. An unknown path has no connections."""
+        pool = self._pools.get(path)
+        return None if pool is None else pool.take(only)
+
+    async def connect(self, path: Path, only: Protocol | None = None) -> Connection:
+        """See `Connector.connect`. Waiting in vain for `max_connections` fails with origin EDGE."""
+        pool = self._pools.get(path) or self._make_pool(path)
+        return await pool.connect(only)
+
+    def start(self) -> None:
+        """Warms every path to its floor and begins the maintenance rounds. Call on the event loop, once."""
+        for line in self._lines:
+            for target in self._targets.values():
+                path = Path(line, target.id)
+                if target.keep_warm and path not in self._pools:
+                    self._make_pool(path)
+        self._sweep()
+
+    def update(self, lines: Iterable[Line], targets: Iterable[Target]) -> None:
+        """A reload: what is gone or dials differently drains; new floors are warmed at once."""
+        self._lines = {line.id: line for line in lines}
+        self._targets = {target.id: target for target in targets}
+        for path, pool in list(self._pools.items()):
+            line, target = self._lines.get(path.line), self._targets.get(path.endpoint)
+            if line is not None and target is not None and _is_same(pool, line, target):
+                pool.resize(target)
+            else:
+                del self._pools[path]
+                self._leaving.add(pool)
+                pool.drain()
+        if self._timer is not None:
+            self._timer.cancel()
+            self.start()
+
+    async def close(self, grace: float) -> None:
+        """Ends all: idle connections now, others when their exchange ends or after `grace` seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        pools = self._leaving | set(self._pools.values())
+        for pool in pools:
+            pool.drain()
+        await self._wait_until_empty(pools, grace)
+        await self._tasks.close()
+        for pool in pools:
+            pool.abort()
+        await self._wait_until_empty(pools, 1.0)
+        await self._resolver.close()
+        self._pools.clear()
+        self._leaving.clear()
+
+    async def _wait_until_empty(self, pools: Iterable[PathPool], timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                while not all(pool.is_empty for pool in pools):
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            pass
+
+    def stats(self) -> list[ConnectionStat]:
+        """What every pool holds, those that drain included."""
+        return [stat for pool in [*self._pools.values(), *self._leaving] for stat in pool.stats()]
+
+    def _make_pool(self, path: Path) -> PathPool:
+        line, target = self._lines.get(path.line), self._targets.get(path.endpoint)
+        if line is None or target is None or path.relay is not None:
+            raise TransportError(
+                Failure(Origin.EDGE, Verdict.SAFE, Code.PROXY_CONFIGURATION_ERROR, f"no such path: {path}")
+            )
+        pool = PathPool(line, target, self._dialer, self._tasks, self._observer, self._emptied.set, self._policy)
+        self._pools[path] = pool
+        return pool
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = time.monotonic()
+        for pool in self._pools.values():
+            pool.sweep(now)
+        self._leaving = {pool for pool in self._leaving if not pool.is_empty}
+        self._timer = loop.call_later(_SWEEP, self._sweep)
+
+
+def _is_same(pool: PathPool, line: Line, target: Target) -> bool:
+    """Would new connections be dialed as the pool's were?"""
+
+    def route(line: Line) -> tuple[str | None, ...]:
+        return (line.source, line.interface, line.proxy, line.congestion)
+
+    def end(target: Target) -> tuple[object, ...]:
+        return (target.host, target.port, target.tls, target.protocols, target.ca_file)
+
+    return route(pool.line) == route(line) and end(pool.target) == end(target)
