@@ -120,19 +120,17 @@ class ClientProtocol(H2Connection):
             length = high << 8 | low
             if length > self.max_inbound_frame_size:
                 self._break("frame too large", ErrorCodes.FRAME_SIZE_ERROR)
-                return items
+                break
             end = position + 9 + length
             if end > size:
                 break
-            if not (
-                kind == _DATA
-                and not flags & (_END_STREAM | _PADDED)
-                and self._receive_plain_data(stream_id & _LAST_STREAM_ID, data[position + 9 : end], items)
+            if (
+                kind != _DATA
+                or flags & (_END_STREAM | _PADDED)
+                or not self._receive_plain_data(stream_id & _LAST_STREAM_ID, data[position + 9 : end], items)
             ):
                 self._receive_other(kind, flags, length, data[position:end], now, items)
-            if self.is_broken:
-                return items
-            position = end
+            position = size if self.is_broken else end
         self._rest = data[position:]
         return items
 

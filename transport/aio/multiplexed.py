@@ -132,7 +132,9 @@ class Multiplexed:
         for exchange in exchanges.values():
             exchange.discard()
             exchange.reply.fail(*blame, detail)
-        failure = None if orderly else Failure(blame[0], Verdict.UNKNOWN, blame[1], detail)
+        self._tell_lost(None if orderly else Failure(blame[0], Verdict.UNKNOWN, blame[1], detail))
+
+    def _tell_lost(self, failure: Failure | None) -> None:
         self._owner.on_lost(self, failure)  # type: ignore[arg-type]  # subclasses complete the Connection
 
     # -- keep-alive
