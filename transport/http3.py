@@ -13,8 +13,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from aioquic.buffer import Buffer, BufferReadError
-from aioquic.h3.connection import ErrorCode, FrameError, FrameType, H3Connection, H3Stream, MessageError, ProtocolError
+from aioquic._buffer import Buffer, BufferReadError
+from aioquic.h3.connection import (
+    ErrorCode,
+    FrameError,
+    FrameType,
+    H3Connection,
+    H3Stream,
+    MessageError,
+    ProtocolError,
+    StreamType,
+)
 from aioquic.h3.events import H3Event
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionState
@@ -84,6 +93,11 @@ class Quic(QuicConnection):
         if not stream.receiver.is_finished:
             stream.receiver.stop(code)
 
+    def can_send(self, stream_id: int) -> bool:
+        """False once the stream's sending part was ended, reset, or refused by STOP_SENDING."""
+        stream = self._streams.get(stream_id)
+        return stream is not None and stream.sender._reset_error_code is None and stream.sender._buffer_fin is None
+
     def unsent(self, stream_id: int) -> int:
         """Bytes written to a stream that never went out."""
         stream = self._streams.get(stream_id)
@@ -108,12 +122,60 @@ class Quic(QuicConnection):
         stream.max_stream_data_local_sent = stream.max_stream_data_local
 
 
+class GoawayTap:
+    """Listens to one unidirectional stream of the peer for GOAWAY frames, which aioquic skips (RFC 9114 §7.2.6)."""
+
+    __slots__ = ("_buffer", "_is_control", "_skip")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._skip = 0
+        self._is_control: bool | None = None
+
+    def feed(self, data: bytes) -> int | None:
+        """Takes the stream's next bytes. Returns the lowest id of the GOAWAY frames in them.
+
+        Raises:
+            BufferReadError: a GOAWAY frame holds no whole integer.
+        """
+        if self._is_control is False:
+            return None
+        self._buffer += data
+        lowest: int | None = None
+        while (frame := self._next_frame()) is not None:
+            kind, payload = frame
+            if kind == FrameType.GOAWAY:
+                stream_id = Buffer(data=payload).pull_uint_var()
+                lowest = stream_id if lowest is None else min(lowest, stream_id)
+        return lowest
+
+    def _next_frame(self) -> tuple[int, bytes] | None:
+        """The next frame: GOAWAY whole, others without what they hold. None: more bytes are needed."""
+        skipped = min(self._skip, len(self._buffer))
+        self._skip -= skipped
+        self._buffer = self._buffer[skipped:]
+        buffer = Buffer(data=self._buffer)
+        try:
+            if self._is_control is None:
+                self._is_control = buffer.pull_uint_var() == StreamType.CONTROL
+                self._buffer = self._buffer[buffer.tell() :] if self._is_control else b""
+                buffer = Buffer(data=self._buffer)
+            kind, size = buffer.pull_uint_var(), buffer.pull_uint_var()
+            payload = buffer.pull_bytes(min(size, 8)) if kind == FrameType.GOAWAY else b""
+        except BufferReadError:
+            return None
+        self._buffer = self._buffer[buffer.tell() :]
+        self._skip = size - len(payload)
+        return kind, payload
+
+
 class Http3(H3Connection):
     """HTTP/3 on one `Quic`. After `handle_event` look at `goaway` and `take_malformed`."""
 
     def __init__(self, quic: Quic) -> None:
         self.goaway: int | None = None  # requests with this stream id or a higher one were not processed
         self._malformed: list[tuple[int, str]] = []
+        self._taps: dict[int, GoawayTap] = {}
         super().__init__(quic)
 
     @property
@@ -136,15 +198,16 @@ class Http3(H3Connection):
         self._blocked_streams = 0
         super()._init_connection()
 
-    def _handle_control_frame(self, frame_type: int, frame_data: bytes) -> None:
-        if frame_type != FrameType.GOAWAY:
-            super()._handle_control_frame(frame_type, frame_data)
-            return
+    def _receive_stream_data_uni(self, stream: H3Stream, data: bytes, stream_ended: bool) -> list[H3Event]:
+        events = super()._receive_stream_data_uni(stream, data, stream_ended)
+        tap = self._taps.setdefault(stream.stream_id, GoawayTap())
         try:
-            stream_id = Buffer(data=frame_data).pull_uint_var()
+            lowest = tap.feed(data)
         except BufferReadError as error:
             raise FrameError("Could not parse GOAWAY frame") from error
-        self.goaway = stream_id if self.goaway is None else min(self.goaway, stream_id)
+        if lowest is not None:
+            self.goaway = lowest if self.goaway is None else min(self.goaway, lowest)
+        return events
 
     def _receive_request_or_push_data(self, stream: H3Stream, data: bytes, stream_ended: bool) -> list[H3Event]:
         if len(stream.buffer) > HEAD_LIMIT:

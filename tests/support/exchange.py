@@ -59,7 +59,7 @@ class Sink:
     def on_writable(self) -> None:
         self.writable.set()
 
-    async def done(self, seconds: float = 15.0) -> Sink:
+    async def done(self, seconds: float = 5.0) -> Sink:
         async with asyncio.timeout(seconds):
             await self.ended.wait()
         return self

@@ -16,6 +16,7 @@ from aioquic.h3.connection import ErrorCode
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import (
+    ConnectionTerminated,
     HandshakeCompleted,
     PingAcknowledged,
     QuicEvent,
@@ -121,7 +122,7 @@ class H3Connection(Multiplexed):
         self._parked_count = 0
         self._stream_limit = 0
         self._flood = FloodGate()
-        self._refusals = 0
+        self._goaway: int | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -157,7 +158,8 @@ class H3Connection(Multiplexed):
         if exchange.parked is not None:
             exchange.parked += data
             return len(exchange.parked) <= UPLOAD_HIGH
-        assert self._h3 is not None
+        if self._h3 is None or not self.quic.can_send(exchange.key):
+            return True
         self._h3.send_data(exchange.key, data, end_stream=False)
         self._schedule()
         if self.quic.unsent(exchange.key) <= UPLOAD_HIGH:
@@ -168,7 +170,7 @@ class H3Connection(Multiplexed):
 
     def upload_end(self, exchange: H3Exchange) -> None:
         """The body is complete."""
-        if exchange.parked is None:
+        if exchange.parked is None and self.quic.can_send(exchange.key):
             self.quic.send_stream_data(exchange.key, b"", end_stream=True)
             self._schedule()
 
@@ -252,7 +254,7 @@ class H3Connection(Multiplexed):
         while not self._is_lost and (event := self.quic.next_event()) is not None:
             self._on_quic_event(event)
         if not self._is_lost and (ending := self.quic.ending) is not None:
-            self._lose(*self._blame(ending.error_code, ending.reason_phrase))
+            self._lose(*self._blame(ending))
         if self._is_lost:
             return
         if self.quic.stream_limit != self._stream_limit:
@@ -261,9 +263,10 @@ class H3Connection(Multiplexed):
                 self._exchange_ended()
         self._flush()
 
-    def _blame(self, code: int, reason: str) -> tuple[tuple[Origin, str], str]:
+    def _blame(self, ending: ConnectionTerminated) -> tuple[tuple[Origin, str], str]:
+        code, reason = ending.error_code, ending.reason_phrase
         detail = f"{reason or 'connection closed'} (0x{code:x})"
-        if code in _CRYPTO_ERRORS:
+        if code in _CRYPTO_ERRORS and ending.frame_type is not None:  # else it is HTTP/3's code of the same number
             is_certificate = code - 0x100 in _CERTIFICATE_ALERTS
             return (Origin.ENDPOINT, Code.TLS_CERTIFICATE_ERROR if is_certificate else Code.TLS_PROTOCOL_ERROR), detail
         if self.quic.is_ended_by_peer:
@@ -388,8 +391,9 @@ class H3Connection(Multiplexed):
         for stream_id, complaint in self._h3.take_malformed():
             if exchange := self._exchange(stream_id):
                 self._reject(exchange, complaint)
-        if self._h3.goaway is not None and not self._is_lost:
-            self._on_goaway(self._h3.goaway)
+        if self._h3.goaway != self._goaway and not self._is_lost:
+            self._goaway = self._h3.goaway or 0
+            self._on_goaway(self._goaway)
 
     def _on_http_event(self, event: H3Event) -> None:
         if isinstance(event, DataReceived):
