@@ -137,14 +137,16 @@ class ClientProtocol(H2Connection):
     def credit_connection(self, size: int) -> None:
         """`size` bytes of flow-controlled data were dealt with, whatever became of their stream."""
         self._connection_due += size
-        if self._connection_due >= self._connection_window // 4:
+        if self._connection_due >= self._connection_window // 4 and not self.is_broken:
             self.increment_flow_control_window(self._connection_due)
             self._connection_due = 0
 
     def credit_stream(self, stream_id: int, size: int) -> None:
         """Opens a stream's receive window by `size` bytes, if it can still receive."""
         stream = self.streams.get(stream_id)
-        if stream is not None and stream.state_machine.state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL):
+        if stream is None or self.is_broken:
+            return
+        if stream.state_machine.state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL):
             self.increment_flow_control_window(size, stream_id)
 
     def _receive_plain_data(self, stream_id: int, payload: bytes, items: list[Item]) -> bool:
