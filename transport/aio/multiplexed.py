@@ -1,0 +1,160 @@
+"""What HTTP/2 and HTTP/3 connections have in common: slots, draining, the keep-alive clock, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol as Interface
+
+from transport.connector import ConnectionOwner
+from transport.failure import Failure, Origin, Verdict
+from transport.path import Path
+from transport.reply import LOST, SILENT, Reply
+
+UPLOAD_HIGH = 256 * 1024  # bytes of one request body held back before `send` says False…
+UPLOAD_LOW = 64 * 1024  # …and when `on_writable` is called again
+
+
+class OpenExchange(Interface):
+    """An exchange as the connection sees it."""
+
+    @property
+    def reply(self) -> Reply: ...
+
+    def discard(self) -> None:
+        """Drops what is buffered: the exchange is over."""
+
+
+class Multiplexed:
+    """Book-keeping of one connection. Subclasses move the bytes.
+
+    `keepalive`: seconds between PINGs; `ping_timeout`: seconds without a byte after a PING until it counts as lost.
+    """
+
+    def __init__(
+        self, path: Path, owner: ConnectionOwner, max_streams: int, keepalive: float, ping_timeout: float
+    ) -> None:
+        self.path = path
+        self._owner = owner
+        self._max_streams = max_streams
+        self._keepalive = keepalive
+        self._ping_timeout = ping_timeout
+        self._loop = asyncio.get_running_loop()
+        self._exchanges: dict[int, OpenExchange] = {}
+        self._reserved = 0
+        self._is_draining = False
+        self._is_lost = False
+        self._keepalive_timer: asyncio.TimerHandle | None = None
+        self._pinged_at: float | None = None
+        self._heard_at = self._loop.time()
+
+    # -- transport.exchange.Connection, the part that is the same everywhere
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._exchanges) + self._reserved
+
+    def has_slot(self) -> bool:
+        return not self._is_lost and not self._is_draining and self.in_flight < self._max_streams and self._has_room()
+
+    def reserve(self) -> None:
+        self._reserved += 1
+
+    def release(self) -> None:
+        self._reserved -= 1
+        self._exchange_ended()
+
+    def close(self) -> None:
+        if not self._is_lost:
+            self._is_draining = True
+            self._close_if_idle()
+
+    def abort(self) -> None:
+        self._lose(LOST, "aborted", orderly=True)
+
+    # -- what subclasses supply
+
+    def _has_room(self) -> bool:
+        """Does the peer allow one stream more than `in_flight`?"""
+        raise NotImplementedError
+
+    def _send_ping(self) -> None:
+        raise NotImplementedError
+
+    def _shut(self, orderly: bool) -> None:
+        """Closes the transport: `orderly` says goodbye first."""
+        raise NotImplementedError
+
+    # -- what subclasses use
+
+    def _admit(self, exchange: OpenExchange) -> bool:
+        """Uses the reserved slot; False when the connection can't take the request any more: it fails soon, SAFE."""
+        self._reserved -= 1
+        if self._is_lost or self._is_draining:
+            self._refuse(exchange, "the connection is closing")
+            return False
+        return True
+
+    def _refuse(self, exchange: OpenExchange, why: str) -> None:
+        self._loop.call_soon(lambda: self._tell_refused(exchange.reply, why))
+
+    def _tell_refused(self, reply: Reply, why: str) -> None:
+        reply.fail(*LOST, why, executed=False)
+        self._exchange_ended()
+
+    def _exchange_ended(self) -> None:
+        if self._is_lost:
+            return
+        if self._is_draining:
+            self._close_if_idle()
+        else:
+            self._owner.on_slot_free(self)  # type: ignore[arg-type]  # subclasses complete the Connection
+
+    def _drain(self) -> None:
+        """The peer wants no more requests."""
+        if not self._is_draining and not self._is_lost:
+            self._is_draining = True
+            self._owner.on_draining(self)  # type: ignore[arg-type]  # subclasses complete the Connection
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self.in_flight == 0 and not self._is_lost:
+            self._lose(LOST, "", orderly=True)
+
+    def _lose(self, blame: tuple[Origin, str], detail: str, *, orderly: bool = False) -> None:
+        """The end, once: exchanges first, then the owner."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._keepalive_timer is not None:
+            self._keepalive_timer.cancel()
+        exchanges, self._exchanges = self._exchanges, {}
+        self._shut(orderly)
+        for exchange in exchanges.values():
+            exchange.discard()
+            exchange.reply.fail(*blame, detail)
+        self._tell_lost(None if orderly else Failure(blame[0], Verdict.UNKNOWN, blame[1], detail))
+
+    def _tell_lost(self, failure: Failure | None) -> None:
+        self._owner.on_lost(self, failure)  # type: ignore[arg-type]  # subclasses complete the Connection
+
+    # -- keep-alive
+
+    def _start_keepalive(self) -> None:
+        self._keepalive_timer = self._loop.call_later(self._keepalive, self._tick)
+
+    def _tick(self) -> None:
+        """One timer per connection: a PING every `keepalive`, then a look whether anything came since."""
+        if self._pinged_at is None:
+            self._pinged_at = self._loop.time()
+            self._send_ping()
+            wait = self._ping_timeout
+        elif self._heard_at < self._pinged_at:
+            self._lose(SILENT, f"nothing heard for {self._ping_timeout:g} s after a PING")
+            return
+        else:
+            self._pinged_at = None
+            wait = max(self._keepalive - self._ping_timeout, 0.0)
+        self._keepalive_timer = self._loop.call_later(wait, self._tick)
+
+    def _ping_answered(self, seconds: float) -> None:
+        self._owner.on_round_trip(self, seconds)  # type: ignore[arg-type]  # subclasses complete the Connection

@@ -1,0 +1,211 @@
+"""HTTP/2, client side, sans-IO: the `h2` library with its graceful GOAWAY mended and a short way for DATA frames.
+
+    receive(data, now)     bytes from the network → DATA as (stream id, bytes), everything else as h2's events
+    data_to_send()         bytes for the network
+    credit_*()             hands receive window back, in few WINDOW_UPDATE frames
+
+Differences from `h2.connection.H2Connection`, each for a reason:
+- After a GOAWAY the connection stays open: the streams it spares must be able to finish (RFC 9113 §6.8).
+- DATA frames without padding and without END_STREAM skip h2's frame and event objects, keeping its accounts.
+- A breach by the peer is kept in `fault` instead of being raised, so what came before it isn't lost.
+- Closed streams are forgotten by `forget`, so opening a stream doesn't count all the others.
+- Field sections and content-length are checked by `transport.reply`, for one stream at a time: a malformed response
+  need not end the connection for its neighbours.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from h2.config import H2Configuration
+from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
+from h2.errors import ErrorCodes
+from h2.events import Event, InformationalResponseReceived, ResponseReceived
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
+from h2.stream import StreamClosedBy, StreamState
+
+from transport.flood import FloodGate
+
+STREAM_WINDOW = 1 << 20
+CONNECTION_WINDOW = 16 << 20  # 300 ms × 400 Mbit/s
+
+_HEADER = Struct(">HBBBL")
+_DATA, _HEADERS, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 8, 9
+_END_STREAM, _END_HEADERS, _PADDED = 1, 4, 8
+_LAST_STREAM_ID = 2**31 - 1
+
+Item = Event | tuple[int, bytes]
+
+
+class _StateMachine(H2ConnectionStateMachine):
+    """h2's table, in which receiving a GOAWAY no longer closes the connection."""
+
+    _transitions = {  # noqa: RUF012 (h2's own attribute)
+        **H2ConnectionStateMachine._transitions,
+        (ConnectionState.IDLE, ConnectionInputs.RECV_GOAWAY): (None, ConnectionState.IDLE),
+        (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (None, ConnectionState.CLIENT_OPEN),
+    }
+
+
+class ClientProtocol(H2Connection):
+    """One client connection. `fault` is set once the peer broke the protocol: send what is pending, then close."""
+
+    MAX_CLOSED_STREAMS = 1024
+
+    def __init__(self, stream_window: int = STREAM_WINDOW, connection_window: int = CONNECTION_WINDOW) -> None:
+        super().__init__(
+            H2Configuration(
+                client_side=True,
+                header_encoding=None,
+                validate_inbound_headers=False,
+                normalize_inbound_headers=False,
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
+        )
+        self.state_machine = _StateMachine()
+        self.fault: str | None = None
+        self._rest = b""
+        self._in_field_block = False
+        self._flood = FloodGate()
+        self._connection_due = 0
+        self._stream_window = stream_window
+        self._connection_window = connection_window
+
+    def start(self) -> None:
+        """Queues preface, settings and the connection window."""
+        self.initiate_connection()
+        # Only settings sent after the first frame reach h2's window of streams opened before the ACK.
+        self.update_settings({SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: self._stream_window})
+        self.increment_flow_control_window(max(self._connection_window - 65_535, 1))
+
+    @property
+    def is_broken(self) -> bool:
+        return self.fault is not None
+
+    @property
+    def open_outbound_streams(self) -> int:
+        return len(self.streams)  # pushes are off, and `forget` removes what is closed
+
+    @property
+    def max_streams(self) -> int:
+        """The peer's MAX_CONCURRENT_STREAMS."""
+        return self.remote_settings.max_concurrent_streams
+
+    @property
+    def is_spent(self) -> bool:
+        """Are the stream ids used up?"""
+        return self.highest_outbound_stream_id > _LAST_STREAM_ID - 2
+
+    def clear_outbound_data_buffer(self) -> None:
+        """Does nothing: h2 calls this at a GOAWAY, and the frames waiting belong to streams that go on."""
+
+    def forget(self, stream_id: int) -> None:
+        """Drops a closed stream's state, keeping only how it was closed."""
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None:
+            self._closed_streams[stream_id] = stream.closed_by
+
+    def receive(self, data: bytes, now: float) -> list[Item]:
+        """Takes bytes from the network. Returns what they mean, in order; `fault` may be set afterwards."""
+        if self.is_broken:
+            return []
+        if self._rest:
+            data = self._rest + data
+        items: list[Item] = []
+        position, size = 0, len(data)
+        while size - position >= 9:
+            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, position)
+            length = high << 8 | low
+            if length > self.max_inbound_frame_size:
+                self._break("frame too large", ErrorCodes.FRAME_SIZE_ERROR)
+                break
+            end = position + 9 + length
+            if end > size:
+                break
+            if (
+                kind != _DATA
+                or flags & (_END_STREAM | _PADDED)
+                or not self._receive_plain_data(stream_id & _LAST_STREAM_ID, data[position + 9 : end], items)
+            ):
+                self._receive_other(kind, flags, length, data[position:end], now, items)
+            position = size if self.is_broken else end
+        self._rest = data[position:]
+        return items
+
+    def credit_connection(self, size: int) -> None:
+        """`size` bytes of flow-controlled data were dealt with, whatever became of their stream."""
+        self._connection_due += size
+        if self._connection_due >= self._connection_window // 4 and not self.is_broken:
+            self.increment_flow_control_window(self._connection_due)
+            self._connection_due = 0
+
+    def credit_stream(self, stream_id: int, size: int) -> None:
+        """Opens a stream's receive window by `size` bytes, if it can still receive."""
+        stream = self.streams.get(stream_id)
+        if stream is None or self.is_broken:
+            return
+        if stream.state_machine.state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL):
+            self.increment_flow_control_window(size, stream_id)
+
+    def _receive_plain_data(self, stream_id: int, payload: bytes, items: list[Item]) -> bool:
+        """A DATA frame without padding or END_STREAM; False if it has to go h2's way."""
+        stream = self.streams.get(stream_id)
+        if self._in_field_block or not payload:
+            return False
+        if stream is None:
+            return self._drop_late_data(stream_id, len(payload))
+        machine = stream.state_machine
+        if machine.state not in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL) or not machine.headers_received:
+            return False
+        try:
+            self._inbound_flow_control_window_manager.window_consumed(len(payload))
+            stream._inbound_window_manager.window_consumed(len(payload))
+        except ProtocolError as error:
+            self._break(f"flow control: {error}", ErrorCodes.FLOW_CONTROL_ERROR)
+            return True
+        items.append((stream_id, payload))
+        return True
+
+    def _drop_late_data(self, stream_id: int, length: int) -> bool:
+        """DATA that was under way when we reset its stream: gone, but it used connection window."""
+        if self._closed_streams.get(stream_id) is not StreamClosedBy.SEND_RST_STREAM:
+            return False
+        try:
+            self._inbound_flow_control_window_manager.window_consumed(length)
+        except ProtocolError as error:
+            self._break(f"flow control: {error}", ErrorCodes.FLOW_CONTROL_ERROR)
+            return True
+        self.credit_connection(length)
+        return True
+
+    def _receive_other(self, kind: int, flags: int, length: int, frame: bytes, now: float, items: list[Item]) -> None:
+        if kind in (_HEADERS, _CONTINUATION):
+            self._in_field_block = not flags & _END_HEADERS
+        elif _is_chore(kind, flags, length) and not self._flood.admit(now):
+            self._break("control frame flood", ErrorCodes.ENHANCE_YOUR_CALM)
+            return
+        try:
+            events = super().receive_data(frame)
+        except ProtocolError as error:
+            self.fault = str(error) or type(error).__name__  # h2 has queued the GOAWAY
+            return
+        for event in events:
+            if type(event) is ResponseReceived and (stream := self.streams.get(event.stream_id)) is not None:
+                stream._expected_content_length = None
+            elif type(event) is InformationalResponseReceived and not self._flood.admit(now):
+                self._break("interim response flood", ErrorCodes.ENHANCE_YOUR_CALM)
+                return
+        items.extend(events)
+
+    def _break(self, fault: str, code: ErrorCodes) -> None:
+        self.fault = fault
+        self.close_connection(code)
+
+
+def _is_chore(kind: int, flags: int, length: int) -> bool:
+    """Does the frame cost work and bring no request forward (SETTINGS, PING, PRIORITY, RST_STREAM, empty DATA…)?"""
+    if kind == _DATA:
+        return not length and not flags & _END_STREAM
+    return kind != _WINDOW_UPDATE
