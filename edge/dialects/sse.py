@@ -1,0 +1,112 @@
+"""Watches a text/event-stream go by (WHATWG HTML §9.2.6): event boundaries, and the few events that matter.
+
+`EventScanner.feed` is on the hot path. Most chunks are one or more whole events that end in a blank line: for them it
+looks at the chunk's last bytes, counts one marker and searches two or three others, all with C speed `bytes` methods,
+and keeps nothing. Only a chunk that ends inside an event is held until the blank line comes, and only a region (a run
+of whole events) that contains a marker is handed to `on_region`, which may cut it up with `events`.
+
+Lines end in LF, CR or CRLF, and a chunk may end anywhere. A blank line is therefore LF LF, LF CR or CR CR, after which
+one LF may follow that belongs to it; at a boundary any further line ends are blank lines of an empty event, which mean
+nothing and are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edge.dialects.json_scan import members, value
+
+HOLD_BYTES = 256 * 1024
+"""An event longer than this is no longer held whole: its first `HEAD_BYTES` and its last `TAIL_BYTES` or more are."""
+HEAD_BYTES = 4 * 1024
+TAIL_BYTES = 64 * 1024
+
+_BLANK = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
+_BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
+_BLANK_AT_END = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r")
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventScanner:
+    """Finds the events of one stream. Holds at most about `HOLD_BYTES` and one chunk; never raises."""
+
+    __slots__ = ("_content", "_head", "_held", "_marks", "content_events")
+
+    def __init__(self, content: bytes, marks: tuple[bytes, ...]) -> None:
+        """`content` is counted into `content_events`; a region that contains one of `marks` goes to `on_region`."""
+        self._content = content
+        self._marks = marks
+        self._head = b""
+        self._held = bytearray()
+        self.content_events = 0
+
+    def feed(self, data: bytes) -> None:
+        if self._held or not data.endswith(_BLANK_AT_END):
+            data = self._join(data)
+        self.content_events += data.count(self._content)
+        for mark in self._marks:
+            if mark in data:
+                self.on_region(data)
+                return
+
+    def at_boundary(self) -> bool:
+        """Did the last byte end a blank line (or has nothing come yet)?"""
+        return not self._held
+
+    def on_region(self, region: bytes) -> None:
+        """Takes one or more whole events, at least one of which contains a marker."""
+        raise NotImplementedError
+
+    def _join(self, data: bytes) -> bytes:
+        """Adds `data` to what is held and takes out the events that are whole now."""
+        held = self._held
+        if not held:
+            data = data.lstrip(b"\r\n")
+        seen = max(0, len(held) - 1)
+        held += data
+        end = max(held.rfind(blank, seen) for blank in _BLANK_LINES) + 2
+        if end < 2:
+            if len(held) > HOLD_BYTES:
+                self._shorten()
+            return b""
+        while end < len(held) and held[end] in b"\r\n":
+            end += 1
+        region = self._head + held[:end]
+        self._head = b""
+        del held[:end]
+        return region
+
+    def _shorten(self) -> None:
+        """Drops the middle of an event that is too long to hold: its type is at its head, its usage at its tail."""
+        held = self._held
+        if not self._head:
+            self._head = bytes(held[:HEAD_BYTES])
+        del held[:-TAIL_BYTES]
+
+
+def events(region: bytes) -> Iterator[bytes]:
+    """The blocks of lines between the blank lines of a region."""
+    for block in _BLANK.split(region):
+        if block:
+            yield block
+
+
+def field(block: bytes, name: bytes) -> bytes:
+    """The values of a field of one event, joined by LF; empty if there is none."""
+    values = []
+    for line in block.removeprefix(_BOM).splitlines():
+        key, _, text = line.partition(b":")
+        if key == name:
+            values.append(text.removeprefix(b" "))
+    return b"\n".join(values)
+
+
+def data_of(block: bytes) -> bytes:
+    """The data of one event."""
+    return field(block, b"data")
+
+
+def type_of(block: bytes, data: bytes, member: bytes = b"type") -> str:
+    """What kind of event it is: that `member` of its data, or else its `event` field."""
+    return value(members(data, (member,)).get(member), str) or field(block, b"event").decode("ascii", "replace")
