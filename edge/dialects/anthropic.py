@@ -24,6 +24,9 @@ _BILLED = frozenset((("messages",), ("complete",)))
 _FREE = frozenset((("messages", "count_tokens"),))
 
 
+_MARKS = (b"message_", b"error")
+
+
 class MessageMeter(EventScanner):
     """A message's event stream: usage from message_start, overridden by the cumulative counts of message_delta.
 
@@ -33,11 +36,13 @@ class MessageMeter(EventScanner):
     __slots__ = ("_complete", "_counts")
 
     def __init__(self) -> None:
-        super().__init__(b'"content_block_delta"', (b'"message_', b'"error"'))
+        super().__init__((b"event: content_block_delta\ndata: {",), 2)
         self._complete = False
         self._counts = AnthropicUsage()
 
     def on_region(self, region: bytes) -> None:
+        if not any(mark in region for mark in _MARKS):
+            return
         for block in events(region):
             data = data_of(block)
             kind = type_of(block, data)
@@ -61,7 +66,7 @@ class MessageMeter(EventScanner):
         return anthropic_total(self._counts)
 
     def tokens_seen(self) -> int:
-        return self.content_events
+        return self.events_seen
 
 
 def operation_of(path: list[str]) -> str:
@@ -129,4 +134,4 @@ class Anthropic:
 
 
 def _unknown_stream() -> Meter:
-    return StreamMeter(b'"delta"', b'_tokens"', (), ())
+    return StreamMeter((), b'_tokens"')

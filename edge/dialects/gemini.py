@@ -71,6 +71,7 @@ _COLLECTIONS = {
 _GENERATING = frozenset(("generate", "stream", "embed"))
 
 _SAYS_HOW_IT_STANDS = (b'"candidates"', b'"blockReason"', b'"error"')
+_USAGE = b'"usageMetadata"'
 _FINISHED = re.compile(rb'"(?:finishReason|blockReason)"\s*:\s*"(?!FINISH_REASON_UNSPECIFIED|BLOCK_REASON_UNSPECIFIED)')
 
 
@@ -84,8 +85,14 @@ class _GenerateMeter(StreamMeter):
     __slots__ = ("_last",)
 
     def __init__(self, readers: Readers) -> None:
-        super().__init__(b'"parts"', b'"usageMetadata"', _SAYS_HOW_IT_STANDS, readers)
+        super().__init__(readers, _USAGE, (b'data: {"candidates"',))
+        self._mark = b'"candidates"'  # every plain event has it
         self._last = b""
+
+    def on_marked(self, event: bytes) -> None:
+        self._last = event
+        if event.rfind(_USAGE) >= 0:
+            self._usage_region = event
 
     def on_region(self, region: bytes) -> None:
         super().on_region(region)
@@ -208,5 +215,5 @@ def _stream_meter(operation: str, readers: Readers) -> Meter:
         return _GenerateMeter(readers)
     if operation == "interactions":
         ends = frozenset(("interaction.completed", "error"))
-        return EndingMeter(b'"step.delta"', b'_tokens"', (b'"interaction.',), readers, ends, b"event_type")
-    return StreamMeter(b'"parts"', b'"usageMetadata"', (), readers)
+        return EndingMeter(readers, b'_tokens"', ends=ends, type_member=b"event_type")
+    return StreamMeter(readers, b'"usageMetadata"')

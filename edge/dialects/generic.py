@@ -60,7 +60,7 @@ class Generic:
             return OpaqueMeter()
         readers = () if facts.operation == "read" else ANY
         if is_event_stream(headers):
-            return through_coding(headers, lambda: StreamMeter(b"data:", b'"usage', (), readers))
+            return through_coding(headers, lambda: StreamMeter(readers, b'"usage'))
         if readers and is_json(headers):
             return through_coding(headers, lambda: DocumentMeter(readers))
         return OpaqueMeter()

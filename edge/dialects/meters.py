@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from edge.dialects.facts import Meter, Usage
@@ -15,6 +16,7 @@ HEAD_BYTES = 64 * 1024
 TAIL_BYTES = 64 * 1024
 
 NO_USAGE = Usage()
+_ERROR_FIRST = re.compile(rb'\s*\{\s*"error"')
 Readers = tuple[tuple[bytes, Reader], ...]
 
 
@@ -78,19 +80,22 @@ class DocumentMeter:
 
 
 class StreamMeter(EventScanner):
-    """An event stream: content events are counted, and the last region with usage is kept until somebody asks.
+    """An event stream: events are counted, and the last region with usage is kept until somebody asks.
 
     As it stands it is the meter of a stream whose end isn't known: complete whenever the transport says so.
     """
 
     __slots__ = ("_readers", "_usage_mark", "_usage_region")
 
-    def __init__(self, content: bytes, usage_mark: bytes, marks: tuple[bytes, ...], readers: Readers) -> None:
-        """`usage_mark` occurs in events that report usage, `marks` in other events that matter."""
-        super().__init__(content, (usage_mark, *marks))
+    def __init__(self, readers: Readers, usage_mark: bytes, plain: tuple[bytes, ...] = (), lines: int = 1) -> None:
+        """`usage_mark` occurs in events that report usage; it is looked for in plain events of one line only."""
+        super().__init__(plain, lines, usage_mark if lines == 1 else b"")
         self._readers = readers
         self._usage_mark = usage_mark
         self._usage_region = b""
+
+    def on_marked(self, event: bytes) -> None:
+        self._usage_region = event
 
     def on_region(self, region: bytes) -> None:
         if self._usage_mark in region:
@@ -104,36 +109,37 @@ class StreamMeter(EventScanner):
         return find_usage(data, self._readers) or NO_USAGE
 
     def tokens_seen(self) -> int:
-        return self.content_events
+        return self.events_seen
 
 
 class EndingMeter(StreamMeter):
-    """An event stream with an end of its own: `[DONE]`, an event of one of the `ends` types, or an error event.
+    """An event stream with an end of its own: `[DONE]`, an event of one of the `ends` types, or an error.
 
-    `type_member` is the member of an event's data that says its type.
+    An error is an event whose data begins with an `error` member. `type_member` is the member of an event's data that
+    says its type.
     """
 
     __slots__ = ("_complete", "_end_marks", "_ends", "_type_member")
 
     def __init__(
         self,
-        content: bytes,
-        usage_mark: bytes,
-        marks: tuple[bytes, ...],
         readers: Readers,
+        usage_mark: bytes,
+        plain: tuple[bytes, ...] = (),
+        lines: int = 1,
         ends: frozenset[str] = frozenset(),
         type_member: bytes = b"type",
     ) -> None:
-        self._end_marks = (*marks, b"[DONE]", b'"error"')
-        super().__init__(content, usage_mark, self._end_marks, readers)
+        super().__init__(readers, usage_mark, plain, lines)
         self._ends = ends
+        self._end_marks = (b"[DONE]", b"error", *(end.encode() for end in ends))
         self._type_member = type_member
         self._complete = False
 
     def on_region(self, region: bytes) -> None:
         super().on_region(region)
-        if any(mark in region for mark in self._end_marks):
-            self._complete = self._complete or any(map(self._is_end, events(region)))
+        if not self._complete and any(mark in region for mark in self._end_marks):
+            self._complete = any(map(self._is_end, events(region)))
 
     def is_complete(self) -> bool:
         return self._complete
@@ -142,9 +148,9 @@ class EndingMeter(StreamMeter):
         data = data_of(block)
         if data.startswith(b"[DONE]"):
             return True
-        if type_of(block, data, self._type_member) in self._ends:
+        if self._ends and type_of(block, data, self._type_member) in self._ends:
             return True
-        return b'"error"' in data and is_truthy(members(data, (b"error",)).get(b"error"))
+        return _ERROR_FIRST.match(data) is not None and is_truthy(members(data, (b"error",)).get(b"error"))
 
 
 class InflatingMeter:

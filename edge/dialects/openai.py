@@ -74,6 +74,21 @@ _RESPONSE_ENDS = frozenset(("response.completed", "response.failed", "response.i
 _MEDIA_ENDS = frozenset(
     ("transcript.text.done", "speech.audio.done", "image_generation.completed", "image_edit.completed", "error")
 )
+_PLAIN_CHAT = tuple(
+    start + member for start in (b"data: {", b"data:{") for member in (b'"id"', b'"choices"', b'"object"', b'"model"')
+)
+_PLAIN_RESPONSES = tuple(
+    b"event: response.%b.delta\ndata: {" % kind
+    for kind in (
+        b"output_text",
+        b"reasoning_text",
+        b"reasoning_summary_text",
+        b"refusal",
+        b"function_call_arguments",
+        b"custom_tool_call_input",
+        b"code_interpreter_call_code",
+    )
+)
 _ID_LINE = re.compile(rb"(?:^|[\r\n])id:")
 
 
@@ -86,13 +101,15 @@ class _OpenAIMeter(EndingMeter):
 
     __slots__ = ("_has_ids",)
 
-    def __init__(self, content: bytes, marks: tuple[bytes, ...], readers: Readers, ends: frozenset[str]) -> None:
-        super().__init__(content, b'_tokens"', (*marks, b"id:"), readers, ends)
+    def __init__(
+        self, readers: Readers, plain: tuple[bytes, ...], lines: int, ends: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__(readers, b'_tokens"', plain, lines, ends)
         self._has_ids = False
 
     def on_region(self, region: bytes) -> None:
         super().on_region(region)
-        if _ID_LINE.search(region):
+        if b"id:" in region and _ID_LINE.search(region):
             self._has_ids = True
 
     def at_boundary(self) -> bool:
@@ -123,15 +140,13 @@ def repeat_of(method: bytes, path: list[str], fields: Fields) -> Repeat:
 
 def stream_meter(operation: str, readers: Readers) -> Meter:
     """The meter of an event stream."""
-    if operation == "chat":
-        return _OpenAIMeter(b'"delta"', (), readers, frozenset())
-    if operation == "completions":
-        return _OpenAIMeter(b'"text"', (), readers, frozenset())
+    if operation in ("chat", "completions"):
+        return _OpenAIMeter(readers, _PLAIN_CHAT, 1)
     if operation == "responses":
-        return _OpenAIMeter(b'.delta"', (b'"response"',), readers, _RESPONSE_ENDS)
+        return _OpenAIMeter(readers, _PLAIN_RESPONSES, 2, _RESPONSE_ENDS)
     if operation in ("audio", "images"):
-        return _OpenAIMeter(b'.delta"', (b'.done"', b'.completed"'), readers, _MEDIA_ENDS)
-    return StreamMeter(b'"delta"', b'_tokens"', (), readers)
+        return _OpenAIMeter(readers, (), 1, _MEDIA_ENDS)
+    return StreamMeter(readers, b'_tokens"')
 
 
 _METERED = frozenset(("chat", "completions", "responses", "embeddings", "audio", "images"))

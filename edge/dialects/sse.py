@@ -1,9 +1,9 @@
 """Watches a text/event-stream go by (WHATWG HTML §9.2.6): event boundaries, and the few events that matter.
 
-`EventScanner.feed` is on the hot path. Most chunks are one or more whole events that end in a blank line: for them it
-looks at the chunk's last bytes, counts one marker and searches two or three others, all with C speed `bytes` methods,
-and keeps nothing. Only a chunk that ends inside an event is held until the blank line comes, and only a region (a run
-of whole events) that contains a marker is handed to `on_region`, which may cut it up with `events`.
+`EventScanner.feed` is on the hot path. Most chunks are exactly one event of a kind that each dialect can tell by its
+first bytes: such a *plain* event is recognised by its start, its end and the number of its line ends, with one search
+for a marker where even plain events may matter. Every other chunk takes the long way: it is held until a blank line
+comes, and the whole events, a *region*, are handed to `on_region`, which may cut them up with `events`.
 
 Lines end in LF, CR or CRLF, and a chunk may end anywhere. A blank line is therefore LF LF, LF CR or CR CR, after which
 one LF may follow that belongs to it; at a boundary any further line ends are blank lines of an empty event, which mean
@@ -24,39 +24,48 @@ TAIL_BYTES = 64 * 1024
 
 _BLANK = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
 _BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
-_BLANK_AT_END = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r")
+_PLAIN_ENDS = (b"\n\n", b"\r\n\r\n")
 _BOM = b"\xef\xbb\xbf"
+_COLON = 0x3A  # begins a comment
 
 
 class EventScanner:
     """Finds the events of one stream. Holds at most about `HOLD_BYTES` and one chunk; never raises."""
 
-    __slots__ = ("_content", "_head", "_held", "_marks", "content_events")
+    __slots__ = ("_head", "_held", "_lines", "_mark", "_plain", "events_seen")
 
-    def __init__(self, content: bytes, marks: tuple[bytes, ...]) -> None:
-        """`content` is counted into `content_events`; a region that contains one of `marks` goes to `on_region`."""
-        self._content = content
-        self._marks = marks
+    def __init__(self, plain: tuple[bytes, ...] = (), lines: int = 1, mark: bytes = b"") -> None:
+        """`plain`: how events begin that need no look, each of `lines` lines; those with `mark` go to `on_marked`."""
+        self._plain = plain
+        self._lines = lines + 1  # and the blank one
+        self._mark = mark
         self._head = b""
         self._held = bytearray()
-        self.content_events = 0
+        self.events_seen = 0
 
     def feed(self, data: bytes) -> None:
-        if self._held or not data.endswith(_BLANK_AT_END):
-            data = self._join(data)
-        self.content_events += data.count(self._content)
-        for mark in self._marks:
-            if mark in data:
-                self.on_region(data)
-                return
+        if (
+            data.startswith(self._plain)
+            and not self._held
+            and data.endswith(_PLAIN_ENDS)
+            and data.count(b"\n") == self._lines
+        ):
+            self.events_seen += 1
+            if self._mark and data.find(self._mark) >= 0:
+                self.on_marked(data)
+        elif region := self._join(data):
+            self.events_seen += sum(1 for block in events(region) if block[0] != _COLON)
+            self.on_region(region)
 
     def at_boundary(self) -> bool:
         """Did the last byte end a blank line (or has nothing come yet)?"""
         return not self._held
 
+    def on_marked(self, event: bytes) -> None:
+        """Takes a plain event that contains the marker."""
+
     def on_region(self, region: bytes) -> None:
-        """Takes one or more whole events, at least one of which contains a marker."""
-        raise NotImplementedError
+        """Takes one or more whole events of any kind."""
 
     def _join(self, data: bytes) -> bytes:
         """Adds `data` to what is held and takes out the events that are whole now."""
