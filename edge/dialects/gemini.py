@@ -117,7 +117,8 @@ def operation_of(path: list[str]) -> str:
     _, colon, verb = path[-1].rpartition(":")
     if colon and verb in METHODS:
         return METHODS[verb]
-    return "other" if colon and path[0] != "files" else _COLLECTIONS.get(path[0], "other")
+    operation = _COLLECTIONS.get(path[0].partition(":")[0], "other")
+    return "other" if colon and operation == "models" else operation
 
 
 def repeat_of(method: bytes, path: list[str], fields: Fields) -> Repeat:

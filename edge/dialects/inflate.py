@@ -70,9 +70,9 @@ def _brotli() -> tuple[Inflate, tuple[type[Exception], ...]]:
     decoder = brotli.Decompressor()
 
     def pieces(data: bytes) -> Iterator[bytes]:
-        yield decoder.process(data, output_buffer_limit=PIECE_BYTES)
-        while not decoder.can_accept_more_data():
-            yield decoder.process(b"", output_buffer_limit=PIECE_BYTES)
+        while piece := decoder.process(data, output_buffer_limit=PIECE_BYTES):
+            yield piece
+            data = b""  # what exceeds the limit comes without more input
 
     return pieces, (brotli.error, TypeError)  # TypeError: a release before 1.2, without the limit
 
