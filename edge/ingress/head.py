@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httptools
 
@@ -19,7 +20,7 @@ MAX_FIELDS = 256
 """Most header fields in one request: far above what SDKs, gateways and browsers send."""
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
-_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?@]+)(.*)", re.IGNORECASE)
 
 
 class BadRequest(Exception):
@@ -45,21 +46,33 @@ class Head:
     upgrade: bytes | None
 
 
-class _Collector:
-    """Takes the parser's callbacks."""
+_FRAMING_FIELDS = frozenset((b"connection", b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
+_NONE: list[bytes] = []
 
-    __slots__ = ("complete", "headers", "url")
+
+class _Collector:
+    """Takes the parser's callbacks, and puts aside the values of the fields that decide how the request is read."""
+
+    __slots__ = ("complete", "framing", "headers", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: Headers = []
+        self.framing: dict[bytes, list[bytes]] = {}
         self.complete = False
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value.strip(b" \t")))
+        name = name.lower()
+        value = value.strip(b" \t")
+        self.headers.append((name, value))
+        if name in _FRAMING_FIELDS:
+            if name in self.framing:
+                self.framing[name].append(value)
+            else:
+                self.framing[name] = [value]
 
     def on_headers_complete(self) -> None:
         self.complete = True
@@ -83,74 +96,60 @@ def parse_head(data: bytes) -> Head:
         raise BadRequest(400, str(error) or "malformed request") from None
     if not collector.complete:
         raise BadRequest(400, "malformed request")
-    return _examine(data, parser.get_method(), collector.url, collector.headers)
+    version = parser.get_http_version()
+    if version not in ("1.0", "1.1"):
+        raise BadRequest(505, "only HTTP/1.1 and HTTP/1.0 are served here")
+    return _examine(data, parser.get_method(), version == "1.1", collector)
 
 
 def _looks_like_http(data: bytes) -> bool:
     return re.match(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.[01]\r\n", data) is not None
 
 
-def _examine(data: bytes, method: bytes, url: bytes, headers: Headers) -> Head:
-    line = data[: data.index(b"\r\n")]
-    if line == b"%b %b HTTP/1.1" % (method, url):
-        is_http11 = True
-    elif line == b"%b %b HTTP/1.0" % (method, url):
-        is_http11 = False
-    else:
-        raise BadRequest(505 if b" HTTP/" in line else 400, "the request line isn't HTTP/1.1's")
+def _examine(data: bytes, method: bytes, is_http11: bool, found: _Collector) -> Head:
+    url, headers, framing = found.url, found.headers, found.framing
+    if not data.startswith((b"%b %b HTTP/1.1\r\n" if is_http11 else b"%b %b HTTP/1.0\r\n") % (method, url)):
+        raise BadRequest(400, "malformed request line")
     if len(headers) > MAX_FIELDS:
         raise BadRequest(431, "too many header fields")
-    connection, host, length, coding, expect, upgrade = _framing_fields(headers)
-    _check_host(host, is_http11)
-    keep_alive = b"close" not in connection if is_http11 else b"keep-alive" in connection
-    wants_upgrade = is_http11 and b"upgrade" in connection
+    _check_host(framing.get(b"host", _NONE), is_http11)
+    options = _connection_options(framing[b"connection"]) if b"connection" in framing else _NONE
+    upgrade = framing.get(b"upgrade")
     return Head(
         method,
-        _origin_form(method, url, headers),
+        url if url.startswith(b"/") and b"#" not in url else _origin_form(method, url, headers),
         headers,
         is_http11,
-        keep_alive,
-        _body_length(length, coding, is_http11),
-        is_http11 and _expects_continue(expect),
-        upgrade[0].lower() if wants_upgrade and upgrade else None,
+        b"close" not in options if is_http11 else b"keep-alive" in options,
+        _body_length(framing, is_http11),
+        is_http11 and b"expect" in framing and _expects_continue(framing[b"expect"]),
+        upgrade[0].lower() if upgrade and is_http11 and b"upgrade" in options else None,
     )
 
 
-_INTERESTING = frozenset((b"connection", b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
-
-
-def _framing_fields(
-    headers: Headers,
-) -> tuple[bytes, list[bytes], list[bytes], list[bytes], list[bytes], list[bytes]]:
-    """The values of the fields that decide how the request is read, in one pass; Connection's joined and lowered."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in _INTERESTING:
-            found.setdefault(name, []).append(value)
-    none: list[bytes] = []
-    options = b",".join(found.get(b"connection", none)).lower().split(b",")
-    return (
-        b",".join(option.strip() for option in options),
-        found.get(b"host", none),
-        found.get(b"content-length", none),
-        found.get(b"transfer-encoding", none),
-        found.get(b"expect", none),
-        found.get(b"upgrade", none),
-    )
+def _connection_options(values: list[bytes]) -> list[bytes]:
+    return [option.strip() for option in b",".join(values).lower().split(b",")]
 
 
 def _check_host(host: list[bytes], is_http11: bool) -> None:
     """RFC 9112 §3.2: exactly one in HTTP/1.1, and a valid one."""
     if len(host) > 1 or (is_http11 and not host):
         raise BadRequest(400, "a request needs exactly one host header")
-    if host and _HOST.fullmatch(host[0]) is None:
+    if host and not _is_host(host[0]):
         raise BadRequest(400, "the host header is malformed")
 
 
-def _body_length(length: list[bytes], coding: list[bytes], is_http11: bool) -> int | None:
+@lru_cache(256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
+
+
+def _body_length(framing: dict[bytes, list[bytes]], is_http11: bool) -> int | None:
     """RFC 9112 §6.3. The parser has already refused every ill-formed or doubled Content-Length."""
-    if not coding:
-        return int(length[0]) if length else 0
+    coding = framing.get(b"transfer-encoding")
+    if coding is None:
+        length = framing.get(b"content-length")
+        return int(length[0]) if length is not None else 0
     if not is_http11:
         raise BadRequest(400, "transfer-encoding in HTTP/1.0")
     if len(coding) > 1 or coding[0].lower() != b"chunked":
@@ -160,27 +159,23 @@ def _body_length(length: list[bytes], coding: list[bytes], is_http11: bool) -> i
 
 def _expects_continue(expect: list[bytes]) -> bool:
     """RFC 9110 §10.1.1."""
-    if not expect:
-        return False
     if len(expect) > 1 or expect[0].lower() != b"100-continue":
         raise BadRequest(417, "unknown expectation")
     return True
 
 
 def _origin_form(method: bytes, url: bytes, headers: Headers) -> bytes:
-    """RFC 9112 §3.2: origin-form as it is; absolute-form becomes origin-form and its authority replaces Host."""
+    """RFC 9112 §3.2: absolute-form becomes origin-form and its authority replaces Host; the asterisk stays."""
     if method == b"CONNECT":
         raise BadRequest(405, "this is not a forward proxy")
-    if url.startswith(b"/"):
-        if b"#" in url:
-            raise BadRequest(400, "a fragment in the request target")
-        return url
+    if b"#" in url:
+        raise BadRequest(400, "a fragment in the request target")
     if url == b"*":
         if method != b"OPTIONS":
             raise BadRequest(400, "only OPTIONS has the asterisk-form")
         return url
     absolute = _ABSOLUTE.fullmatch(url)
-    if absolute is None or _HOST.fullmatch(absolute[1]) is None:
+    if absolute is None or not _is_host(absolute[1]):
         raise BadRequest(400, "malformed request target")
     headers[:] = [(b"host", absolute[1]) if name == b"host" else (name, value) for name, value in headers]
     if header(headers, b"host") is None:

@@ -15,7 +15,7 @@ ErrorRenderer = Callable[[int, str, bytes], tuple[Headers, bytes]]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _OURS = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding"))
 
 
@@ -36,8 +36,9 @@ def choose_framing(method: bytes, is_http11: bool, status: int, headers: Headers
         ValueError: content-length isn't a number, or there are two that differ.
     """
     length = -1
-    for name, value in headers:
-        if name == b"content-length":
+    for pair in headers:
+        if pair[0] == b"content-length":
+            value = pair[1]
             if not value.isdigit() or length not in (-1, int(value)):
                 raise ValueError("the reply's content-length is malformed")
             length = int(value)
@@ -58,23 +59,24 @@ def render_head(
     Raises:
         ValueError: a name or value contains a line break (response splitting).
     """
-    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-    has_date = False
+    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
     for name, value in headers:
         if name in _OURS or (status == 204 and name == b"content-length"):
             continue
-        has_date = has_date or name == b"date"
-        lines.append(b"%b: %b\r\n" % (name, value))
-    if date is not None and not has_date:
-        lines.append(b"date: %b\r\n" % date)
+        if name == b"date":
+            date = None
+        lines.append(name + b": " + value)
+    if date is not None:
+        lines.append(b"date: " + date)
     if framing is Framing.CHUNKED:
-        lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"transfer-encoding: chunked")
     if connection is not None:
-        lines.append(b"connection: %b\r\n" % connection)
-    head = b"".join(lines)
+        lines.append(b"connection: " + connection)
+    lines.append(b"\r\n")
+    head = b"\r\n".join(lines)
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise ValueError("a line break in a reply's header")
-    return head + b"\r\n"
+    return head
 
 
 def http_date(seconds_utc: float) -> bytes:
