@@ -305,7 +305,7 @@ class IngressConnection(asyncio.Protocol):
         is_whole = not self._left and self._chunked is None and not self._buffer
         self._detach()
         if close or self._service.is_draining or (self._is_eof and not self._buffer):
-            self._finish(linger=not is_whole and not is_tunnel)
+            self._finish(linger=self._transport.can_write_eof() if is_tunnel else not is_whole)
         elif self._buffer:
             self._read_head(self._buffer)
         self.adjust_reading()

@@ -103,6 +103,7 @@ class WebSocketBridge:
         self._flush()
 
     def on_writable(self) -> None:
+        self._link.upstream.is_slow = False
         if self._client_paused:
             self._client_paused = False
             self._client.resume_body()
@@ -124,13 +125,13 @@ class WebSocketBridge:
 
     def on_client_slow(self) -> None:
         self._link.client.is_slow = True
-        if not self._upstream_paused:
+        if not self._upstream_paused and not self._upstream_closed:
             self._upstream_paused = True
             self._exchange.pause()
 
     def on_client_ready(self) -> None:
         self._link.client.is_slow = False
-        if self._upstream_paused:
+        if self._upstream_paused and not self._upstream_closed:
             self._upstream_paused = False
             self._exchange.resume()
 
@@ -146,18 +147,18 @@ class WebSocketBridge:
             self._client_paused = True
             link.upstream.is_slow = True
             self._client.pause_body()
-        if link.client.state in (LegState.DONE, LegState.DEAD) or link.upstream.state in (LegState.DONE, LegState.DEAD):
+        if link.client.is_finished or link.upstream.is_finished:
             self._close_sides()
 
     def _close_sides(self) -> None:
         link = self._link
-        if link.client.state in (LegState.DONE, LegState.DEAD) and not self._client_closed:
+        if link.client.is_finished and not self._client_closed:
             self._client_closed = True
             if link.client.state is LegState.DONE:
                 self._client.end()
             else:
                 self._client.abort()
-        if link.upstream.state in (LegState.DONE, LegState.DEAD) and not self._upstream_closed:
+        if link.upstream.is_finished and not self._upstream_closed:
             self._upstream_closed = True
             if link.upstream.state is LegState.DONE:
                 self._exchange.end()

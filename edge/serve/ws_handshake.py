@@ -7,7 +7,7 @@ answer_client(...)                         the client's 101 → the client side,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers as WsHeaders
@@ -25,6 +25,9 @@ from transport.message import Headers, ResponseHead, end_to_end
 
 MAX_MESSAGE_BYTES = 64 * 1024**2
 
+_quiet = logging.getLogger("farline.websocket")  # the library's own messages; at DEBUG it would print payloads
+_quiet.setLevel(logging.WARNING)
+
 _WINDOW_BITS = 12  # 4 KiB of history: what voice and token events need, at a tenth of the default's memory
 _COMPRESSION = {"memLevel": 5}
 _OWN_REQUEST = frozenset(
@@ -34,13 +37,14 @@ _OWN_REPLY = frozenset((b"sec-websocket-accept", b"sec-websocket-extensions", b"
 _NO_URI = WebSocketURI(secure=True, host="upstream", port=443, path="/", query="")
 
 
-@dataclass(frozen=True, slots=True)
 class WebSocketRefused(Exception):
     """The client's upgrade request is wrong: to be answered with `status` and `headers` (400, 405, 426…)."""
 
-    status: int
-    headers: Headers
-    detail: str
+    def __init__(self, status: int, headers: Headers, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+        self.detail = detail
 
 
 class UpstreamOffer:
@@ -67,6 +71,7 @@ class UpstreamOffer:
                 )
             ],
             max_size=max_message_bytes,
+            logger=_quiet,
         )
         passed = [pair for pair in end_to_end(headers) if pair[0] not in _OWN_REQUEST]
         handshake = self._protocol.connect().headers
@@ -95,6 +100,7 @@ class UpstreamOffer:
             subprotocols=[chosen] if chosen is not None else None,
             extensions=[_server_deflate()],
             max_size=self._max,
+            logger=_quiet,
         )
         response = server.accept(self._asked)
         server.state = OPEN
@@ -108,7 +114,7 @@ class UpstreamOffer:
 
 
 def _check(asked: Request) -> None:
-    response = ServerProtocol().accept(asked)
+    response = ServerProtocol(logger=_quiet).accept(asked)
     version = asked.headers.get_all("sec-websocket-version")
     if response.status_code == 101:
         return
@@ -117,7 +123,7 @@ def _check(asked: Request) -> None:
     if status == 400 and version and version != ["13"]:
         status = 426  # RFC 6455 §4.4: say which version is spoken
     if status == 426:
-        headers = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"sec-websocket-version", b"13")]
+        headers = [(b"upgrade", b"websocket"), (b"sec-websocket-version", b"13")]
     raise WebSocketRefused(status, headers, bytes(response.body).decode().strip())
 
 

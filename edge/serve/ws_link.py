@@ -61,6 +61,11 @@ class Leg:
         """The close that its peer sent, or else that we sent to it."""
         return self.protocol.close_rcvd or self.protocol.close_sent
 
+    @property
+    def is_finished(self) -> bool:
+        """Nothing more goes out and nothing is awaited: its connection may be closed."""
+        return self.state is LegState.DONE or self.state is LegState.DEAD
+
     def receive(self, data: bytes, now: float) -> list[Frame]:
         """Frames in `data`; pongs and close frames that answer it are put out."""
         if self.state is LegState.DEAD:
@@ -106,7 +111,7 @@ class Leg:
 
     def tick(self, now: float, interval: float, is_reading: bool) -> bool:
         """Pings after `interval` of silence. True: no answer for another interval, or a close that takes too long."""
-        if self.state is LegState.DEAD:
+        if self.is_finished:
             return False
         if self._closing_since is not None:
             return now - self._closing_since > CLOSE_SECONDS
@@ -170,8 +175,7 @@ class WebSocketLink:
     @property
     def is_over(self) -> bool:
         """Nothing more will be passed on or awaited on either side."""
-        done = (LegState.DONE, LegState.DEAD)
-        return self.client.state in done and self.upstream.state in done
+        return self.client.is_finished and self.upstream.is_finished
 
     def from_client(self, data: bytes, now: float) -> None:
         self._carry(self.client, self.upstream, data, now)
