@@ -34,8 +34,7 @@ def patience(phase: Phase, limits: Limits) -> float | None:
             return limits.client_write_seconds
         case Phase.LINGER:
             return LINGER_SECONDS
-        case Phase.WORK:
-            return None
+    return None
 
 
 class Progress:

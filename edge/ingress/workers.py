@@ -65,10 +65,10 @@ class _Workers:
         while not self._stopping.is_set():
             began = time.monotonic()
             status = await self._run_once(index)
-            if status == 0:
+            if status == 0 or (self._stopping.is_set() and status == -signal.SIGTERM):
                 return
             if self._stopping.is_set() or status == EXIT_CONFIGURATION:
-                self._status = self._status or abs(status)
+                self._status = self._status or (status if status > 0 else 128 - status)
                 self._stop()
                 return
             crashes = 1 if time.monotonic() - began > LONG_LIFE_SECONDS else crashes + 1
