@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(slots=True)
 class Rule:
-    """A standing order: requests from `source` (and under `path`) are answered with `sim` on top of their own wishes."""
+    """A standing order: what `source` asks (under `path`) is answered with `sim` on top of its own wishes."""
 
     sim: str
     source: str = ""  # empty: anyone
