@@ -14,6 +14,7 @@ from netem.provider.reply import Headers, Piece, Reply, Stream
 from netem.provider.sim import Sim
 
 HEAD_PARTS = 8
+_APART = 0.005  # seconds between the last byte and a reset, which would overtake it
 
 
 class Act(IntEnum):
@@ -74,7 +75,7 @@ def _whole(reply: Reply, headers: Headers, sim: Sim, think: float) -> Iterator[S
     body = reply.body
     yield from _head(think, reply.status, headers, len(body), sim)
     if sim.fault in ("reset_after_head", "stall_after_head"):
-        yield 0.0, (Act.RESET if sim.fault == "reset_after_head" else Act.STALL), None
+        yield _APART, (Act.RESET if sim.fault == "reset_after_head" else Act.STALL), None
         return
     size = sim.chunk_bytes or (max(1, len(body) // 2) if sim.fault else len(body)) or 1
     after = sim.after if sim.chunk_bytes else min(1, sim.after)
@@ -96,7 +97,7 @@ def _stream(reply: Reply, stream: Stream, headers: Headers, sim: Sim, think: flo
     length = 1 << 30 if sim.fault == "short_length" else None
     yield from _head(think, reply.status, headers, length, sim)
     if sim.fault in ("reset_after_head", "stall_after_head"):
-        yield 0.0, (Act.RESET if sim.fault == "reset_after_head" else Act.STALL), None
+        yield _APART, (Act.RESET if sim.fault == "reset_after_head" else Act.STALL), None
         return
     if stream.opening:
         yield 0.0, Act.DATA, stream.opening
@@ -150,8 +151,8 @@ def _trip(sim: Sim, piece: bytes | Piece) -> tuple[Step, ...]:
     if act is None:
         return ()
     if sim.fault == "cut" and isinstance(piece, bytes):
-        return (0.0, Act.DATA, piece[: len(piece) // 2]), (0.0, act, None)
-    return ((0.0, act, None),)
+        return (0.0, Act.DATA, piece[: len(piece) // 2]), (_APART, act, None)
+    return ((_APART, act, None),)
 
 
 def _data(wait: float, act: Act, piece: bytes | Piece, sim: Sim) -> Iterator[Step]:

@@ -150,9 +150,7 @@ async def test_openai_files_uploads_batches(provider: FakeProvider, oai: openai.
     parts = [await oai.uploads.parts.create(upload.id, data=piece) for piece in (b"abc", b"def")]
     done = await oai.uploads.complete(upload.id, part_ids=[part.id for part in parts])
     assert (await oai.files.content(done.file.id)).content == b"abcdef"
-    batch = await oai.batches.create(
-        input_file_id=stored.id, endpoint="/v1/chat/completions", completion_window="24h"
-    )
+    batch = await oai.batches.create(input_file_id=stored.id, endpoint="/v1/chat/completions", completion_window="24h")
     assert (await oai.batches.retrieve(batch.id)).status == "completed"
     assert (await oai.batches.cancel(batch.id)).status == "cancelling"
     assert (await oai.files.delete(stored.id)).deleted
@@ -169,8 +167,8 @@ async def test_openai_files_uploads_batches(provider: FakeProvider, oai: openai.
     ],
 )
 async def test_openai_errors(oai: openai.AsyncOpenAI, status: int, kind: type[openai.APIStatusError]):
+    headers = {"x-sim": f"status={status},retry_after=3"}
     with pytest.raises(kind) as caught:
-        headers = {"x-sim": f"status={status},retry_after=3"}
         await oai.chat.completions.create(model="m", messages=USER, extra_headers=headers)
     assert caught.value.response.headers["retry-after"] == "3"
     assert caught.value.body["message"]
@@ -255,8 +253,8 @@ async def test_anthropic_the_rest(claude: anthropic.AsyncAnthropic):
 
 
 async def test_anthropic_errors(claude: anthropic.AsyncAnthropic):
+    headers = {"x-sim": "status=529"}
     with pytest.raises(anthropic.InternalServerError) as caught:
-        headers = {"x-sim": "status=529"}
         await claude.messages.create(model="c", max_tokens=4, messages=USER, extra_headers=headers)
     assert caught.value.body["error"]["type"] == "overloaded_error"
     with pytest.raises(anthropic.APIStatusError, match="Overloaded"):

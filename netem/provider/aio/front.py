@@ -12,7 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from netem.provider.ledger import Access
 
@@ -106,10 +106,9 @@ class Front(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._raw = transport
-        transport.set_write_buffer_limits(high=16 * HIGH_WATER_BYTES)
-        peer = transport.get_extra_info("peername")
+        self._raw = raw = cast(asyncio.Transport, transport)  # uvloop's isn't one by class
+        raw.set_write_buffer_limits(high=16 * HIGH_WATER_BYTES)
+        peer = raw.get_extra_info("peername")
         self.source = str(peer[0]) if peer else ""
         self._fronts.add(self)
         if self._access.is_reset(self.source):

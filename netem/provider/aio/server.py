@@ -133,6 +133,10 @@ class FakeProvider:
     def url(self) -> str:
         return f"{'https' if self.is_tls else 'http'}://{self.authority}"
 
+    @property
+    def has_h3(self) -> bool:
+        return self._quic is not None
+
     # what happened
 
     @property
@@ -209,7 +213,7 @@ class FakeProvider:
     def _prepare_tls(self) -> None:
         if self._cert is None or self._key is None:
             self._folder = tempfile.TemporaryDirectory(prefix="farline-provider-")
-            made = certs.make(Path(self._folder.name), (*self._names, self.host))
+            made = certs.make(Path(self._folder.name), tuple(dict.fromkeys((*self._names, self.host))))
             self.ca_file, self._cert, self._key = made
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self._cert, self._key)
