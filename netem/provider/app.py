@@ -34,15 +34,15 @@ class App:
     def early(self, fields: dict[str, str], source: str, path: str) -> str:
         """The fault that strikes before the body is in (`stall_upload`, `reset_upload`), or nothing."""
         text = fields.get("x-sim", "")
-        if "_upload" not in text and not self.ledger.rules:
+        rule = self.ledger.rule_for(source, path)
+        if "_upload" not in (rule.sim if rule else text):
             return ""
         try:
             sim = from_header(text, self.defaults)
         except SimError:
             return ""
-        if not any("_upload" in rule.sim for rule in self.ledger.rules if rule.matches(source, path)):
-            return sim.fault if sim.fault.endswith("_upload") else ""
-        return self.ledger.ordered(source, path, sim).fault
+        fault = (self.ledger.ordered(source, path, sim) if rule else sim).fault
+        return fault if fault.endswith("_upload") else ""
 
     def answer(self, request: Request, source: str, connection: int, now: float) -> tuple[Iterator[Step], Record]:
         """The steps that answer a request, and its record in the ledger."""

@@ -125,15 +125,20 @@ class Ledger:
     def executions(self, request_id: str) -> int:
         return self._executions[request_id]
 
+    def rule_for(self, source: str, path: str) -> Rule | None:
+        """The first rule that matches."""
+        return next((rule for rule in self.rules if rule.matches(source, path)), None)
+
     def ordered(self, source: str, path: str, sim: Sim) -> Sim:
-        """`sim` with the first matching rule's orders on top; a rule for a number of requests is used up by this."""
-        for rule in self.rules:
-            if rule.matches(source, path):
-                if rule.times:
-                    rule.times -= 1
-                    self.rules = [each for each in self.rules if each is not rule or rule.times]
-                return from_header(rule.sim, sim)
-        return sim
+        """`sim` with the matching rule's orders on top; a rule for a number of requests is used up by this."""
+        rule = self.rule_for(source, path)
+        if rule is None:
+            return sim
+        if rule.times:
+            rule.times -= 1
+            if not rule.times:
+                self.rules = [each for each in self.rules if each is not rule]
+        return from_header(rule.sim, sim)
 
     def set_rules(self, rules: Iterable[Rule]) -> None:
         """Replace all rules.

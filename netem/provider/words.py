@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from netem.provider.reply import Piece, encode
@@ -30,10 +31,7 @@ class Words:
         if self.sim.answer == "echo":
             words = self.prompt.split()
             return words[index] + " " if index < len(words) else ""
-        name = f"t{index + 1:04d}"
-        if self.sim.answer == "stamped":
-            name += "@" + STAMP
-        return name.ljust(self.sim.token_bytes - 1, ".") + " "
+        return _numbered(index, self.sim.token_bytes, self.sim.answer == "stamped")
 
     def run(self, piece: int) -> str:
         """The text of the piece-th piece."""
@@ -76,6 +74,14 @@ def text_of(content: Any) -> str:
     if isinstance(content, dict):
         return text_of(next((content[key] for key in ("text", "content", "parts", "input") if key in content), ""))
     return ""
+
+
+@lru_cache(maxsize=8192)
+def _numbered(index: int, width: int, is_stamped: bool) -> str:
+    name = f"t{index + 1:04d}"
+    if is_stamped:
+        name += "@" + STAMP
+    return name.ljust(width - 1, ".") + " "
 
 
 def _escaped(text: str) -> bytes:
