@@ -1,7 +1,5 @@
 """IP packets as bytes: which flow, and the few ways a line may answer or change them. IPv4; IPv6 passes unread."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import pack, pack_into, unpack_from
 
 ICMP, TCP, UDP = 1, 6, 17
@@ -22,7 +20,7 @@ def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071) of `data`."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(unpack_from(f"!{len(data) // 2}H", data))
+    total: int = sum(unpack_from(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -78,7 +76,7 @@ def too_big(packet: bytes, mtu: int) -> bytes | None:
 
 
 def with_port(packet: bytes, at: int, port: int) -> bytes:
-    """The UDP packet with the port field at byte `at` of its UDP header replaced, its checksum kept right (RFC 1624)."""
+    """The UDP packet with another port at byte `at` of its UDP header; the checksum stays right (RFC 1624)."""
     header = (packet[0] & 15) * 4
     changed = bytearray(packet)
     (old,) = unpack_from("!H", packet, header + at)
@@ -92,45 +90,45 @@ def with_port(packet: bytes, at: int, port: int) -> bytes:
     return bytes(changed)
 
 
-@dataclass(frozen=True, slots=True)
 class Nat:
-    """Port translation of one UDP line: mapping `generation` turns inside port p into p xor a number of its own.
+    """Port translation of the UDP flows of one line. Nothing is translated before the first `rebind`.
 
-    Nothing is translated in generation 0. A packet to a port of an earlier generation has no mapping: it is dropped.
+    After it every inside port looks another one from outside; packets to a port of before have no mapping and are lost.
     """
 
-    generation: int = 0
+    __slots__ = ("_inside", "_mask", "generation")
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self._mask = 0
+        self._inside: dict[int, int] = {}
+
+    def rebind(self, generation: int) -> None:
+        """Forget all mappings; the new ones differ from those of every other generation (of the first few dozen)."""
+        self.generation = generation
+        self._mask = generation * 0x0155 & 0x3FFF
+        self._inside.clear()
 
     def outward(self, packet: bytes) -> bytes:
         """A packet from inside, with its source port as the outside sees it."""
-        return self._translate(packet, 0)
-
-    def inward(self, packet: bytes, known: Sequence[int] = ()) -> bytes | None:
-        """A packet from outside, with its target port as the inside knows it; None if it isn't in this mapping.
-
-        `known` are the outside ports this mapping has used.
-        """
-        if not self.generation or not _is_udp(packet):
+        if not self._mask or not _is_udp(packet):
             return packet
-        (port,) = unpack_from("!H", packet, (packet[0] & 15) * 4 + 2)
-        return self._translate(packet, 2) if port in known else None
+        port = _port(packet, 0)
+        outside = (port ^ self._mask) or port
+        self._inside[outside] = port
+        return with_port(packet, 0, outside)
 
-    def outside_port(self, packet: bytes) -> int | None:
-        """The source port that `outward` gives this packet; None where nothing is translated."""
-        if not self.generation or not _is_udp(packet):
-            return None
-        port: int = unpack_from("!H", packet, (packet[0] & 15) * 4)[0]
-        return port ^ self._mask
-
-    @property
-    def _mask(self) -> int:
-        return self.generation * 0x0155 & 0x3FFF
-
-    def _translate(self, packet: bytes, at: int) -> bytes:
-        if not self.generation or not _is_udp(packet):
+    def inward(self, packet: bytes) -> bytes | None:
+        """A packet from outside, with its target port as the inside knows it; None where there is no mapping."""
+        if not self._mask or not _is_udp(packet):
             return packet
-        (port,) = unpack_from("!H", packet, (packet[0] & 15) * 4 + at)
-        return with_port(packet, at, port ^ self._mask)
+        port = self._inside.get(_port(packet, 2))
+        return None if port is None else with_port(packet, 2, port)
+
+
+def _port(packet: bytes, at: int) -> int:
+    port: int = unpack_from("!H", packet, (packet[0] & 15) * 4 + at)[0]
+    return port
 
 
 def _is_udp(packet: bytes) -> bool:

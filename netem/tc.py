@@ -1,4 +1,4 @@
-"""Conditions as `tc` commands (tc-netem(8), tc-tbf(8)), and what they can't say. Argument lists, never a shell's text."""
+"""Conditions as `tc` commands (tc-netem(8), tc-tbf(8)), and what they can't say. Argument lists only."""
 
 from netem.link.conditions import Conditions
 

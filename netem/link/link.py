@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from math import inf
 
-from netem.link.conditions import Profile
+from netem.link.conditions import Conditions, Profile
 from netem.link.event import DIRECTIONS, Direction, Event
 from netem.link.lane import Delivery, Lane
 
@@ -26,6 +26,9 @@ class Link:
             "down": Lane(profile.down, seed, f"{name}/down"),
         }
         self._changes_at = 0.0
+        self._rebinds = 0
+        self.meddles = False
+        """True while packets are to be answered or rewritten, not only delayed and lost; kept by `advance`."""
 
     def lane(self, direction: Direction) -> Lane:
         """One direction, for its tally and conditions."""
@@ -47,6 +50,8 @@ class Link:
                     if event.is_active(direction, now):
                         conditions = event.bend(conditions)
                 self._lanes[direction].change(conditions)
+            self._rebinds = sum(event.kind == "nat-rebind" and event.at <= now for event in self._events)
+            self.meddles = self._rebinds > 0 or any(_is_answered(lane.conditions) for lane in self._lanes.values())
             self._changes_at = min((event.next_change(now) for event in self._events), default=inf)
             self._changes_at = min(self._changes_at, next_step)
         return self._changes_at
@@ -67,9 +72,10 @@ class Link:
         self._trace = ()
         self._changes_at = 0.0
 
-    def rebinds(self, now: float) -> int:
-        """How often a NAT on this line has changed its mappings up to `now`."""
-        return sum(event.kind == "nat-rebind" and event.at <= now for event in self._events)
+    @property
+    def rebinds(self) -> int:
+        """How often a NAT on this line has changed its mappings."""
+        return self._rebinds
 
     def _step(self, now: float) -> tuple[Profile, float]:
         profile = self._profile
@@ -78,3 +84,7 @@ class Link:
                 return profile, at
             profile = step
         return profile, inf
+
+
+def _is_answered(conditions: Conditions) -> bool:
+    return conditions.tcp_reset or bool(conditions.mtu and conditions.mtu_icmp)
