@@ -69,33 +69,33 @@ class Topology:
 
     def wiring(self, client: str) -> list[str]:
         """For the edge's namespace, first of all: the cable to the namespace called `client`."""
-        return [f"link add lan0 type veth peer name lan0 netns {client}"]
+        return [f"link add name lan0 type veth peer name lan0 netns {client}"]
 
     def cables(self, far: str) -> list[str]:
         """For the edge's namespace, where lines are cables and not tunnels: one to `far` for each line."""
-        return [f"link add {spec.id} type veth peer name {spec.id} netns {far}" for spec in self.scenario.lines]
+        return [f"link add name {spec.id} type veth peer name {spec.id} netns {far}" for spec in self.scenario.lines]
 
     def commands(self, role: str) -> list[str]:
         """The commands for the namespace of `role`, once the interfaces are there."""
-        return ["link set lo up", *{CLIENT: self._client, EDGE: self._edge, FAR: self._far}[role]()]
+        return ["link set dev lo up", *{CLIENT: self._client, EDGE: self._edge, FAR: self._far}[role]()]
 
     def _client(self) -> list[str]:
         own = [f"address add {self.address(CLIENT, spec.id)}/32 dev lan0" for spec in self.scenario.lines]
         return [
             f"address add {LAN_CLIENT}/24 dev lan0",
             *own,
-            "link set lan0 up",
+            "link set dev lan0 up",
             f"route add default via {LAN_EDGE} src {LAN_CLIENT}",
         ]
 
     def _edge(self) -> list[str]:
-        commands = [f"address add {LAN_EDGE}/24 dev lan0", "link set lan0 up"]
+        commands = [f"address add {LAN_EDGE}/24 dev lan0", "link set dev lan0 up"]
         for number, spec in enumerate(self.scenario.lines, 1):
             table = _FIRST_TABLE + number - 1
             source, guest = self.address(EDGE, spec.id), self.address(CLIENT, spec.id)
             commands += [
                 f"address add {source}/32 dev {spec.id}",
-                f"link set {spec.id} up txqueuelen 5000",
+                f"link set dev {spec.id} up txqueuelen 5000",
                 f"route add {guest}/32 dev lan0",
                 f"route add default dev {spec.id} src {source} table {table}",
                 f"rule add from {source} lookup {table}",
@@ -111,7 +111,7 @@ class Topology:
         for spec in self.scenario.lines:
             edge = self.address(EDGE, spec.id)
             commands += [
-                f"link set {spec.id} up txqueuelen 5000",
+                f"link set dev {spec.id} up txqueuelen 5000",
                 f"route add {edge}/32 dev {spec.id}",
                 f"route add {self.address(CLIENT, spec.id)}/32 via {edge} dev {spec.id} onlink",
             ]

@@ -32,7 +32,10 @@ class Ability:
 def abilities() -> tuple[Ability, ...]:
     """Everything a lab may use, in the order in which the lack of one explains that of the next."""
     root = Ability("root", "" if os.geteuid() == 0 else "not the super-user: only rootless relays can run")
-    tools = [_tool(name, why) for name, why in (("ip", "labs"), ("tc", "the tc backend"), ("ping", "nothing"))]
+    tools = [
+        _tool(name, why)
+        for name, why in (("ip", "labs"), ("tc", "the tc backend"), ("ping", "nothing: it is only handy inside a lab"))
+    ]
     congestion = Ability("tcp", note=CONGESTION.read_text().strip() if CONGESTION.exists() else "")
     toxiproxy = _toxiproxy()
     if not root.is_there or not tools[0].is_there:
@@ -54,7 +57,10 @@ def _in_namespace(scratch: str) -> tuple[Ability, ...]:
 
     return (
         _try("tun", lambda: os.close(open_tun(scratch, "doctor"))),
-        _try("veth", lambda: run(["ip", "-n", scratch, "link", "add", "a", "type", "veth", "peer", "name", "b"])),
+        _try(
+            "veth",
+            lambda: run(["ip", "-n", scratch, "link", "add", "name", "one", "type", "veth", "peer", "name", "two"]),
+        ),
         _try("tbf", qdisc("tbf", "rate", "1mbit", "burst", "3000", "limit", "9000")),
         _try("sch_netem", qdisc("netem", "delay", "1ms")),
         _try("real-time", lambda: run(["chrt", "--fifo", "1", "true"])),

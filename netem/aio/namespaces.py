@@ -79,7 +79,7 @@ def open_tun(namespace: str, name: str) -> int:
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", unique.encode(), _IFF_TUN_NO_PI))
-            run(["ip", "-n", namespace, "link", "set", unique, "name", name])
+            run(["ip", "-n", namespace, "link", "set", "dev", unique, "name", name])
         except (OSError, LabError):
             os.close(fd)
             raise

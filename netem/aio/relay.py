@@ -1,9 +1,9 @@
 """Bad lines without root: a UDP and a TCP relay on loopback for each line and host, under the same link model.
 
 UDP is true to the model to about a millisecond. TCP isn't seen as packets here: both connections are the kernel's and
-perfect; delay, jitter, rate and outages are imposed on the bytes, loss as the time its repair would take. What can't be
-shown: the handshake's round trips (the relay accepts at once), slow start and congestion windows, reordering, corruption, duplicates,
-MTU, source addresses. For those use a lab.
+perfect; delay, jitter, rate and outages are imposed on the bytes, loss as the time its repair would take. What can't
+be shown: the handshake's round trips (the relay accepts at once), slow start and congestion windows, reordering,
+corruption, duplicates, MTU, source addresses. For those use a lab.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class RelayLab:
-    """`async with RelayLab(scenario, {"provider": (host, port)}) as lab: connect(lab.address("provider", "cn2", "tcp"))`."""
+    """`async with RelayLab(scenario, {"provider": (host, port)}) as lab:`, then connect to `lab.address(…)`."""
 
     def __init__(self, scenario: Scenario, targets: Mapping[str, Address]) -> None:
         self._scenario = scenario
