@@ -12,8 +12,8 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path as FilePath
 
 from prometheus_client import generate_latest
@@ -62,7 +62,7 @@ class Node:
         self.board = HealthBoard()
         self.permits = Permits()
         self.request_log = RequestLog(sys.stdout, loop)
-        self.tasks = TaskOwner()
+        self.tasks = TaskOwner("node")
         observer = Observer(self.metrics, self.board, loop.time)
         tables = Tables.of(snapshot)
         self.pools = make_pools(
@@ -83,9 +83,7 @@ class Node:
             self._account,
             _request_ids(),
         )
-        self.ingress = Ingress(
-            snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None
-        )
+        self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(
             snapshot.listen.admin,
             why_not_ready=self._why_not_ready,
@@ -102,16 +100,16 @@ class Node:
         """
         async with AsyncExitStack() as stack:
             stack.callback(self.request_log.flush)
-            stack.push_async_callback(self.tasks.close)
             stack.push_async_callback(self.pools.close, 1.0)
-            await self.pools.start()
+            stack.push_async_callback(self.tasks.close)
+            self.pools.start()
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
             if self.snapshot.source is not None:
                 watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
-                self.tasks.spawn(watcher.run(), "configuration watcher")
+                self.tasks.start(watcher.run())
             with _signals(self._loop, self.stop):
                 self._on_ready(self)
                 await self._stop.wait()
@@ -130,12 +128,12 @@ class Node:
     def _reload(self, new: Snapshot, old: Snapshot) -> None:
         """A new snapshot: a pointer swap. Requests under way keep the tables they began with."""
         tables = Tables.of(new)
+        self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
         self.snapshot = new
-        self.ingress.reload(new)
         log.info("configuration generation %d is in use", new.generation)
 
     def _account(self, record: RequestRecord) -> None:
@@ -151,7 +149,7 @@ class Node:
         metrics = self.metrics
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
-        metrics.client_connections.set(self.ingress.counts().open)
+        metrics.client_connections.set(self.ingress.counts.open)
         view = self.board.view(self._loop.time())
         for line in self.snapshot.lines:
             for standing in Standing:
@@ -169,17 +167,14 @@ def _request_ids() -> Callable[[], str]:
     return lambda: f"{prefix}-{next(counter):x}"
 
 
-class _signals:
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
     """SIGTERM and SIGINT call `stop` while the context lasts."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-        self._loop = loop
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop)
-
-    def __exit__(self, *exc: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.remove_signal_handler(number)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

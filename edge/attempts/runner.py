@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Protocol as Interface
 
 from edge.attempts.machine import (
@@ -28,17 +28,12 @@ from edge.attempts.machine import (
     Undial,
 )
 from edge.attempts.upload import Upload
+from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.exchange import Connection, Exchange, ResponseSink
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers, RequestHead, ResponseHead
 from transport.path import Path, Protocol
-
-
-class Tasks(Interface):
-    """Whoever owns background tasks: keeps them, logs and counts their failures."""
-
-    def spawn(self, coroutine: Coroutine[None, None, None], name: str) -> asyncio.Task[None]: ...
 
 
 class AttemptObserver(Interface):
@@ -141,7 +136,7 @@ class AttemptRunner:
         head_for: Callable[[Path], RequestHead],
         commit: Callable[[AttemptSink], None],
         observer: AttemptObserver,
-        tasks: Tasks,
+        tasks: TaskOwner,
         only: Protocol | None = None,
     ) -> None:
         self.machine = machine
@@ -211,7 +206,7 @@ class AttemptRunner:
             self._ready[path] = connection
             self.feed(Connected(path, warm=True))
         else:
-            self._dials[path] = self._tasks.spawn(self._connect(path), f"dial {path}")
+            self._dials[path] = self._tasks.start(self._connect(path))
 
     async def _connect(self, path: Path) -> None:
         try:

@@ -23,8 +23,8 @@ from edge.ingress.head import BadRequest, parse_head
 from edge.ingress.patience import Phase, Progress, patience
 from edge.ingress.reply import ErrorRenderer, Framing, http_date, render_head
 from edge.ingress.request import BUFFER_BYTES, ClientRequest
-from edge.ingress.tasks import Tasks
 from edge.serve.client import BadBody, BodyTooLarge
+from transport.aio.tasks import TaskOwner
 
 logger = logging.getLogger("farline.ingress")
 
@@ -42,7 +42,7 @@ class Service:
         self.limits = limits
         self.handler = handler
         self.render_error = render_error
-        self.tasks = Tasks()
+        self.tasks = TaskOwner("request handler")
         self.connections: set[IngressConnection] = set()
         self.is_draining = False
         self.accepted = 0
@@ -220,7 +220,7 @@ class IngressConnection(asyncio.Protocol):
                 self.adjust_reading()
             else:
                 self._read_body(request, rest)
-        service.tasks.spawn(self._serve(request))
+        service.tasks.start(self._serve(request))
 
     async def _serve(self, request: ClientRequest) -> None:
         try:

@@ -108,6 +108,17 @@ class Ingress:
             raise
         return sockets
 
+    def reload(self, limits: Limits) -> None:
+        """New limits, from the next request on; and the certificate as `reload_tls` does.
+
+        Raises:
+            OSError, ssl.SSLError: as `reload_tls`; the limits are not changed then.
+        """
+        self.reload_tls()
+        self._limits = limits
+        if self._service is not None:
+            self._service.limits = limits
+
     def reload_tls(self) -> None:
         """Reads certificate and key again; connections that are open keep theirs.
 
@@ -151,7 +162,7 @@ class Ingress:
         cut = service.active
         for connection in list(service.connections):
             connection.abort()
-        await service.tasks.cancel()
+        await service.tasks.close()
         await self._stop_sweeping()
         self._service = None
         return cut

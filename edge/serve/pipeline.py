@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge.attempts.budget import RetryBudget
 from edge.attempts.machine import AttemptMachine, AttemptPolicy
-from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp, Tasks
+from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.config.model import Provider, Snapshot
 from edge.dialects import by_name
@@ -20,14 +20,17 @@ from edge.policy.permits import Permits
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
-from edge.serve.reply import error_reply, forwarded, request_head, returned, status_of
+from edge.serve.reply import added, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
+from edge.serve.websocket import BridgeSummary, WebSocketBridge
+from edge.serve.ws_handshake import UpstreamOffer, WebSocketRefused
 from health.board import HealthBoard
+from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
-from transport.failure import Code, Failure, Origin, Verdict
+from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers, header
-from transport.path import Line, Path
+from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
@@ -56,7 +59,7 @@ class Pipeline:
     sweep: Sweep
     observer: AttemptObserver
     gaps: GapObserver
-    tasks: Tasks
+    tasks: TaskOwner
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
 
@@ -83,6 +86,8 @@ class _Run:
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
+        self.offer: UpstreamOffer | None = None
+        self.bridge: WebSocketBridge | None = None
 
     async def serve(self) -> None:
         record = self.record
@@ -96,6 +101,11 @@ class _Run:
             self._reply_error(refused.status, refused.failure)
         except GaveUp as gave_up:
             self._reply_error(status_of(gave_up.failure), gave_up.failure)
+        except WebSocketRefused as refused:
+            failure = Failure(Origin.CLIENT, Verdict.SAFE, Code.HTTP_UPGRADE_FAILED, refused.detail)
+            self._reply_error(refused.status, failure, refused.headers)
+        except TransportError as error:  # a committed upgrade that doesn't answer ours
+            self._reply_error(status_of(error.failure), error.failure)
         except ClientGone:
             self._client_left()
         except ClientFault as fault:
@@ -115,7 +125,7 @@ class _Run:
             self.routed_to, self.dialect = tables.providers[provider_id], tables.dialects[provider_id]
             record.provider = provider_id
             return
-        name = dialect_of(client.method, self.rest, client.headers)
+        name = dialect_of(self.rest, client.headers)
         if name is None or name not in tables.by_dialect:
             raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, f"no provider at {record.route}"))
         self.dialect = by_name(name)
@@ -195,9 +205,9 @@ class _Run:
 
     async def _attempt(self) -> None:
         shared, client, upload = self.shared, self.client, self.upload
-        headers = forwarded(client.headers)
-        if upload.complete:
-            headers = _with_length(headers, upload.size, client.expects_body)
+        if client.upgrade == b"websocket":
+            self.offer = UpstreamOffer(client.method, client.headers)
+        headers = self._request_headers()
         machine = AttemptMachine(self.candidates, self.policy, shared.budget)
         stream = self._new_stream()
         runner = AttemptRunner(
@@ -210,16 +220,28 @@ class _Run:
             commit=lambda sink: self._commit(sink, stream, len(machine.attempts)),
             observer=shared.observer,
             tasks=shared.tasks,
+            only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = self.loop.time()
         client.watch(_Leaver(runner.leave))
         try:
             await runner.run(self.tables.snapshot.limits.replay_bytes)
-            await stream.finished()
+            if self.bridge is not None:
+                self._note_bridge(await self.bridge.wait())
+            else:
+                await stream.finished()
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
             _note(self.record, machine, stream, upload)
+
+    def _request_headers(self) -> Headers:
+        if self.offer is not None:
+            return [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
+        headers = forwarded(self.client.headers)
+        if self.upload.complete:
+            headers = _with_length(headers, self.upload.size, self.client.expects_body)
+        return headers
 
     def _new_stream(self) -> ReplyStream:
         timeouts = self.tables.snapshot.timeouts
@@ -231,22 +253,35 @@ class _Run:
         record, head = self.record, sink.head
         record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
         record.sent_at, record.first_byte_at = sink.sent_at, self.loop.time()
+        if head.status == 101 and self.offer is not None:
+            self._commit_bridge(sink, self.offer, attempts)
+            return
         meter = self.dialect.meter(self.facts, head.status, head.headers)
         stream.begin(sink.exchange, head.status, returned(head.headers, record, sink.path, attempts), meter)
         self.client.watch(stream)
         self.shared.sweep.add(stream)
         sink.deliver_to(stream)
 
+    def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
+        """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""
+        ours = added(self.record, sink.path, attempts)
+        self.bridge = WebSocketBridge(self.client, sink.exchange, offer, sink.head, reply_headers=ours)
+        sink.deliver_to(self.bridge)
+
+    def _note_bridge(self, summary: BridgeSummary) -> None:
+        self.record.failure = summary.failure
+        self.record.client_left = summary.link.client_code == 1006
+
     # --- replies of our own ---
 
-    def _reply_error(self, status: int, failure: Failure) -> None:
+    def _reply_error(self, status: int, failure: Failure, extra: Headers | None = None) -> None:
         self.record.failure = failure
         if self.client.is_gone:
             self._client_left()
             return
         self.record.status = status
         headers, body = error_reply(status, failure, self.record, self.dialect, len(self.record.attempts))
-        self.client.start(status, headers)
+        self.client.start(status, headers + (extra or []))
         self.client.write(body)
         self.client.end()
 
@@ -302,9 +337,9 @@ def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, u
     ]
     record.failovers = machine.failovers
     record.bytes_in = upload.size
-    record.bytes_out = stream.bytes_out
-    record.failure = stream.failure
     if stream.has_begun:
+        record.bytes_out = stream.bytes_out
+        record.failure = stream.failure
         record.usage = stream.meter.usage()
         record.client_left = stream.client_left
         if stream.client_left:

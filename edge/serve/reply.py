@@ -74,12 +74,18 @@ def forwarded(headers: Headers) -> Headers:
 def returned(headers: Headers, record: RequestRecord, path: Path, attempts: int) -> Headers:
     """The provider's end-to-end headers and the edge's own."""
     kept = [pair for pair in end_to_end(headers) if pair[0] not in _NOT_RETURNED]
-    kept.append((b"x-farline-request-id", record.id.encode()))
-    kept.append((b"x-farline-path", str(path).encode()))
-    kept.append((b"x-farline-attempts", b"%d" % attempts))
-    kept.append((b"x-farline-cache", b"bypass"))
-    kept.append((b"server-timing", server_timing(record)))
-    return kept
+    return kept + added(record, path, attempts)
+
+
+def added(record: RequestRecord, path: Path, attempts: int) -> Headers:
+    """What the edge adds to every reply of a provider."""
+    return [
+        (b"x-farline-request-id", record.id.encode()),
+        (b"x-farline-path", str(path).encode()),
+        (b"x-farline-attempts", b"%d" % attempts),
+        (b"x-farline-cache", b"bypass"),
+        (b"server-timing", server_timing(record)),
+    ]
 
 
 def server_timing(record: RequestRecord) -> bytes:

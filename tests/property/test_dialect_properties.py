@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -20,7 +21,7 @@ OPERATIONS = ["chat", "responses", "audio", "messages", "stream", "interactions"
 
 def pieces(body: bytes, at: list[int]) -> list[bytes]:
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in at)})
-    return [body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [body[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @settings(max_examples=300, deadline=None)

@@ -50,7 +50,7 @@ def put(path: Path, text: str | None) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is awaited is a file's effect, which sets no event
+        while not holds():
             await asyncio.sleep(0.01)
 
 

@@ -404,5 +404,5 @@ async def until(true, seconds: float = 5.0) -> None:
         TimeoutError: it never came.
     """
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - the provider has no event to wait on
+        while not true():
             await asyncio.sleep(0.01)

@@ -101,5 +101,5 @@ def request(method: bytes = b"GET", target: bytes = b"/", *headers: tuple[bytes,
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Waits for something that another task or the peer brings about."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (whatever changes it knows no event)
+        while not condition():
             await asyncio.sleep(0.002)

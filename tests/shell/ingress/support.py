@@ -126,5 +126,5 @@ async def raw(ingress: Ingress, **options: Any) -> AsyncIterator[Raw]:
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Waits until `condition` holds; fails if it never does."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition belongs to others, who set no event
+        while not condition():
             await asyncio.sleep(0.005)

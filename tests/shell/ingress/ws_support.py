@@ -117,7 +117,7 @@ class Gateway:
 
     async def summary(self) -> BridgeSummary:
         async with asyncio.timeout(10):
-            while not self.summaries:  # noqa: ASYNC110 - filled by the handler
+            while not self.summaries:
                 await asyncio.sleep(0.01)
         return self.summaries[0]
 

@@ -1,0 +1,85 @@
+"""`farline edge`: runs a node."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from edge.app import Node
+from edge.config.fault import ConfigError
+from edge.config.model import Snapshot
+from edge.config.presets import defaults
+from edge.config.watch import load
+from edge.ingress.workers import run_workers
+from edge.observe.log import set_up_logging
+
+_SNIPPETS = """
+Point an SDK at it; your own keys are passed through:
+  OPENAI_BASE_URL={url}/openai/v1
+  ANTHROPIC_BASE_URL={url}/anthropic
+  GOOGLE_GEMINI_BASE_URL={url}/gemini
+"""
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser("edge", help="run an edge node", description="Runs an edge node until SIGTERM or SIGINT.")
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="TOML configuration; without it the node runs on defaults"
+    )
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--run-dir", type=Path, help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit codes: 0 after an orderly drain, 1 a listener can't be bound, 2 a faulty configuration."""
+    try:
+        snapshot = load(args.config) if args.config else defaults(os.environ)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return 2
+    if snapshot.listen.workers > 1 and args.worker is None:
+        return _run_workers(args, snapshot)
+    return _run_node(args, snapshot)
+
+
+def _run_workers(args: argparse.Namespace, snapshot: Snapshot) -> int:
+    set_up_logging()
+    with tempfile.TemporaryDirectory(prefix="farline-") as run_dir:
+        command = [sys.executable, "-m", "edge.cli", "edge", "-c", args.config, "--run-dir", run_dir]
+        return run_workers(command, snapshot.listen.workers)
+
+
+def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
+    set_up_logging()
+
+    async def serve() -> None:
+        await Node(snapshot, worker=args.worker, run_dir=args.run_dir, on_ready=_announce).run()
+
+    try:
+        uvloop.run(serve())
+    except OSError as error:
+        print(f"farline edge: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _announce(node: Node) -> None:
+    """Tells a person at a terminal where to point an SDK."""
+    scheme = "https" if node.snapshot.listen.tls else "http"
+    for host, port in node.ingress.addresses:
+        print(
+            f"farline edge: data  {scheme}://{host}:{port}" if port else f"farline edge: data  unix:{host}",
+            file=sys.stderr,
+        )
+    if node.admin.bound is not None:
+        print(f"farline edge: admin http://{node.admin.bound[0]}:{node.admin.bound[1]}", file=sys.stderr)
+    if node.snapshot.source is None and node.ingress.addresses:
+        host, port = node.ingress.addresses[0]
+        print(_SNIPPETS.format(url=f"http://{host}:{port}"), file=sys.stderr)
