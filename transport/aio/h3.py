@@ -1,4 +1,4 @@
-"""HTTP/3 connections: `transport.http3` over a `QuicLink`; events go to their sinks in the call chain of their packet."""
+"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink before the next one."""
 
 from __future__ import annotations
 
