@@ -6,6 +6,7 @@
 
 Differences from `h2.connection.H2Connection`, each for a reason:
 - After a GOAWAY the connection stays open: the streams it spares must be able to finish (RFC 9113 §6.8).
+- A request's HEADERS are framed here, without h2's checks of what `transport.reply.request_fields` made.
 - DATA frames without padding and without END_STREAM skip h2's frame and event objects, keeping its accounts.
 - A breach by the peer is kept in `fault` instead of being raised, so what came before it isn't lost.
 - Closed streams are forgotten by `forget`, so opening a stream doesn't count all the others.
@@ -18,14 +19,15 @@ from __future__ import annotations
 from struct import Struct
 
 from h2.config import H2Configuration
-from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
+from h2.connection import AllowedStreamIDs, ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
 from h2.events import Event, InformationalResponseReceived, ResponseReceived
-from h2.exceptions import ProtocolError
+from h2.exceptions import ProtocolError, TooManyStreamsError
 from h2.settings import SettingCodes
-from h2.stream import StreamClosedBy, StreamState
+from h2.stream import StreamClosedBy, StreamInputs, StreamState
 
 from transport.flood import FloodGate
+from transport.message import Headers
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 16 << 20  # 300 ms × 400 Mbit/s
@@ -100,6 +102,35 @@ class ClientProtocol(H2Connection):
 
     def clear_outbound_data_buffer(self) -> None:
         """Does nothing: h2 calls this at a GOAWAY, and the frames waiting belong to streams that go on."""
+
+    def start_request(self, method: bytes, fields: Headers, *, end: bool) -> int:
+        """Queues a request's HEADERS on a new stream; `end`: it has no body. Returns the stream id.
+
+        Raises:
+            ProtocolError: the peer's MAX_CONCURRENT_STREAMS is reached, or the stream ids are used up.
+        """
+        stream_id = self.get_next_available_stream_id()
+        if len(self.streams) >= self.max_streams:
+            raise TooManyStreamsError("the peer's limit of concurrent streams is reached")
+        self.state_machine.process_input(ConnectionInputs.SEND_HEADERS)
+        stream = self._begin_new_stream(stream_id, AllowedStreamIDs.ODD)
+        stream.request_method = method
+        stream.state_machine.process_input(StreamInputs.SEND_HEADERS)
+        if end:
+            stream.state_machine.process_input(StreamInputs.SEND_END_STREAM)
+        self._queue_field_block(stream_id, self.encoder.encode(fields), _END_STREAM if end else 0)
+        return stream_id
+
+    def _queue_field_block(self, stream_id: int, block: bytes, flags: int) -> None:
+        """HEADERS, and CONTINUATION for what doesn't fit one frame."""
+        kind, limit = _HEADERS, self.max_outbound_frame_size
+        while True:
+            part, block = block[:limit], block[limit:]
+            flags |= 0 if block else _END_HEADERS
+            self._data_to_send += _HEADER.pack(len(part) >> 8, len(part) & 0xFF, kind, flags, stream_id) + part
+            if not block:
+                return
+            kind, flags = _CONTINUATION, 0
 
     def forget(self, stream_id: int) -> None:
         """Drops a closed stream's state, keeping only how it was closed."""

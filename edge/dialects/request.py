@@ -16,8 +16,10 @@ SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 _VERSION = re.compile(r"v\d+(?:alpha|beta)?\d*")
 _PATIENCE = (b"x-stainless-read-timeout", b"x-stainless-timeout", b"x-server-timeout")
-_PART_NAME = re.compile(rb'name="?([A-Za-z_]+)"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]*)\r?\n')
-
+_BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
+_PART_NAME = re.compile(rb'content-disposition:[^\r\n]*[; ]name="?([^";\r\n]+)', re.IGNORECASE)
+_FORM_BYTES = 1 << 20
+"""How far into a multipart form its text fields are looked for."""
 
 _ABSENT = msgspec.Raw()
 
@@ -104,8 +106,10 @@ def body_fields(headers: Headers, body: bytes, complete: bool) -> Fields:
     """
     if not body or header(headers, b"content-encoding") not in (None, b"identity"):
         return NO_FIELDS
-    if (header(headers, b"content-type") or b"").lower().startswith(b"multipart/form-data"):
-        return _multipart(body)
+    kind = header(headers, b"content-type") or b""
+    if kind.lower().startswith(b"multipart/form-data"):
+        boundary = _BOUNDARY.search(kind)
+        return _multipart(body, boundary.group(1)) if boundary else NO_FIELDS
     if complete:
         try:
             return _decode(body)
@@ -137,13 +141,14 @@ def _raw(found: dict[bytes, bytes], name: bytes) -> msgspec.Raw:
     return msgspec.Raw(found.get(name, b""))
 
 
-def _multipart(body: bytes) -> Fields:
-    """`model` and `stream` of a multipart form (RFC 7578); file parts are stepped over, wherever they end."""
+def _multipart(body: bytes, boundary: bytes) -> Fields:
+    """`model`, `stream` and `stream_format` of a multipart form (RFC 7578), of those parts that are whole."""
     texts: dict[bytes, str] = {}
-    for match in _PART_NAME.finditer(body, 0, 1 << 20):
-        name, text = match.groups()
-        if name in (b"model", b"stream", b"stream_format"):
-            texts.setdefault(name, text.decode("utf-8", "replace"))
+    for part in body[:_FORM_BYTES].split(b"--" + boundary)[1:-1]:
+        head, _, text = part.partition(b"\r\n\r\n")
+        name = _PART_NAME.search(head)
+        if name and name.group(1) in (b"model", b"stream", b"stream_format"):
+            texts[name.group(1)] = text.removesuffix(b"\r\n").decode("utf-8", "replace")
     stream = texts.get(b"stream")
     return Fields(
         model=texts.get(b"model"),

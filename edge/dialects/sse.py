@@ -13,7 +13,6 @@ nothing and are dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from edge.dialects.json_scan import members, value
 
@@ -23,7 +22,6 @@ HEAD_BYTES = 4 * 1024
 TAIL_BYTES = 64 * 1024
 
 _BLANK = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
-_BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
 _PLAIN_ENDS = (b"\n\n", b"\r\n\r\n")
 _BOM = b"\xef\xbb\xbf"
 _COLON = 0x3A  # begins a comment
@@ -54,7 +52,7 @@ class EventScanner:
             if self._mark and data.find(self._mark) >= 0:
                 self.on_marked(data)
         elif region := self._join(data):
-            self.events_seen += sum(1 for block in events(region) if block[0] != _COLON)
+            self.events_seen += len([block for block in events(region) if block[0] != _COLON])
             self.on_region(region)
 
     def at_boundary(self) -> bool:
@@ -74,7 +72,7 @@ class EventScanner:
             data = data.lstrip(b"\r\n")
         seen = max(0, len(held) - 1)
         held += data
-        end = max(held.rfind(blank, seen) for blank in _BLANK_LINES) + 2
+        end = max(held.rfind(b"\n\n", seen), held.rfind(b"\n\r", seen), held.rfind(b"\r\r", seen)) + 2
         if end < 2:
             if len(held) > HOLD_BYTES:
                 self._shorten()
@@ -94,11 +92,10 @@ class EventScanner:
         del held[:-TAIL_BYTES]
 
 
-def events(region: bytes) -> Iterator[bytes]:
+def events(region: bytes) -> list[bytes]:
     """The blocks of lines between the blank lines of a region."""
-    for block in _BLANK.split(region):
-        if block:
-            yield block
+    blocks = _BLANK.split(region) if b"\r" in region else region.split(b"\n\n")
+    return [block for found in blocks if (block := found.lstrip(b"\r\n"))]
 
 
 def field(block: bytes, name: bytes) -> bytes:

@@ -24,7 +24,7 @@ def pieces(body: bytes, at: list[int]) -> list[bytes]:
     return [body[a:b] for a, b in itertools.pairwise(edges)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(recorded=st.sampled_from(ALL), at=cuts, stop=st.integers(0, 3000))
 def test_any_split_gives_the_same(recorded: Recorded, at: list[int], stop: int) -> None:
     body = recorded.body[: stop if stop < len(recorded.body) else None]
@@ -39,37 +39,29 @@ def test_any_split_gives_the_same(recorded: Recorded, at: list[int], stop: int) 
     assert split.tokens_seen() == whole.tokens_seen()
 
 
-noise = st.lists(
-    st.sampled_from(
-        [
-            b"\n",
-            b"\r",
-            b"\r\n",
-            b"data: ",
-            b"data:{",
-            b'"usage":',
-            b'{"prompt_tokens":1}',
-            b"[DONE]",
-            b"id:",
-            b":",
-            b"}",
-        ]
-        + [
-            b'{"error":{"a":1}}',
-            b"event: message_start\n",
-            b'"type":"message_stop"',
-            b'"candidates"',
-            b"\xff",
-            b"\\",
-            b'"',
-        ]
-        + [b'data: {"id"', b'data: {"candidates"', b"event: content_block_delta\ndata: {", b"\xef\xbb\xbf"]
+FRAGMENTS = [
+    *(
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"data: ",
+        b"data:{",
+        b"[DONE]",
+        b"id:",
+        b":",
+        b"}",
+        b"\xff",
+        b"\\",
+        b'"',
+        b"\xef\xbb\xbf",
     ),
-    max_size=40,
-).map(b"".join)
+    *(b'"usage":', b'{"prompt_tokens":1}', b'{"error":{"a":1}}', b'"type":"message_stop"', b'"candidates"'),
+    *(b"event: message_start\n", b'data: {"id"', b'data: {"candidates"', b"event: content_block_delta\ndata: {"),
+]
+noise = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     name=st.sampled_from(sorted(NAMES)),
     operation=st.sampled_from(OPERATIONS),
@@ -109,7 +101,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(document=st.dictionaries(st.sampled_from(["model", "stream", "a", "b", "tools"]), values), indent=st.booleans())
 def test_members_of_whole_objects(document: dict[str, object], indent: bool) -> None:
     raw = json.dumps(document, indent=2 if indent else None).encode()
@@ -119,7 +111,7 @@ def test_members_of_whole_objects(document: dict[str, object], indent: bool) -> 
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     document=st.dictionaries(st.sampled_from(["model", "stream", "max_tokens", "x"]), values), cut=st.integers(0, 200)
 )
@@ -133,7 +125,7 @@ def test_fields_of_cut_objects_are_those_of_the_whole(document: dict[str, object
 
 
 @pytest.mark.parametrize("kind", [b"application/json", b"multipart/form-data; boundary=x", b""])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(body=st.binary(max_size=200) | noise, complete=st.booleans(), target=st.binary(max_size=30))
 def test_facts_take_anything(kind: bytes, body: bytes, complete: bool, target: bytes) -> None:
     for name in NAMES:

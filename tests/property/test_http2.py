@@ -22,7 +22,9 @@ def opened() -> tuple[ClientProtocol, H2Connection]:
     server = H2Connection(H2Configuration(client_side=False, header_encoding=None))
     server.initiate_connection()
     for stream in STREAMS:
-        client.send_headers(stream, request_fields(RequestHead(b"GET", b"/", b"a.test", [])), end_stream=True)
+        assert (
+            client.start_request(b"GET", request_fields(RequestHead(b"GET", b"/", b"a.test", [])), end=True) == stream
+        )
     server.receive_data(client.data_to_send())
     client.receive(server.data_to_send(), 0.0)
     server.receive_data(client.data_to_send())

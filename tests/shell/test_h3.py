@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+import uvloop
 from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.h3.events import H3Event
 
@@ -27,6 +28,11 @@ Setup = tuple[H3Connection, Owner, list[H3Peer]]
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 def bound() -> socket.socket:
@@ -470,7 +476,7 @@ async def test_nothing_is_left_behind(certs: Certificates) -> None:
                     await sink.done()
         del sinks, exchanges, sink
         assert len(asyncio.all_tasks()) == 1
-        sock = connection._sock
+        sock = connection._link._sock
     assert sock.fileno() == -1
     gc.collect()
     assert not [item for item in gc.get_objects() if isinstance(item, H3Exchange)]

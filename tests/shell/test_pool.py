@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from tests.support.pooling import (
     open_files,
     plain_target,
     pools_of,
+    until,
 )
 from tests.support.scripted_h1 import Play, answering, playing, read_request, serve
 from transport.aio.h1 import H1Connection
@@ -25,7 +25,6 @@ from transport.connector import Connector
 from transport.exchange import Connection
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.path import Line, Path, Protocol, Target
-from transport.pool import PoolPolicy
 
 BOTH_LOOPS = True
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
@@ -63,12 +62,6 @@ MUX = Openers(h2=Multiplexed)
 
 def mux_target(port: int, **settings: object) -> Target:
     return plain_target(port, protocols=(Protocol.H2,), **settings)
-
-
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_take_never_dials_and_finds_what_is_warm() -> None:
@@ -266,17 +259,17 @@ async def test_a_line_that_is_removed_drains() -> None:
 
 
 async def test_reload_keeps_connections_that_would_be_dialed_alike() -> None:
-    async with serve(SERVING) as server:
-        async with pools_of(plain_target(server.port), lines=(Line("line", weight=1),)) as pools:
-            pools.start()
-            connection = await pools.connect(PATH)
-            connection.release()
-            pools.update((Line("line", weight=50),), (plain_target(server.port, keep_warm=2),))
-            await until(lambda: sum(stat.idle for stat in pools.stats()) == 2)
-            pools.update((Line("line", source="127.0.1.9"),), (plain_target(server.port),))
-            assert pools.take(PATH) is None
-            await fetch(await pools.connect(PATH))
-            assert server.peers[-1] == "127.0.1.9"
+    lines = (Line("line", weight=1),)
+    async with serve(SERVING) as server, pools_of(plain_target(server.port), lines=lines) as pools:
+        pools.start()
+        connection = await pools.connect(PATH)
+        connection.release()
+        pools.update((Line("line", weight=50),), (plain_target(server.port, keep_warm=2),))
+        await until(lambda: sum(stat.idle for stat in pools.stats()) == 2)
+        pools.update((Line("line", source="127.0.1.9"),), (plain_target(server.port),))
+        assert pools.take(PATH) is None
+        await fetch(await pools.connect(PATH))
+        assert server.peers[-1] == "127.0.1.9"
 
 
 async def test_close_waits_for_the_grace_then_aborts() -> None:
@@ -411,7 +404,7 @@ async def test_a_storm_of_requests_cancellations_and_resets_leaves_nothing() -> 
 
     async with serve(flaky()) as server:
         with nothing_leaks():
-            async with pools_of(plain_target(server.port, max_connections=8), policy=PoolPolicy()) as pools:
+            async with pools_of(plain_target(server.port, max_connections=8)) as pools:
                 served = 0
 
                 async def client() -> None:
@@ -437,4 +430,4 @@ async def test_a_storm_of_requests_cancellations_and_resets_leaves_nothing() -> 
                 await until(lambda: all(stat.active == 0 and stat.dialing == 0 for stat in pools.stats()))
                 assert sum(stat.idle for stat in pools.stats()) <= 8
     await asyncio.sleep(0.05)
-    assert open_files() <= files
+    assert open_files() <= files + 1  # uvloop opens one of its own when it is first needed

@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.support.exchanges import RecordingSink, request
-from tests.support.pooling import Authority, RecordingObserver, fetch, open_files, pools_of
+from tests.support.pooling import Authority, RecordingObserver, fetch, open_files, pools_of, until
 from tests.support.scripted_h1 import answering, serve
 from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
@@ -39,8 +39,7 @@ async def test_the_second_connection_is_resumed(tmp_path: FilePath, version: ssl
     ):
         for _ in range(3):
             assert bytes((await fetch(await pools.connect(PATH))).body) == b"hi"
-            while pools.stats():
-                await asyncio.sleep(0.01)
+            await until(lambda: not pools.stats())
     assert [resumed for _, _, _, resumed in observer.dialed] == [False, True, True]
 
 
@@ -48,19 +47,23 @@ async def test_a_certificate_of_a_stranger(tmp_path: FilePath) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     ours, theirs = Authority(tmp_path / "a"), Authority(tmp_path / "b")
-    files = open_files()
-    async with serve(answering(OK), tls=theirs.server("127.0.0.1")) as server:
-        async with pools_of(target(server.port, ours)) as pools:
+    counts = []
+    async with (
+        serve(answering(OK), tls=theirs.server("127.0.0.1")) as server,
+        pools_of(target(server.port, ours)) as pools,
+    ):
+        for _ in range(4):
             with pytest.raises(TransportError) as caught:
                 await pools.connect(PATH)
+            await asyncio.sleep(0.05)
+            counts.append(open_files())
     failure = caught.value.failure
     assert (failure.origin, failure.verdict, failure.code) == (
         Origin.ENDPOINT,
         Verdict.SAFE,
         Code.TLS_CERTIFICATE_ERROR,
     )
-    await asyncio.sleep(0.05)
-    assert open_files() <= files
+    assert counts[3] == counts[0]
 
 
 async def test_a_certificate_for_another_name(tmp_path: FilePath) -> None:
@@ -75,11 +78,12 @@ async def test_a_certificate_for_another_name(tmp_path: FilePath) -> None:
 
 
 async def test_an_alert(tmp_path: FilePath) -> None:
-    authority = Authority(tmp_path)
-    context = authority.server("127.0.0.1")
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("AES128-SHA")  # nothing that the client would offer
-    async with serve(answering(OK), tls=context) as server, pools_of(target(server.port, authority)) as pools:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(5)
+        writer.write(b"\x15\x03\x03\x00\x02\x02\x28")  # fatal, handshake_failure
+        await reader.read()
+
+    async with serve(play) as server, pools_of(target(server.port, Authority(tmp_path))) as pools:
         with pytest.raises(TransportError) as caught:
             await pools.connect(PATH)
     assert (caught.value.failure.origin, caught.value.failure.code) == (Origin.ENDPOINT, Code.TLS_ALERT_RECEIVED)

@@ -81,9 +81,9 @@ CHAT_SPACED = Recorded(
     "openai",
     "chat",
     (
-        b"\xef\xbb\xbf: hello\n\n",
+        b"\xef\xbb\xbf: hello\n\n\n",
         data({"choices": [{"delta": {"content": "a"}}], "usage": {"prompt_tokens": 5}}, spaces=True),
-        b": ping\n\n",
+        b": ping\n\n\n\n\n",
         data({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}, spaces=True),
         b"data:[DONE]\n\n",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -35,8 +36,7 @@ class H2Peer(asyncio.Protocol):
         self._outgoing: dict[int, tuple[bytearray, bool]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._log.append(self)
         if self._settings:
             self.h2.local_settings.update(self._settings)

@@ -62,6 +62,7 @@ CASES = {
     "[listen]\ndata = '[1.2.3.4]:80'": '2: listen.data: "[1.2.3.4]:80" is not an address',
     "[listen]\ndata = 'a:65536'": '2: listen.data: "a:65536" has no port from 0 to 65535',
     "[listen]\ndata = 'unix:'": '2: listen.data: "unix:" is not a socket path',
+    f"[listen]\ndata = 'unix:/{'é' * 53}x'": '2: listen.data: "unix:/',  # 108 bytes
     "[listen]\nadmin = true": '2: listen.admin: is a boolean; expected "host:port"',
     "[listen]\ndata = ['a:1',\n'a:1']": "3: listen.data[1]: a:1 is in the way of a:1",
     "[listen]\nadmin = 'localhost:8080'": "2: listen.admin: localhost:8080 is in the way of 127.0.0.1:8080",
@@ -207,6 +208,10 @@ def test_a_proxy_url_from_the_environment_is_checked_without_being_repeated() ->
         (found,) = faults(text, P=url)
         assert problem in found
         assert "hidden" not in found
+
+
+def test_the_longest_socket_path_is_accepted() -> None:
+    assert faults(f"[listen]\ndata = 'unix:/{'é' * 53}'") == []
 
 
 def test_fault_and_error_print_on_lines() -> None:

@@ -62,6 +62,8 @@ def test_wrong_listeners_in_the_environment_are_faults() -> None:
         ("api.anthropic.ai", None),
         ("api.anthropic.con", "api.anthropic.com"),
         ("res.openai.azur.com", "*.openai.azure.com"),
+        ("res.opnai.azur.com", "*.openai.azure.com"),
+        ("res.opnai.azur.co", None),
         ("res.openai.azure.com", None),
         ("openai.azur.com", None),
         ("eu.api.openai.com", None),

@@ -175,18 +175,28 @@ def test_openai_elsewhere() -> None:
     assert facts("openai", "POST", "/v1/chat/completions", {"functions": [{}]}).tools
 
 
+def form(*parts: tuple[str, str]) -> bytes:
+    lines = [f"--X\r\nContent-Disposition: form-data; {name}\r\n\r\n{text}\r\n" for name, text in parts]
+    return "".join(lines).encode() + b"--X--\r\n"
+
+
 def test_multipart() -> None:
-    body = (
-        b'--X\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
-        b'--X\r\nContent-Disposition: form-data; name="stream"\r\nContent-Type: text/plain\r\n\r\ntrue\r\n'
-        b'--X\r\nContent-Disposition: form-data; name="file"; filename="model"\r\n'
-        b"Content-Type: audio/wav\r\n\r\nRIFF\x00\xff\r\n--X--\r\n"
-    )
-    headers = [(b"content-type", b"multipart/form-data; boundary=X")]
+    headers = [(b"content-type", b'multipart/form-data; boundary="X"')]
     read = by_name("openai").facts
-    assert read(b"POST", b"/v1/audio/transcriptions", headers, body, True) == Facts("audio", "whisper-1", True)
-    assert read(b"POST", b"/v1/audio/transcriptions", headers, body[:75], False) == Facts("audio", "whisper-1")
-    assert read(b"POST", b"/v1/audio/transcriptions", headers, body[:60], False) == Facts("audio")
+    target = b"/v1/audio/transcriptions"
+    body = form(('name="model"', "whisper-1"), ('name="stream"', "true"), ('name="file"; filename="model"', "RIFF"))
+    assert read(b"POST", target, headers, body, True) == Facts("audio", "whisper-1", True)
+    assert read(b"POST", target, headers, body[:100], False) == Facts("audio", "whisper-1")
+    assert read(b"POST", target, headers, body[:60], False) == Facts("audio")
+    assert read(b"POST", target, [(b"content-type", b"multipart/form-data")], body, True) == Facts("audio")
+
+
+def test_multipart_content_is_no_field() -> None:
+    inner = 'Content-Disposition: form-data; name="model"\r\n\r\ncheap\r\n'
+    body = form(('name="prompt"', "a\r\n\r\n" + inner), ('name="stream_format"', "sse"), ('name="model"', "dear"))
+    headers = [(b"content-type", b"multipart/form-data; boundary=X")]
+    found = by_name("openai").facts(b"POST", b"/v1/audio/speech", headers, body, True)
+    assert found == Facts("audio", "dear", True)
 
 
 def test_azure_models_are_deployments() -> None:

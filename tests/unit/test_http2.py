@@ -71,7 +71,7 @@ def test_late_data_of_a_reset_stream_credits_the_connection_silently() -> None:
 def test_late_data_may_not_overrun_the_connection_window() -> None:
     client = ClientProtocol(connection_window=70_000)
     client.start()
-    client.send_headers(1, [(b":method", b"GET")])
+    client.start_request(b"GET", [(b":method", b"GET")], end=False)
     client.reset_stream(1)
     client.forget(1)
     client.credit_connection = lambda size: None  # type: ignore[method-assign]

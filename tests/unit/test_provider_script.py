@@ -114,8 +114,8 @@ def test_words():
     burst = words.words_for(from_header("tokens=5,burst=2,token_bytes=8"), "", None)
     assert [burst.run(index) for index in range(burst.pieces)] == ["t0001.. t0002.. ", "t0003.. t0004.. ", "t0005.. "]
     assert words.words_for(DEFAULT, "", 3).finish == "length"
-    echo = words.words_for(from_header("answer=echo"), "a b", True)
-    assert (echo.text(), echo.word(9), echo.finish) == ("a b ", "", "length")
+    echo = words.words_for(from_header("answer=echo"), "a b", "many")
+    assert (echo.text(), echo.word(9), echo.finish) == ("a b ", "", "stop")
     assert words.text_of({"unknown": 1}) == words.text_of(7) == ""
 
 
@@ -221,7 +221,8 @@ def test_live_conversations():
     for message in ("nonsense", "[]", '{"type": "strange"}'):
         assert '"error"' in str(realtime.receive(message)[0][1])
     for kind in ("commit", "clear"):
-        assert f"buffer.{kind}" in str(realtime.receive('{"type": "input_audio_buffer.%s"}' % kind)[0][1])
+        event = '{"type": "input_audio_buffer.' + kind + '"}'
+        assert f"buffer.{kind}" in str(realtime.receive(event)[0][1])
     gem = live.Live(from_header("tokens=1"))
     assert gem.receive(b"\xff\x00") == [(0.0, b"\xff\x00")]
     assert gem.receive("3") == [(0.0, "3")]

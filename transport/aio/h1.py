@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from dataclasses import replace
 from typing import Any
 
 import httptools
 
+from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
 from transport.exchange import ResponseSink
 from transport.failure import Code, Failure, Origin, Verdict
@@ -98,7 +100,6 @@ class H1Connection(asyncio.Protocol):
         "_draining",
         "_eof",
         "_fault",
-        "_has_tls",
         "_head_bytes",
         "_headers",
         "_hinted",
@@ -110,6 +111,7 @@ class H1Connection(asyncio.Protocol):
         "_poll",
         "_reserved",
         "_reusable",
+        "_tls",
         "_writable",
         "exchange",
         "on_body",
@@ -121,7 +123,7 @@ class H1Connection(asyncio.Protocol):
     transport: asyncio.Transport
     _parser: Any
     _loop: asyncio.AbstractEventLoop
-    _has_tls: bool
+    _tls: ssl.SSLObject | None
 
     def __init__(self, path: Path, owner: ConnectionOwner, authority: str) -> None:
         """`authority` belongs to the shape that all protocols share; requests carry their own."""
@@ -220,10 +222,10 @@ class H1Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]  # asyncio types it as the base of all transports
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        self._has_tls = transport.get_extra_info("ssl_object") is not None
+        self._tls = ssl_object(transport)
         # On TLS, session tickets may wait to be read on a healthy connection; on plain TCP nothing may.
         socket = transport.get_extra_info("socket")
-        self._poll.register(socket.fileno(), _CLOSED if self._has_tls else _CLOSED | select.POLLIN)
+        self._poll.register(socket.fileno(), _CLOSED if self._tls is not None else _CLOSED | select.POLLIN)
         self._alive = True
 
     def data_received(self, data: bytes) -> None:
@@ -237,14 +239,14 @@ class H1Connection(asyncio.Protocol):
             self._parse(exchange, data)
 
     def eof_received(self) -> bool:
-        self._eof = True
+        self._eof = self._tls is None or said_goodbye(self._tls)
         exchange = self.exchange
-        if exchange is None or not exchange.is_tunnel or exchange.is_done:
+        if exchange is None or not exchange.is_tunnel or exchange.is_done or not self._eof:
             self._alive = False
             return False
         exchange.is_done = True
         exchange.sink.on_end([])
-        return not exchange.ended and not self._has_tls
+        return not exchange.ended and self._tls is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alive = False

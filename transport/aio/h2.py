@@ -135,8 +135,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         if not self._admit(exchange):
             return exchange
         try:
-            stream_id = self._h2.get_next_available_stream_id()
-            self._h2.send_headers(stream_id, request_fields(head), end_stream=end and not body)
+            stream_id = self._h2.start_request(head.method, request_fields(head), end=end and not body)
         except ProtocolError as error:  # the peer lowered its limit after `reserve`, or the stream ids are used up
             self._refuse(exchange, str(error))
             return exchange

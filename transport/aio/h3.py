@@ -1,14 +1,9 @@
-"""HTTP/3 connections: `transport.http3` on a UDP socket that is already bound to its line.
-
-The socket is read and written without asyncio's datagram transport: up to `READS_PER_TURN` datagrams are taken per
-wake-up, acknowledged together, and every event goes to its sink in the same call chain.
-"""
+"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink before the next one."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -28,6 +23,7 @@ from aioquic.tls import SessionTicket
 
 from transport import congestion
 from transport.aio.multiplexed import UPLOAD_HIGH, UPLOAD_LOW, Multiplexed
+from transport.aio.quic import QuicLink, prepare
 from transport.connector import ConnectionOwner
 from transport.exchange import ResponseSink
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
@@ -37,9 +33,6 @@ from transport.message import RequestHead
 from transport.path import Path, Protocol, Target
 from transport.reply import MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
 
-READS_PER_TURN = 64
-DATAGRAM_LIMIT = 65_536
-SOCKET_BUFFER = 2 << 20
 IDLE_TIMEOUT = 60.0
 EARLY_METHODS = (b"GET", b"HEAD")  # RFC 8470 §4: what a replay of early data can't harm
 _CRYPTO_ERRORS = range(0x100, 0x200)  # QUIC codes 0x100 + TLS alert (RFC 9001 §4.8)
@@ -108,15 +101,12 @@ class H3Connection(Multiplexed):
     ) -> None:
         super().__init__(path, owner, max_streams, keepalive, ping_timeout)
         self.quic = quic
-        self._sock = sock
-        self._address = address
+        self._link = QuicLink(sock, address, quic, self._after_input, self._on_socket_error)
         self._h3: Http3 | None = None
         self._is_ready = False
         self.dialed: asyncio.Future[None] = self._loop.create_future()
         self.is_resumed = False
-        self._timer: asyncio.TimerHandle | None = None
         self._flush_is_due = False
-        self._outgoing: deque[bytes] = deque()
         self._unsent: list[H3Exchange] = []
         self._uploads: list[H3Exchange] = []  # those that wait for `on_writable`
         self._parked_count = 0
@@ -130,8 +120,7 @@ class H3Connection(Multiplexed):
 
     def start(self) -> None:
         """Sends the first flight. `dialed` is done when requests may be opened, or carries a TransportError."""
-        self._loop.add_reader(self._sock.fileno(), self._on_readable)
-        self.quic.connect(self._address, now=self._loop.time())
+        self._link.start()
         self._h3 = Http3(self.quic)
         if self.quic.may_send_early:
             self._settle()
@@ -201,12 +190,7 @@ class H3Connection(Multiplexed):
         self._uploads.clear()
         self._unsent.clear()
         self.quic.close(error_code=ErrorCode.H3_NO_ERROR)
-        self._transmit()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._loop.remove_writer(self._sock.fileno())
-        self._sock.close()
+        self._link.close()
 
     def _tell_lost(self, failure: Failure | None) -> None:
         if self.dialed.done():
@@ -218,39 +202,17 @@ class H3Connection(Multiplexed):
 
     # -- the socket and the clock
 
-    def _on_readable(self) -> None:
-        now = self._loop.time()
-        for _ in range(READS_PER_TURN):
-            try:
-                data = self._sock.recv(DATAGRAM_LIMIT)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError as error:
-                self._on_socket_error(error)
-                break
-            self._heard_at = now
-            self.quic.receive_datagram(data, self._address, now=now)
-        self._after_input()
-
     def _on_socket_error(self, error: OSError) -> None:
         """ICMP says that the far end is unreachable: final while dialing, else left to the timers."""
-        if not self._is_ready:
-            self._lose(
-                (Origin.ENDPOINT, Code.CONNECTION_REFUSED)
-                if isinstance(error, ConnectionRefusedError)
-                else (Origin.LINE, Code.DESTINATION_IP_UNROUTABLE),
-                str(error),
-            )
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        due = self.quic.get_timer()
-        if due is not None and due <= now:
-            self.quic.handle_timer(now=now)
-        self._after_input()
+        if self._is_ready:
+            return
+        if isinstance(error, ConnectionRefusedError):
+            self._lose((Origin.ENDPOINT, Code.CONNECTION_REFUSED), str(error))
+        else:
+            self._lose((Origin.LINE, Code.DESTINATION_IP_UNROUTABLE), str(error))
 
     def _after_input(self) -> None:
+        self._heard_at = self._link.heard_at
         while not self._is_lost and (event := self.quic.next_event()) is not None:
             self._on_quic_event(event)
         if not self._is_lost and (ending := self.quic.ending) is not None:
@@ -287,45 +249,12 @@ class H3Connection(Multiplexed):
     def _flush(self) -> None:
         if self._is_lost:
             return
-        self._transmit()
+        self._link.flush()
         for exchange in self._unsent:
             exchange.reply.has_left = True
         self._unsent.clear()
-        self._arm()
         if self._uploads:
             self._wake_uploads()
-
-    def _transmit(self) -> None:
-        was_empty = not self._outgoing
-        self._outgoing.extend(data for data, _ in self.quic.datagrams_to_send(now=self._loop.time()))
-        if was_empty and self._outgoing:
-            self._write()
-
-    def _write(self) -> None:
-        """Hands datagrams to the kernel; what it doesn't take now goes when the socket is writable."""
-        try:
-            while self._outgoing:
-                self._sock.send(self._outgoing[0])
-                self._outgoing.popleft()
-        except (BlockingIOError, InterruptedError):
-            self._loop.add_writer(self._sock.fileno(), self._on_writable)
-        except OSError:
-            self._outgoing.clear()  # lost like any datagram: recovery sends it again, or the timers give up
-
-    def _on_writable(self) -> None:
-        self._loop.remove_writer(self._sock.fileno())
-        self._write()
-
-    def _arm(self) -> None:
-        """One timer; a later deadline lets it fire early and look again, so most packets cost no timer."""
-        due = self.quic.get_timer()
-        if due is None:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._on_timer)
 
     def _wake_uploads(self) -> None:
         ready = [one for one in self._uploads if one.reply.is_over or self.quic.unsent(one.key) <= UPLOAD_LOW]
@@ -508,7 +437,7 @@ async def connect_h3(
         server_name=target.host,
         session_ticket=ticket if isinstance(ticket, SessionTicket) else None,
     )
-    _prepare(sock, address)
+    prepare(sock, address)
     quic = Quic(configuration=configuration, session_ticket_handler=on_ticket)
     connection = H3Connection(path, owner, sock, address, quic, **options)
     try:
@@ -524,18 +453,6 @@ async def connect_h3(
         connection.abort()
         raise
     return connection
-
-
-def _prepare(sock: socket.socket, address: tuple[Any, ...]) -> None:
-    """Connects the socket, so that the kernel filters and ICMP errors are heard, and enlarges its buffers."""
-    sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-    try:
-        sock.connect(address)
-    except OSError as error:
-        sock.close()
-        raise TransportError(Failure(Origin.LINE, Verdict.SAFE, Code.DESTINATION_IP_UNROUTABLE, str(error))) from error
 
 
 def _never_sent(failure: Failure) -> Failure:

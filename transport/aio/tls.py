@@ -107,3 +107,11 @@ def ssl_object(transport: asyncio.BaseTransport) -> ssl.SSLObject | None:
     """The transport's TLS state, None on plain TCP."""
     found: Any = transport.get_extra_info("ssl_object")
     return found if isinstance(found, ssl.SSLObject) else None
+
+
+def said_goodbye(tls: ssl.SSLObject) -> bool:
+    """At EOF: did the peer close in order, with close_notify (RFC 8446 §6.1)? Event loops tell of both ends alike."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
