@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path as FilePath
+from time import monotonic
 
 from prometheus_client import generate_latest
 
@@ -63,7 +64,7 @@ class Node:
         self.permits = Permits()
         self.request_log = RequestLog(sys.stdout, loop)
         self.tasks = TaskOwner("node")
-        observer = Observer(self.metrics, self.board, loop.time)
+        observer = Observer(self.metrics, self.board, monotonic)
         tables = Tables.of(snapshot)
         self.pools = make_pools(
             snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
@@ -75,7 +76,7 @@ class Node:
             Weighted(),
             self.board,
             self.permits,
-            RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, loop.time()),
+            RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, monotonic()),
             Sweep(loop),
             observer,
             self.metrics.token_gap_seconds,
@@ -150,7 +151,7 @@ class Node:
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
-        view = self.board.view(self._loop.time())
+        view = self.board.view(monotonic())
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id) is standing)

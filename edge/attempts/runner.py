@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol as Interface
 
 from edge.attempts.machine import (
@@ -177,7 +178,7 @@ class AttemptRunner:
 
     def feed(self, event: Event) -> None:
         """Hands an event to the machine and performs what it answers."""
-        for command in self.machine.handle(event, self._loop.time()):
+        for command in self.machine.handle(event, monotonic()):
             self._perform(command)
         self._rearm()
 
@@ -231,7 +232,7 @@ class AttemptRunner:
 
     def _send(self, number: int, path: Path) -> None:
         connection = self._ready.pop(path)
-        sink = AttemptSink(self, number, path, connection.protocol, self._loop.time())
+        sink = AttemptSink(self, number, path, connection.protocol, monotonic())
         self._sinks[number] = sink
         upload = self.upload
         sink.exchange = connection.open(self._head_for(path), sink, upload.take(), end=upload.complete)
@@ -272,12 +273,12 @@ class AttemptRunner:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = at
-            self._timer = self._loop.call_at(at, self._on_timer)
+            self._timer = self._loop.call_later(max(0.0, at - monotonic()), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         at = self.machine.timer()
-        if at is not None and at <= self._loop.time():
+        if at is not None and at <= monotonic():
             self.feed(TimerFired())
         else:
             self._rearm()

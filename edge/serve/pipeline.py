@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from edge.attempts.budget import RetryBudget
 from edge.attempts.machine import AttemptMachine, AttemptPolicy
@@ -113,7 +114,7 @@ class _Run:
         finally:
             if self.principal is not None:
                 self.shared.permits.release(self.principal)
-            record.ended_at = self.loop.time()
+            record.ended_at = monotonic()
             self.shared.account(record)
 
     # --- 1 ingress: where does the target lead? ---
@@ -184,7 +185,7 @@ class _Run:
     # --- 5 routing: which paths, in which order? ---
 
     def _plan(self) -> None:
-        view = self.shared.board.view(self.loop.time())
+        view = self.shared.board.view(monotonic())
         lines = self._lines()
         self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
         self.policy = _policy(self.tables.snapshot, self.facts, all_down(lines, view))
@@ -222,7 +223,7 @@ class _Run:
             tasks=shared.tasks,
             only=Protocol.H1 if self.offer is not None else None,
         )
-        self.record.routed_at = self.loop.time()
+        self.record.routed_at = monotonic()
         client.watch(_Leaver(runner.leave))
         try:
             await runner.run(self.tables.snapshot.limits.replay_bytes)
@@ -252,7 +253,7 @@ class _Run:
         """The head goes to the client; from here on the reply flows from socket to socket by itself."""
         record, head = self.record, sink.head
         record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
-        record.sent_at, record.first_byte_at = sink.sent_at, self.loop.time()
+        record.sent_at, record.first_byte_at = sink.sent_at, monotonic()
         if head.status == 101 and self.offer is not None:
             self._commit_bridge(sink, self.offer, attempts)
             return

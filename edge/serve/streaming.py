@@ -11,8 +11,8 @@ connection is broken without the last chunk (all SDKs take a clean early end for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Protocol as Interface
 
 from edge.dialects.facts import Dialect, Meter
@@ -42,7 +42,6 @@ class ReplyStream:
 
     __slots__ = (
         "_client",
-        "_clock",
         "_done",
         "_exchange",
         "_gaps",
@@ -73,7 +72,6 @@ class ReplyStream:
         gaps: GapObserver,
     ) -> None:
         self._client = client
-        self._clock: Callable[[], float] = loop.time
         self._done: asyncio.Future[None] = loop.create_future()
         self._gaps = gaps
         self._exchange: Exchange
@@ -98,7 +96,7 @@ class ReplyStream:
         self.has_begun = True
         self._is_event_stream = (header(headers, b"content-type") or b"").startswith(b"text/event-stream")
         self._may_insert = self._is_event_stream and header(headers, b"content-encoding") is None
-        self._last_at = self._clock()
+        self._last_at = monotonic()
         self.meter = meter
         self._client.start(status, headers)
 
@@ -115,7 +113,7 @@ class ReplyStream:
 
     def on_data(self, data: bytes) -> None:
         self._client.write(data)
-        now = self._clock()
+        now = monotonic()
         if self.first_at is None:
             self.first_at = now
         else:
@@ -149,7 +147,7 @@ class ReplyStream:
 
     def on_client_ready(self) -> None:
         self._paused = False
-        self._last_at = self._clock()
+        self._last_at = monotonic()
         self._exchange.resume()
 
     def on_client_gone(self) -> None:
@@ -211,7 +209,7 @@ class Sweep:
 
     def _look(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = monotonic()
         for stream in list(self._streams):
             stream.check(now)
         if self._streams:

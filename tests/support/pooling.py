@@ -111,5 +111,5 @@ class Authority:
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- what it waits for has no event
+        while not condition():
             await asyncio.sleep(0.005)
