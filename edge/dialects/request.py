@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -70,7 +69,7 @@ def segments(target: bytes) -> list[str]:
 def query(target: bytes, name: str) -> str | None:
     """The first value of a query parameter, unquoted."""
     text = target.partition(b"?")[2].decode("latin-1")
-    for key, found in parse_qsl(text, keep_blank_values=True, max_num_fields=None):
+    for key, found in parse_qsl(text, keep_blank_values=True):
         if key == name:
             return found
     return None
@@ -115,12 +114,12 @@ def body_fields(headers: Headers, body: bytes, complete: bool) -> Fields:
             return _decode(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             pass  # broken, or one field is of another type: the scan still finds the others
-    return scanned_fields(body)
+    return _scanned(body)
 
 
-def scanned_fields(body: bytes, wanted: Collection[bytes] = _NAMES) -> Fields:
+def _scanned(body: bytes) -> Fields:
     """The fields that the top level of `body`, which may be cut, shows."""
-    raw = members(body, wanted)
+    raw = members(body, _NAMES)
     return Fields(
         model=value(raw.get(b"model"), str),
         stream=value(raw.get(b"stream"), bool),
