@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.dialects import errors
 from edge.dialects.facts import Dialect
 from edge.observe.record import RequestRecord
 from edge.serve.tables import Upstream
@@ -13,7 +14,6 @@ _NOT_FORWARDED = frozenset((b"host", b"expect"))
 _NOT_RETURNED = frozenset((b"alt-svc", b"strict-transport-security"))  # they speak of the provider's origin, not ours
 _OURS = b"x-farline-"
 
-_TIMEOUTS = frozenset((Code.HTTP_RESPONSE_TIMEOUT, Code.DEADLINE, Code.CONNECTION_READ_TIMEOUT, Code.IDLE_TIMEOUT))
 _NOTHING_REACHED = frozenset(
     (
         Code.DESTINATION_UNAVAILABLE,
@@ -30,10 +30,8 @@ _NOTHING_REACHED = frozenset(
 
 
 def status_of(failure: Failure) -> int:
-    """The HTTP status of a failure that becomes our own reply (RFC 9209 §2.3 recommends one for each type)."""
-    if failure.code in _TIMEOUTS:
-        return 504
-    return 503 if failure.code in _NOTHING_REACHED else 502
+    """The HTTP status of a failure that ends a request: 503 if no path led anywhere (come back later), else its own."""
+    return 503 if failure.code in _NOTHING_REACHED else errors.status_of(failure)
 
 
 def proxy_status(failure: Failure) -> bytes:
