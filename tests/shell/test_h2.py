@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvloop
 from h2.errors import ErrorCodes
 from h2.events import Event
 
@@ -20,9 +19,7 @@ from transport.aio.h2 import H2Connection, H2Exchange
 Setup = tuple[H2Connection, Owner, list[H2Peer]]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
+BOTH_LOOPS = True
 
 
 @asynccontextmanager

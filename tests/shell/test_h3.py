@@ -11,7 +11,6 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-import uvloop
 from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.h3.events import H3Event
 
@@ -30,9 +29,7 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
+BOTH_LOOPS = True
 
 
 def bound() -> socket.socket:
