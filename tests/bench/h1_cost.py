@@ -1,7 +1,7 @@
 """CPU cost of one exchange on a warm HTTP/1.1 connection: `python -m tests.bench.h1_cost`.
 
-nginx answers on loopback; only this process's CPU time counts, system calls included. Prints µs per exchange through the
-pool, with a sink that only counts bytes.
+nginx answers on loopback; only this process's CPU time counts, system calls included. Prints µs per exchange through
+the pool, with a sink that only counts bytes.
 """
 
 from __future__ import annotations

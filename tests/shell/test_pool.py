@@ -229,6 +229,26 @@ async def test_idle_connections_retire_before_the_peer_would_close_them() -> Non
         assert pools.take(PATH) is None
 
 
+async def test_the_kernels_round_trip_time_is_reported() -> None:
+    observer = RecordingObserver()
+    async with serve(SERVING) as server, pools_of(plain_target(server.port), observer=observer) as pools:
+        await fetch(await pools.connect(PATH))
+        pools.start()
+        assert len(observer.round_trips) == 1
+        assert 0 < observer.round_trips[0] < 1
+
+
+async def test_a_bad_trust_store_is_told_by_the_first_dial_not_before() -> None:
+    target = Target("end", "127.0.0.1", 1, protocols=(Protocol.H1,), ca_file="/nowhere/ca.pem")
+    async with pools_of(target) as pools:
+        pools.start()
+        await asyncio.sleep(0.02)
+        with pytest.raises(TransportError) as caught:
+            await pools.connect(PATH)
+        assert caught.value.failure.code == Code.PROXY_CONFIGURATION_ERROR
+        assert pools._tasks.failures == 0
+
+
 async def test_a_line_that_is_removed_drains() -> None:
     release = asyncio.Event()
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -47,6 +48,12 @@ class Dialer:
         self._resolver = resolver
         self._policy = policy or SocketPolicy()
         self._contexts = Contexts()
+
+    async def prepare(self, target: Target, offer: tuple[Protocol, ...]) -> None:
+        """Loads the target's trust store now, so that the first dial needn't. A bad one is that dial's failure."""
+        if offer:
+            with suppress(TransportError):
+                await self._context(target, offer)
 
     async def dial_tcp(
         self,

@@ -19,6 +19,7 @@ from typing import Any
 
 import httptools
 
+from transport.aio.line import recent_round_trip
 from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
 from transport.exchange import ResponseSink
@@ -186,6 +187,10 @@ class H1Connection(asyncio.Protocol):
             self._head_bytes = 0
             self.transport.write(content)
         return exchange
+
+    def recent_round_trip(self, seconds: float) -> float | None:
+        """The kernel's smoothed RTT in seconds, if it was measured in the last `seconds`."""
+        return recent_round_trip(self.transport.get_extra_info("socket"), seconds) if self._alive else None
 
     def close(self) -> None:
         self._draining = True

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from transport.aio.dial import Dialed, Dialer
+from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
 from transport.aio.tasks import TaskOwner
 from transport.aio.tls import ResumingContext, saved_session
@@ -17,7 +18,7 @@ from transport.connector import TransportObserver
 from transport.dialing import endpoint_fault, line_fault
 from transport.exchange import Connection
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.fallback import Fallback, parse_alt_svc
+from transport.fallback import TCP_PROTOCOLS, Fallback, parse_alt_svc
 from transport.path import Line, Path, Protocol, Target
 from transport.pool import PoolPolicy, Shelf
 
@@ -289,13 +290,27 @@ class PathPool:
 
     # maintenance
 
-    def sweep(self, now: float) -> None:
-        """Retires idle connections and dials what the floor lacks; after failures, ever more seldom."""
+    def sweep(self, now: float, interval: float) -> None:
+        """Retires idle connections, dials what the floor lacks (after failures, ever more seldom), samples the RTT.
+
+        `interval` seconds have passed since the last sweep.
+        """
         for connection in self._shelf.retire(now):
             connection.close()
         if now >= self._warm_at and not self._closing:
             for _ in range(self._shelf.floor_missing()):
                 self._begin_dial(None)
+        if self.line.proxy is None:  # else the kernel knows the way to the proxy only
+            self._sample_round_trip(interval)
+
+    def _sample_round_trip(self, interval: float) -> None:
+        """HTTP/1.1 has no PING: the kernel's estimate of one connection stands for all of them."""
+        for connection in self._connections:
+            if isinstance(connection, H1Connection):
+                seconds = connection.recent_round_trip(interval)
+                if seconds is not None:
+                    self._observer.on_round_trip(self.path, seconds)
+                    return
 
     def resize(self, target: Target) -> None:
         """New floor and ceiling; everything else about the target is as before."""
@@ -344,6 +359,11 @@ def usable_protocols(line: Line, target: Target, openers: Openers) -> tuple[Prot
     if openers.h3 is not None and target.tls and line.proxy is None:
         have.add(Protocol.H3)
     return tuple(protocol for protocol in target.protocols if protocol in have) or (Protocol.H1,)
+
+
+def tcp_offer(protocols: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
+    """What a TCP dial offers when nothing has failed lately."""
+    return tuple(protocol for protocol in protocols if protocol in TCP_PROTOCOLS)
 
 
 def _is_versions_fault(protocol: Protocol, failure: Failure) -> bool:
