@@ -138,6 +138,39 @@ async def test_a_failed_dial_is_told_to_those_it_was_for() -> None:
     assert len(observer.failed) == 5
 
 
+async def test_a_connection_without_a_slot_is_a_failed_dial_not_a_reason_to_dial_again() -> None:
+    class Full(Multiplexed):
+        __slots__ = ()
+
+        def has_slot(self) -> bool:
+            return False
+
+    observer = RecordingObserver()
+    async with serve(SERVING) as server:
+        async with pools_of(mux_target(server.port), openers=Openers(h2=Full), observer=observer) as pools:
+            with pytest.raises(TransportError) as caught:
+                await pools.connect(PATH)
+            assert caught.value.failure.code == Code.CONNECTION_TERMINATED
+            await asyncio.sleep(0.02)
+            assert pools.stats() == []
+        assert len(server.peers) == 1
+        assert (observer.dialed, observer.closed) == ([], [])
+
+
+async def test_a_peer_that_closes_at_once_leaves_nothing() -> None:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with serve(play) as server, pools_of(plain_target(server.port)) as pools:
+        for _ in range(10):
+            result = (await asyncio.gather(pools.connect(PATH), return_exceptions=True))[0]
+            if isinstance(result, TransportError):
+                assert result.failure.origin is Origin.LINE
+            else:
+                result.release()
+        await until(lambda: not pools.stats())
+
+
 async def test_a_cancelled_wait_doesnt_waste_its_dial() -> None:
     async with serve(SERVING) as server, pools_of(plain_target(server.port)) as pools:
         with nothing_leaks():

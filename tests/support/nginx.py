@@ -37,7 +37,11 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def nginx(
-    directory: FilePath, *, tls: tuple[str, str] | None = None, settings: str = "keepalive_requests 1000000;"
+    directory: FilePath,
+    *,
+    tls: tuple[str, str] | None = None,
+    settings: str = "keepalive_requests 1000000;",
+    http2: bool = False,
 ) -> AsyncIterator[int]:
     """Runs nginx; gives its port. `tls`: files of the certificate chain and key; `settings` for its http block."""
     port = free_port()
@@ -45,7 +49,11 @@ async def nginx(
     config = directory / "nginx.conf"
     config.write_text(
         _CONFIG.format(
-            directory=directory, port=port, ssl="ssl" if tls else "", certificate=certificate, settings=settings
+            directory=directory,
+            port=port,
+            ssl="ssl" * bool(tls) + " http2" * http2,
+            certificate=certificate,
+            settings=settings,
         )
     )
     process = await asyncio.create_subprocess_exec(

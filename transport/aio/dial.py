@@ -196,9 +196,13 @@ class Dialer:
             )
         except OSError as error:  # the transport owns the socket by now, and has closed it
             raise TransportError(handshake_fault(error)) from error
+        connection = cast(Connection, chooser.connection)
+        if connection.protocol not in offer:
+            transport.abort()
+            raise TransportError(endpoint_fault(Code.TLS_PROTOCOL_ERROR, "the peer chose none of our HTTP versions"))
         tls = ssl_object(transport)
         resumed = tls is not None and bool(tls.session_reused)
-        return Dialed(cast(Connection, chooser.connection), time.monotonic() - began, resumed, tls, context)
+        return Dialed(connection, time.monotonic() - began, resumed, tls, context)
 
 
 class _Chooser(asyncio.Protocol):

@@ -181,16 +181,14 @@ class PathPool:
             dialed = await self._dialer.dial_quic(self.line, self.target, self, self._ticket, self._keep_ticket)
         except TransportError as error:
             return self._report(error.failure)
-        self._joined(dialed)
-        return None
+        return self._joined(dialed)
 
     async def _try_tcp(self, offer: tuple[Protocol, ...]) -> Failure | None:
         try:
             dialed = await self._dialer.dial_tcp(self.line, self.target, offer, self, self._sessions)
         except TransportError as error:
             return self._report(error.failure)
-        self._joined(dialed)
-        return None
+        return self._joined(dialed)
 
     def _report(self, failure: Failure) -> Failure:
         self._observer.on_dial_failed(self.path, failure)
@@ -199,8 +197,13 @@ class PathPool:
     def _keep_ticket(self, ticket: object) -> None:
         self._ticket = ticket
 
-    def _joined(self, dialed: Dialed) -> None:
+    def _joined(self, dialed: Dialed) -> Failure | None:
+        """A connection is up. One that is dead or refuses exchanges already is a failed dial: else it would be dialed
+        again and again for those who wait."""
         connection = dialed.connection
+        if not connection.has_slot():
+            connection.abort()
+            return self._report(line_fault(Code.CONNECTION_TERMINATED, "closed by the peer as soon as it was up"))
         self._fallback.succeeded(connection.protocol)
         self._warm_pause = 0.0
         self._connections.add(connection)
@@ -209,9 +212,10 @@ class PathPool:
         self._observer.on_dialed(self.path, connection.protocol, dialed.seconds, dialed.resumed)
         if self._closing and not self._waiters:
             connection.close()
-            return
-        self._shelf.add(connection, time.monotonic())
-        self._serve()
+        else:
+            self._shelf.add(connection, time.monotonic())
+            self._serve()
+        return None
 
     def _dial_settled(self, only: Protocol | None, failure: Failure | None) -> None:
         if failure is not None:
@@ -252,7 +256,7 @@ class PathPool:
         self._shelf.freed(connection, time.monotonic())
         if self._waiters:
             self._serve()
-        if self._closing:
+        if self._closing and connection.in_flight == 0:
             connection.close()
 
     def on_draining(self, connection: Connection) -> None:
@@ -260,6 +264,8 @@ class PathPool:
         self._grow_for_all()
 
     def on_lost(self, connection: Connection, failure: Failure | None) -> None:
+        if connection not in self._connections:
+            return  # it never joined
         self._save_session(connection)
         self._connections.discard(connection)
         self._shelf.drained(connection)
