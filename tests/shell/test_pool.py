@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.exchanges import RecordingSink, request
 from tests.support.pooling import (
     RecordingObserver,
     fetch,
+    full_backlog,
     nothing_leaks,
     open_files,
     plain_target,
@@ -208,9 +210,10 @@ async def test_closing_while_a_dial_hangs_leaves_nothing(stop: str) -> None:
 
     files = open_files()
     async with serve(playing(Script(hang="before"))) as server:
+        stack = contextlib.ExitStack()
         line, target, resolver = Line("line"), plain_target(server.port), Resolver(look_up=hang, timeout=60)
         if stop == "tcp":
-            target = plain_target(81, host="192.0.2.1")
+            target = plain_target(stack.enter_context(full_backlog()))
         elif stop == "tls":
             target = Target("end", "127.0.0.1", server.port, protocols=(Protocol.H1,))
         elif stop == "name":
@@ -226,6 +229,7 @@ async def test_closing_while_a_dial_hangs_leaves_nothing(stop: str) -> None:
                 assert isinstance(result, TransportError)
                 assert result.failure.verdict is Verdict.SAFE
             await asyncio.sleep(0.05)
+        stack.close()
     await asyncio.sleep(0.05)
     assert open_files() <= files + 1  # the first use of a loop's thread pool may keep one
 
