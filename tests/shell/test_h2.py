@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvloop
 from h2.errors import ErrorCodes
 from h2.events import Event
 
@@ -17,12 +16,8 @@ from tests.support.exchange import PATH, Owner, Sink, request, until
 from tests.support.h2_peer import MAX_STREAMS, WINDOW, H2Peer, Script, asked, ended, h2_peer
 from transport.aio.h2 import H2Connection, H2Exchange
 
+ON_BOTH_LOOPS = True
 Setup = tuple[H2Connection, Owner, list[H2Peer]]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 @asynccontextmanager

@@ -381,7 +381,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         if not exchange.pending:
             self._h2.end_stream(exchange.stream_id)
             return None
-        room = min(self._h2.local_flow_control_window(exchange.stream_id), self._h2.max_outbound_frame_size)
+        room = self._h2.body_room(exchange.stream_id)
         if room <= 0:
             return 0
         chunk = exchange.pending[0]
@@ -392,7 +392,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
             exchange.pending[0] = chunk[room:]
         exchange.size -= len(part)
         is_last = exchange.must_end and not exchange.pending
-        self._h2.send_data(exchange.stream_id, part, end_stream=is_last)
+        self._h2.send_body(exchange.stream_id, part, end=is_last)
         if is_last:
             return None
         return len(part)

@@ -1,4 +1,4 @@
-"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink before the next one."""
+"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink at once."""
 
 from __future__ import annotations
 
