@@ -81,7 +81,7 @@ class ClientProtocol(H2Connection):
     def start(self) -> None:
         """Queues preface, settings and the connection window."""
         self.initiate_connection()
-        # Only settings sent after the first frame reach h2's window of streams opened before the ACK.
+        # Not as initial settings: h2 counts windows by them only from the peer's ACK on, and then for open streams too.
         self.update_settings({SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: self._stream_window})
         self.increment_flow_control_window(max(self._connection_window - 65_535, 1))
 

@@ -376,7 +376,7 @@ async def test_lowered_limit_refuses_the_slot_safely() -> None:
         sink = Sink()
         connection.open(request(), sink, None, end=True)
         assert sink.failure is None
-        assert (await sink.done()).outcome == ("connection_terminated", "safe")
+        assert (await sink.done()).outcome == ("stream_refused", "safe")
         assert connection.in_flight == 1
 
 
@@ -512,8 +512,12 @@ async def test_close_waits_for_open_exchanges() -> None:
     async with connected(script) as (connection, owner, peers):
         sink = Sink()
         start(connection, sink)
+        connection.reserve()
         connection.close()
         assert not connection.has_slot()
+        late = Sink()
+        connection.open(request(), late, None, end=True)
+        assert (await late.done()).outcome == ("stream_refused", "safe")
         await asyncio.wait_for(sink.began.wait(), 5)
         assert owner.lost == []
         peers[0].send(1, b"done", end=True)

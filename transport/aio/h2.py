@@ -137,7 +137,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         try:
             stream_id = self._h2.start_request(head.method, request_fields(head), end=end and not body)
         except ProtocolError as error:  # the peer lowered its limit after `reserve`, or the stream ids are used up
-            self._refuse(exchange, str(error))
+            self._refuse(exchange, REFUSED, str(error))
             return exchange
         exchange.stream_id = stream_id
         self._exchanges[stream_id] = exchange
