@@ -208,6 +208,16 @@ async def test_connection_closed_by_peer(certs: Certificates, phase: str) -> Non
         assert (await late.done()).outcome == ("connection_terminated", "safe")
 
 
+async def test_closed_by_peer_while_idle_is_in_order(certs: Certificates) -> None:
+    async with connected(hello, certs) as (connection, owner, peers):
+        exchange = start(connection, sink := Sink())
+        await sink.done()
+        exchange.pause()
+        assert not connection.quic.paused
+        peers[0].close(NO_ERROR)
+        await until(lambda: owner.lost == [None])
+
+
 @pytest.mark.parametrize("fault", ["no status", "101", "too short", "too long"])
 async def test_malformed_response_costs_one_stream(certs: Certificates, fault: str) -> None:
     def script(peer: H3Peer, event: H3Event) -> None:

@@ -70,7 +70,8 @@ class H3Exchange:
                 self._connection.upload_end(self)
 
     def pause(self) -> None:
-        self._connection.quic.paused.add(self.key)
+        if not self.reply.is_over:
+            self._connection.quic.paused.add(self.key)
 
     def resume(self) -> None:
         self._connection.resumed(self)
@@ -216,7 +217,7 @@ class H3Connection(Multiplexed):
         while not self._is_lost and (event := self.quic.next_event()) is not None:
             self._on_quic_event(event)
         if not self._is_lost and (ending := self.quic.ending) is not None:
-            self._lose(*self._blame(ending))
+            self._lose(*self._blame(ending), orderly=not self._exchanges and self._is_farewell(ending))
         if self._is_lost:
             return
         if self.quic.stream_limit != self._stream_limit:
@@ -236,6 +237,10 @@ class H3Connection(Multiplexed):
         if reason == "Idle timeout":
             return SILENT, detail
         return MALFORMED, detail
+
+    def _is_farewell(self, ending: ConnectionTerminated) -> bool:
+        """Did the peer close in order?"""
+        return self.dialed.done() and self.quic.is_ended_by_peer and ending.error_code in (0, ErrorCode.H3_NO_ERROR)
 
     def _schedule(self) -> None:
         if not self._flush_is_due and not self._is_lost:
