@@ -1,4 +1,4 @@
-"""HTTP/2, client side, sans-IO: the `h2` library with its graceful GOAWAY mended and a short way for DATA frames.
+"""HTTP/2, client side, sans-IO: the `h2` library with its graceful GOAWAY mended and a short way for frequent frames.
 
     receive(data, now)     bytes from the network → DATA as (stream id, bytes), everything else as h2's events
     data_to_send()         bytes for the network

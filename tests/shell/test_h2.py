@@ -15,6 +15,7 @@ from h2.events import Event
 from tests.support.exchange import PATH, Owner, Sink, request, until
 from tests.support.h2_peer import MAX_STREAMS, WINDOW, H2Peer, Script, asked, ended, h2_peer
 from transport.aio.h2 import H2Connection, H2Exchange
+from transport.failure import Failure
 
 ON_BOTH_LOOPS = True
 Setup = tuple[H2Connection, Owner, list[H2Peer]]
@@ -186,6 +187,27 @@ async def test_goaway_in_two_steps() -> None:
         start(connection, second)
         assert (await second.done()).outcome == ("stream_refused", "safe")
         assert (await first.done()).outcome == "end"
+        assert owner.draining == 1
+
+
+async def test_a_refused_request_is_not_sent_here_again() -> None:
+    def script(peer: H2Peer, event: Event) -> None:
+        if ended(event) == 1:
+            peer.raw(7, 0, 0, bytes(8))
+
+    async with connected(script) as (connection, owner, _):
+        slots: list[bool] = []
+
+        class Retrying(Sink):
+            def on_failure(self, failure: Failure) -> None:
+                slots.append(connection.has_slot())
+                super().on_failure(failure)
+
+        sink = Retrying()
+        start(connection, sink)
+        assert (await sink.done()).outcome == ("stream_refused", "safe")
+        assert slots == [False]
+        await until(lambda: owner.lost == [None])
         assert owner.draining == 1
 
 

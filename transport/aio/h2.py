@@ -290,13 +290,14 @@ class H2Connection(Multiplexed, asyncio.Protocol):
 
     def _on_goaway(self, event: ConnectionTerminated) -> None:
         """Streams above the last one processed may be sent again elsewhere (RFC 9113 §6.8)."""
+        is_news = self._stop_admitting()  # first: a refused request must not be sent here again
         last = event.last_stream_id or 0
         excluded = [cast(H2Exchange, one) for stream_id, one in self._exchanges.items() if stream_id > last]
         for exchange in excluded:
             self._retire(exchange, ErrorCodes.CANCEL)
             exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
         if event.error_code == ErrorCodes.NO_ERROR:
-            self._drain()
+            self._drain(is_news)
         else:
             self._lose((Origin.ENDPOINT, Code.CONNECTION_TERMINATED), f"GOAWAY: {_name(event)}")
 

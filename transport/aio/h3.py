@@ -385,10 +385,11 @@ class H3Connection(Multiplexed):
 
     def _on_goaway(self, first_refused: int) -> None:
         """Requests from `first_refused` on were not processed (RFC 9114 §5.2)."""
+        is_news = self._stop_admitting()  # first: a refused request must not be sent here again
         for exchange in [cast(H3Exchange, one) for key, one in self._exchanges.items() if not 0 <= key < first_refused]:
             self._retire(exchange, ErrorCode.H3_REQUEST_CANCELLED)
             exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
-        self._drain()
+        self._drain(is_news)
 
     def _exchange(self, stream_id: int) -> H3Exchange | None:
         return cast("H3Exchange | None", self._exchanges.get(stream_id))

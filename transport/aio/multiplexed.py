@@ -113,12 +113,17 @@ class Multiplexed:
         else:
             self._owner.on_slot_free(self)  # type: ignore[arg-type]  # subclasses complete the Connection
 
-    def _drain(self) -> None:
-        """The peer wants no more requests."""
-        if not self._is_draining and not self._is_lost:
-            self._is_draining = True
+    def _stop_admitting(self) -> bool:
+        """The peer wants no more requests. True if that is news; then finish with `_drain`."""
+        is_news = not self._is_draining
+        self._is_draining = True
+        return is_news
+
+    def _drain(self, is_news: bool) -> None:
+        """The requests that the peer excluded have been told; those it spares go on."""
+        if is_news and not self._is_lost:
             self._owner.on_draining(self)  # type: ignore[arg-type]  # subclasses complete the Connection
-            self._close_if_idle()
+        self._close_if_idle()
 
     def _close_if_idle(self) -> None:
         if self.in_flight == 0 and not self._is_lost:
