@@ -70,7 +70,7 @@ async def test_tls_client_that_leaves_is_noticed_and_abort_never_looks_complete(
             request.abort()
             return
         async with asyncio.timeout(5):
-            while not request.is_gone:  # noqa: ASYNC110 - what is tested
+            while not request.is_gone:
                 await asyncio.sleep(0.01)
         gone.set()
 
@@ -265,7 +265,6 @@ async def workers(tmp_path: Path, kind: str):  # type: ignore[no-untyped-def]  #
             await parent.wait()
 
 
-# ruff: noqa: ASYNC240 - small files on a local disk
 async def test_workers_restart_get_signals_and_end(tmp_path: Path) -> None:
     async with workers(tmp_path, "good") as (parent, log):
         await eventually(lambda: log.read_text().count(" up ") == 2, 10)
