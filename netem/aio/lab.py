@@ -195,7 +195,7 @@ class Lab:
         return process
 
     def _end_emulator(self, process: "subprocess.Popen[str]") -> None:
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
             process.communicate(timeout=PATIENCE)  # closes its standard input, which is its sign to end
         if process.poll() is None:
             process.kill()

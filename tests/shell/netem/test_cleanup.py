@@ -84,7 +84,7 @@ def test_a_lab_whose_emulator_dies_says_so() -> None:
     with Lab(two_lines()) as lab:
         os.kill(lab.emulator_pid, signal.SIGKILL)
         wait_until(lambda: not is_running(lab.emulator_pid))
-        with pytest.raises(LabError, match="ended|answer"):
+        with pytest.raises(LabError, match=r"ended|answer"):
             lab.now()
     assert traces(lab.name) == []
 

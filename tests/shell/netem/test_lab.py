@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from netem.aio import lab as lab_module
 from netem.aio.control import Remote
 from netem.aio.lab import ENVIRONMENT, Lab, LineControl
 from netem.aio.namespaces import NETNS, LabError
@@ -203,7 +204,7 @@ def test_the_same_seed_drops_the_same_packets_and_as_the_model_says() -> None:
     assert first != drops(6)
 
 
-def test_commands_run_where_they_should_and_end_with_the_lab() -> None:
+def test_commands_run_where_they_should_and_end_with_the_lab(monkeypatch) -> None:
     with Lab(two_lines(congestion="bbr")) as lab:
         shown = lab.run_in("relay", ["ip", "-o", "address"], capture_output=True, text=True, check=True).stdout
         assert "10.99.0.11" in shown
@@ -220,18 +221,11 @@ def test_commands_run_where_they_should_and_end_with_the_lab() -> None:
         namespaces = [NETNS / lab.namespace(role) for role in ("client", "edge", "far")]
         assert all(path.exists() for path in namespaces)
         assert lab.emulator_pid > 0
-        lab_patience(lab)
+        monkeypatch.setattr(lab_module, "PATIENCE", 1.0)
     assert sleeper.returncode == -15
     assert deaf.returncode == -9
     assert not any(path.exists() for path in namespaces)
     assert not lab.control_path.exists()
-
-
-def lab_patience(lab: Lab) -> None:
-    """Don't wait 5 s for the deaf one."""
-    import netem.aio.lab as module
-
-    module.PATIENCE = 0.5
 
 
 def test_two_labs_at_once_do_not_know_each_other() -> None:
