@@ -15,12 +15,15 @@ from heapq import heappop, heappush
 
 from netem.link.conditions import Profile
 from netem.link.event import Direction
+from netem.link.lane import Lane
 from netem.link.link import Link
 from netem.packets import Nat, flip_bit, flow_of, resets, too_big
 
 BATCH = 32
 """Packets read from one descriptor before others get their turn."""
 MAX_PACKET = 65_535
+LATE = 0.001
+"""A packet written later than this after its time is counted: the machine was too busy to be believed."""
 _PR_SET_TIMERSLACK = 29
 _FOREVER = 3600.0
 
@@ -53,14 +56,15 @@ class Forwarder:
     def __init__(self, wires: Mapping[str, Wire], clock: Callable[[], float] = time.monotonic) -> None:
         self.links = {id: wire.link for id, wire in wires.items()}
         self.refused_writes = 0
+        self.late_writes = 0
         self._clock = clock
         self._origin = clock()
         self._serial = 0
         self._due: list[tuple[float, int, int, bytes]] = []
-        self._ends: dict[int, tuple[Wire, Direction, int]] = {}
+        self._ends: dict[int, tuple[Wire, Direction, Lane, int]] = {}
         for wire in wires.values():
-            self._ends[wire.edge_fd] = (wire, "up", wire.far_fd)
-            self._ends[wire.far_fd] = (wire, "down", wire.edge_fd)
+            self._ends[wire.edge_fd] = (wire, "up", wire.link.lane("up"), wire.far_fd)
+            self._ends[wire.far_fd] = (wire, "down", wire.link.lane("down"), wire.edge_fd)
         self._fds = list(self._ends)
 
     def now(self) -> float:
@@ -70,6 +74,10 @@ class Forwarder:
     def start(self) -> None:
         """Lab time is 0 now. Only before traffic: link models don't go back."""
         self._origin = self._clock()
+
+    def troubles(self) -> dict[str, int]:
+        """What the lab itself did to packets, as counts."""
+        return {"refused_writes": self.refused_writes, "late_writes": self.late_writes}
 
     def check(self, profile: Profile) -> None:
         """Every profile can be done."""
@@ -85,7 +93,7 @@ class Forwarder:
         return [fd for fd in ready if fd not in self._ends]
 
     def _read(self, fd: int) -> None:
-        wire, direction, target = self._ends[fd]
+        wire, direction, lane, target = self._ends[fd]
         link = wire.link
         due = self._due
         read, clock, origin = os.read, self._clock, self._origin
@@ -101,9 +109,8 @@ class Forwarder:
                 if answered is None:
                     continue
                 packet = answered
-            lane = link.lane(direction)
             flow = flow_of(packet) if lane.wants_flow else b""
-            for at, flip in link.offer(direction, len(packet), flow, now):
+            for at, flip in lane.offer(len(packet), flow, now):
                 self._serial = serial = self._serial + 1
                 heappush(due, (at, serial, target, packet if flip < 0 else flip_bit(packet, flip)))
             if due and due[0][0] <= now:
@@ -131,7 +138,9 @@ class Forwarder:
         due = self._due
         now = self.now()
         while due and due[0][0] <= now:
-            _, _, fd, packet = heappop(due)
+            at, _, fd, packet = heappop(due)
+            if now - at > LATE:
+                self.late_writes += 1
             try:
                 os.write(fd, packet)
             except OSError:  # the interface is down or its queue full: a loss the model didn't order

@@ -37,6 +37,10 @@ class Shaper:
         """Lab time is 0 now."""
         self._origin = self._clock()
 
+    def troubles(self) -> dict[str, int]:
+        """The kernel doesn't tell."""
+        return {}
+
     def check(self, profile: Profile) -> None:
         """Raises ValueError if tc can't do the profile."""
         for conditions in (profile.up, profile.down):

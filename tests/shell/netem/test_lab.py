@@ -160,6 +160,13 @@ def test_corruption_is_caught_by_checksums(lab, ends, passes) -> None:
     assert lab.line("one").tally()["up"]["corrupted"] == 1
 
 
+def test_a_quiet_lab_has_no_troubles_of_its_own(lab, ends, passes) -> None:
+    assert passes(ends.udp("edge", lab.address("edge", "one")), ends.udp("far", lab.address("provider")))
+    troubles = lab.troubles()
+    assert set(troubles) == {"late_writes", "refused_writes", "overruns"}
+    assert troubles["refused_writes"] == troubles["overruns"] == 0
+
+
 def test_wrong_requests_are_refused_and_change_nothing(lab) -> None:
     with pytest.raises(LabError, match="earthquake"):
         lab.line("one").event("earthquake")

@@ -13,6 +13,10 @@ def test_word_is_splitmix64() -> None:
     assert [word(0, n) for n in (1, 2, 3)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
+def test_uniform_is_made_of_words() -> None:
+    assert all(uniform(9, n) == ((word(9, n) >> 11) + 0.5) / 2**53 for n in range(100))
+
+
 def test_streams_differ_by_seed_and_name() -> None:
     keys = {stream_key(1, "a"), stream_key(2, "a"), stream_key(1, "b"), stream_key(1, "a", "b"), stream_key(1, "a", 0)}
     assert len(keys) == 5
