@@ -4,11 +4,13 @@ One clock is behind both ends, so delays are one-way. Arrivals are stamped by th
 we are doesn't count as delay.
 """
 
+import os
 import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from netem.aio.lab import Lab
@@ -62,7 +64,27 @@ def open_flow(lab: Lab, line: str, direction: Direction, host: str, size: int) -
 
 def measure(lab: Lab, flows: Sequence[Flow], seconds: float, packets_per_second: float) -> None:
     """Send on all flows, evenly spaced, and fill their probes. Closes the sockets."""
-    offset = time.time() - lab.now()
+    with _in_real_time():
+        _exchange(flows, time.time() - lab.now(), seconds, packets_per_second)
+    for flow in flows:
+        flow.sender.close()
+        flow.receiver.close()
+
+
+@contextmanager
+def _in_real_time() -> Iterator[None]:
+    # Being pushed aside between reading the clock and sending would look like delay of the line.
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, *before)
+
+
+def _exchange(flows: Sequence[Flow], offset: float, seconds: float, packets_per_second: float) -> None:
     receivers = {flow.receiver: flow for flow in flows}
     step = 1.0 / packets_per_second
     began = time.monotonic()
@@ -77,9 +99,6 @@ def measure(lab: Lab, flows: Sequence[Flow], seconds: float, packets_per_second:
         wait = number * step - now if now < seconds else DRAIN_SECONDS
         for ready in select.select(list(receivers), (), (), max(0.0, min(wait, DRAIN_SECONDS)))[0]:
             _receive(receivers[ready], offset)
-    for flow in flows:
-        flow.sender.close()
-        flow.receiver.close()
 
 
 def _receive(flow: Flow, offset: float) -> None:
@@ -97,7 +116,7 @@ def ping(lab: Lab, line: str, host: str, count: int) -> Probe:
     probe = Probe()
     with lab.inside("edge"):
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-    with raw:
+    with raw, _in_real_time():
         raw.bind((lab.address("edge", line), 0))
         raw.settimeout(DRAIN_SECONDS)
         for number in range(count):
