@@ -28,6 +28,7 @@ _STAMP = struct.Struct("qq")
 _NUMBER = struct.Struct("!Q")
 _ECHO, _ECHO_REPLY = 8, 0
 _ECHO_ID = 0x4641
+_ASKINGS = 9
 _BUFFER_BYTES = 4_000_000
 
 
@@ -65,10 +66,19 @@ def open_flow(lab: Lab, line: str, direction: Direction, host: str, size: int) -
 def measure(lab: Lab, flows: Sequence[Flow], seconds: float, packets_per_second: float) -> None:
     """Send on all flows, evenly spaced, and fill their probes. Closes the sockets."""
     with _in_real_time():
-        _exchange(flows, time.time() - lab.now(), seconds, packets_per_second)
+        _exchange(flows, _origin(lab), seconds, packets_per_second)
     for flow in flows:
         flow.sender.close()
         flow.receiver.close()
+
+
+def _origin(lab: Lab) -> float:
+    """The wall-clock time at which lab time was 0: of several askings the one that took least, at its middle."""
+    askings = []
+    for _ in range(_ASKINGS):
+        before, now, after = time.time(), lab.now(), time.time()
+        askings.append((after - before, (before + after) / 2 - now))
+    return min(askings)[1]
 
 
 @contextmanager
@@ -84,7 +94,7 @@ def _in_real_time() -> Iterator[None]:
             os.sched_setscheduler(0, *before)
 
 
-def _exchange(flows: Sequence[Flow], offset: float, seconds: float, packets_per_second: float) -> None:
+def _exchange(flows: Sequence[Flow], origin: float, seconds: float, packets_per_second: float) -> None:
     receivers = {flow.receiver: flow for flow in flows}
     step = 1.0 / packets_per_second
     began = time.monotonic()
@@ -92,23 +102,23 @@ def _exchange(flows: Sequence[Flow], offset: float, seconds: float, packets_per_
     while (now := time.monotonic() - began) < seconds + DRAIN_SECONDS:
         if now < seconds and now >= number * step:
             for flow in flows:
-                flow.probe.sent.append(time.time() - offset)
+                flow.probe.sent.append(time.time() - origin)
                 flow.sender.send(_NUMBER.pack(number) + flow.payload)
             number += 1
             continue
         wait = number * step - now if now < seconds else DRAIN_SECONDS
         for ready in select.select(list(receivers), (), (), max(0.0, min(wait, DRAIN_SECONDS)))[0]:
-            _receive(receivers[ready], offset)
+            _receive(receivers[ready], origin)
 
 
-def _receive(flow: Flow, offset: float) -> None:
+def _receive(flow: Flow, origin: float) -> None:
     while True:
         try:
             data, ancillary, _, _ = flow.receiver.recvmsg(2048, 64)
         except BlockingIOError:
             return
         seconds, nanoseconds = _STAMP.unpack(ancillary[0][2])
-        flow.probe.arrivals.append((_NUMBER.unpack_from(data)[0], seconds + nanoseconds / 1e9 - offset))
+        flow.probe.arrivals.append((_NUMBER.unpack_from(data)[0], seconds + nanoseconds / 1e9 - origin))
 
 
 def ping(lab: Lab, line: str, host: str, count: int) -> Probe:
