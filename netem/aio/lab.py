@@ -40,7 +40,7 @@ _serials = itertools.count()
 
 
 class LineControl:
-    """One line of a running lab (or of all labs' control sockets), to be changed while it runs."""
+    """One line of a running lab, to be changed while it runs."""
 
     def __init__(self, remote: Remote, id: str) -> None:
         self._remote = remote

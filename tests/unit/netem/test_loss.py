@@ -3,7 +3,12 @@ from math import isclose
 
 from netem.link.chance import stream_key
 from netem.link.conditions import Bursts, Conditions, PacketBursts
-from netem.link.loss import BurstClock, PacketChain, loss_ratio
+from netem.link.loss import BurstClock, LossRatio, PacketChain, sources
+from netem.link.loss import loss_ratio as of_sources
+
+
+def loss_ratio(conditions: Conditions, seed: int, name: str) -> LossRatio | None:
+    return of_sources(conditions.loss, sources(conditions, seed, name))
 
 
 def bad_periods(clock: BurstClock, seconds: float, step: float = 0.001) -> list[float]:
@@ -64,6 +69,9 @@ def test_causes_of_loss_add_up_to_one_ratio() -> None:
     both = loss_ratio(Conditions(loss=0.5, bursts=(Bursts(0.5, 50.0, bad_loss=0.5),)), 1, "x")
     assert both is not None
     assert {both(n, n / 10) for n in range(100)} == {0.5, 0.75}
+    dead = loss_ratio(Conditions(loss=1.0, bursts=(Bursts(0.5, 50.0),)), 1, "x")
+    assert dead is not None
+    assert dead(0, 1e9) == 1.0
     chained = loss_ratio(Conditions(loss=0.5, packet_bursts=PacketBursts(1.0, 1.0)), 1, "x")
     assert chained is not None
     assert [chained(n, 0.0) for n in range(4)] == [1.0, 0.5, 1.0, 0.5]

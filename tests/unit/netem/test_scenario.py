@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,15 @@ def test_a_file_says_everything(scenario) -> None:
     assert cn2.events == (Event("blackhole", at=10, seconds=3),)
     assert [at for at, _ in cmi.trace] == [0, 5]
     assert cmi.link(7).advance(1.0) == 5
+
+
+def test_the_guide_shows_a_scenario_that_can_be_read(tmp_path) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "lab.md").read_text()
+    (tmp_path / "evening.jsonl").write_text(re.findall(r"# (\{\"t\".*\}\}) per line", guide)[0])
+    (tmp_path / "guide.toml").write_text(guide.split("```toml")[1].split("```")[0])
+    read = load_scenario(tmp_path / "guide.toml")
+    assert [spec.id for spec in read.lines] == ["cn2", "cmi"]
+    assert read.lines[1].trace[0][1].down.loss == 0.04
 
 
 def test_a_scenario_survives_the_way_to_the_emulator(scenario) -> None:
