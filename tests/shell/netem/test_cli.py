@@ -51,6 +51,9 @@ def test_run_is_inside_and_keeps_the_exit_code(tmp_path) -> None:
     done = subprocess.run([*COMMAND, "run", scenario, "--", "ip", "-o", "link"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert ": cn2:" in done.stdout
+    event = [*COMMAND, "event", "line1", "blackhole", "--json"]
+    inside = subprocess.run([*COMMAND, "run", "cn2", "--", *event], capture_output=True, text=True)
+    assert (inside.returncode, json.loads(inside.stdout)) == (0, {"ok": True})
     assert subprocess.run([*COMMAND, "run", "--in", "far", "cn2", "--", "sh", "-c", "exit 7"]).returncode == 7
     assert subprocess.run([*COMMAND, "run", "cn2", "--", "sh", "-c", "kill -9 $$"]).returncode == 137
 
