@@ -11,3 +11,4 @@ aio/            the shells: Lab (namespaces, TUN or tc), RelayLab (no root), Tox
 provider/       a provider that can misbehave
 
 `farline netem` is the command; docs/lab.md the guide.
+"""
