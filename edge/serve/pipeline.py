@@ -14,6 +14,7 @@ from edge.attempts.upload import Upload
 from edge.config.model import Provider, Snapshot
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts
+from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.policy.access import Principal
@@ -87,6 +88,7 @@ class _Run:
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
+        self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
 
@@ -167,20 +169,39 @@ class _Run:
     async def _understand(self) -> None:
         client, record = self.client, self.record
         prefix, complete = await client.read_body(PREFIX_BYTES)
-        self.upload = Upload(client, prefix, complete)
         record.bytes_in = len(prefix)
         facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
-        provider = self.routed_to or self.tables.provider_for(self.dialect.name, facts.model)
-        if provider is None:
-            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
-        self.provider = provider
+        provider = self.provider = self.routed_to or self._by_model(facts.model)
         record.provider, record.facts = provider.id, facts
+        self.upload = Upload(client, self._renamed(prefix), complete)
         assert self.principal is not None
         if not self.principal.may_use(provider.id, facts.model):
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
         if header(client.headers, b"x-farline-data-class") == b"sensitive":
             # Fails closed: only a local pool may answer these, and this node has none.
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
+
+    def _by_model(self, model: str | None) -> Provider:
+        """Unified routes: who serves this model, in the caller's own dialect?"""
+        name = self.dialect.name
+        provider = self.tables.provider_for(name, model)
+        if provider is None:
+            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
+        if provider.dialect not in (name, "generic"):
+            text = f"{provider.id} serves this model and speaks {provider.dialect}: ask it at /{provider.id}/…"
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, text))
+        return provider
+
+    def _renamed(self, prefix: bytes) -> bytes:
+        """The body's start with the model's upstream name, where [[model]] gives one (unified routes only)."""
+        model = self.facts.model
+        entry = self.tables.models.get(model) if model is not None and self.routed_to is None else None
+        if model is None or entry is None or entry.upstream is None:
+            return prefix
+        headers = self.client.headers
+        self.rest, renamed = rename(self.rest, headers, prefix, model, entry.upstream)
+        self.grown_by = len(renamed) - len(prefix)
+        return renamed
 
     # --- 5 routing: which paths, in which order? ---
 
@@ -240,8 +261,12 @@ class _Run:
         if self.offer is not None:
             return [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
         headers = forwarded(self.client.headers)
-        if self.upload.complete:
-            headers = _with_length(headers, self.upload.size, self.client.expects_body)
+        length = header(headers, b"content-length")
+        if length is None and self.upload.complete and self.client.expects_body:
+            return [*headers, (b"content-length", b"%d" % self.upload.size)]  # wholly here, however it came in
+        if length is not None and self.grown_by:
+            kept = [pair for pair in headers if pair[0] != b"content-length"]
+            return [*kept, (b"content-length", b"%d" % (int(length) + self.grown_by))]
         return headers
 
     def _new_stream(self) -> ReplyStream:
@@ -345,13 +370,6 @@ def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, u
         record.client_left = stream.client_left
         if stream.client_left:
             record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
-
-
-def _with_length(headers: Headers, size: int, expects_body: bool) -> Headers:
-    """A body that is wholly there goes up with its length, however it came in."""
-    if not expects_body or header(headers, b"content-length") is not None:
-        return headers
-    return [*headers, (b"content-length", b"%d" % size)]
 
 
 def _ours(code: str, detail: str) -> Failure:
