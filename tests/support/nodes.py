@@ -90,8 +90,20 @@ class Provider(Process):
 
     def executions(self) -> dict[str, int]:
         """How often each `x-sim-id` was executed."""
-        executions: dict[str, int] = self.counters()["executions"]
+        executions: dict[str, int] = self.counters()["executions_by_id"]
         return executions
+
+    def log(self, sim_id: str = "") -> list[dict[str, Any]]:
+        """The records of `x-sim-id`, or all, oldest first."""
+        query = f"id={sim_id}&" if sim_id else ""
+        records: list[dict[str, Any]] = fetch_json(f"{self.control_url}/_sim/log?{query}limit=10000")
+        return records
+
+    def faults(self, **orders: Any) -> None:
+        """Sets rules and switches; see the fake provider's control plane."""
+        body = json.dumps(orders).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.control_url}/_sim/faults", body)) as reply:
+            assert reply.status == 200
 
 
 @dataclass
@@ -161,7 +173,6 @@ class Edge(Process):
             self.file.unlink(missing_ok=True)
 
 
-def fetch_json(url: str) -> dict[str, Any]:
+def fetch_json(url: str) -> Any:
     with urllib.request.urlopen(url) as reply:
-        value: dict[str, Any] = json.load(reply)
-        return value
+        return json.load(reply)
