@@ -9,7 +9,9 @@ import pytest
 from google import genai
 from google.genai import types
 
+from tests.support.nodes import LINES
 from tests.support.sdks import Sdks, each, of
+from tests.support.worlds import PROTOCOLS
 
 # google-genai subclasses aiohttp's ClientSession, which aiohttp discourages
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
@@ -67,7 +69,9 @@ async def test_resumable_upload(sdks: Sdks):
     stored = await of(client.files.upload(file=io.BytesIO(data), config={"mime_type": "text/plain"}))
     assert (stored.size_bytes, stored.state) == (len(data), types.FileState.ACTIVE)
     assert (await of(client.files.get(name=stored.name))).name == stored.name
-    assert any(record["body_length"] == len(data) for record in sdks.seen())  # through the edge, not past it
+    sent = [each for each in sdks.world.provider.log() if "upload_id=" in each["target"]]
+    assert sent[-1]["source"] in LINES.values()  # through the edge, not past it
+    assert sent[-1]["protocol"] == PROTOCOLS[sdks.protocol]
 
 
 NAMES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}

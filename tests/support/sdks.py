@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,12 +104,3 @@ class Sdks:
             assert not [name for name in names if name.startswith(("x-farline", "x-forwarded"))]
             assert is_upgrade or not names & HOP_BY_HOP
 
-
-def flat(parts: Iterable[str | None] | Awaitable[Any]) -> str:
-    """Text from parts of which some are None."""
-    assert not isinstance(parts, Awaitable)
-    return "".join(part or "" for part in parts)
-
-
-def modes() -> Iterator[tuple[str, bool]]:
-    yield from (("sync", False), ("async", True))
