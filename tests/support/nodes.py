@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,12 +12,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from edge.app import Node
+from edge.config.watch import load
 from prometheus_client.parser import text_string_to_metric_families
 
 LINES = {"cn2": "127.0.1.1", "cu2": "127.0.1.2", "cmi": "127.0.1.3"}
@@ -171,6 +175,23 @@ class Edge(Process):
             super().__exit__(kind, error, trace)
         finally:
             self.file.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def node(text: str) -> AsyncIterator[Node]:
+    """A node inside the test's own loop, for what can't be seen from outside."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        ready = asyncio.Event()
+        node = Node(load(file.name), on_ready=lambda node: ready.set())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(node.run())
+            try:
+                await asyncio.wait_for(ready.wait(), READY_SECONDS)
+                yield node
+            finally:
+                node.stop()
 
 
 def fetch_json(url: str) -> Any:

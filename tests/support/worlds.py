@@ -13,6 +13,7 @@ from tests.support.nodes import LINES, Edge, Provider
 PROTOCOLS = {"h1": "http/1.1", "h2": "h2", "h3": "h3"}
 WEIGHTS = {"cn2": 60, "cu2": 30, "cmi": 10}
 APIS = ("openai", "anthropic", "gemini", "azure", "generic")
+MODELS = {"gpt-over-h2": "openai-h2", "gpt-over-h3": "openai-h3", "claude-over-h2": "anthropic-h2"}
 NODE_KEY = "sk-of-the-node"
 IDLE_SECONDS = 1.5
 
@@ -36,12 +37,15 @@ def world_config(provider: Provider, extra: str = "", *, credential: str = "clie
         text.append(f'[[line]]\nid = "{name}"\nsource = "{source}"\nweight = {WEIGHTS[name]}')
     for protocol, name in PROTOCOLS.items():
         text += [_provider(provider, f"{api}-{protocol}", api, name, credential) for api in APIS]
+    text.append(_provider(provider, "openai-drain", "openai", "http/1.1", credential, 'on_client_gone = "drain"\n'))
+    text.append(_provider(provider, "openai-pass", "openai", "http/1.1", "client"))
+    text += [f'[[model]]\nname = "{model}"\nprovider = "{provider}"' for model, provider in MODELS.items()]
     return "\n".join(text) + "\n"
 
 
-def _provider(provider: Provider, id: str, dialect: str, protocol: str, credential: str) -> str:
+def _provider(provider: Provider, id: str, dialect: str, protocol: str, credential: str, extra: str = "") -> str:
     return (
-        f'[[provider]]\nid = "{id}"\ndialect = "{dialect}"\ncredential = "{credential}"\n'
+        f'[[provider]]\nid = "{id}"\ndialect = "{dialect}"\ncredential = "{credential}"\n{extra}'
         f'[[provider.endpoint]]\nurl = "{provider.url}"\nprotocols = {json.dumps([protocol])}\n'
         f'ca_file = "{provider.ca_file}"\n'
     )
