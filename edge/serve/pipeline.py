@@ -13,6 +13,7 @@ from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, Ga
 from edge.attempts.upload import Upload
 from edge.config.model import Provider, Snapshot
 from edge.dialects import by_name
+from edge.dialects.credentials import without_key_query, without_keys
 from edge.dialects.facts import Dialect, Facts
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
@@ -22,7 +23,7 @@ from edge.policy.permits import Permits
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
-from edge.serve.reply import added, error_reply, forwarded, request_head, returned, status_of
+from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
@@ -155,6 +156,16 @@ class _Run:
             return presented.decode("latin-1")
         return self.dialect.credential_of(self.client.headers, self.rest)
 
+    def _without_our_key(self, headers: Headers) -> Headers:
+        """A key of this node, where the caller's SDK put it, is none of the provider's business."""
+        if self.principal is None or self.principal.key is None:
+            return headers
+        found = self.dialect.credential_of(self.client.headers, self.rest)
+        if found is None or self.tables.keys.identify(found) is None:
+            return headers
+        self.rest = without_key_query(self.rest)
+        return without_keys(headers)
+
     def _priority(self) -> str:
         value = header(self.client.headers, b"x-farline-priority")
         if value is None:
@@ -177,9 +188,15 @@ class _Run:
         assert self.principal is not None
         if not self.principal.may_use(provider.id, facts.model):
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
-        if header(client.headers, b"x-farline-data-class") == b"sensitive":
-            # Fails closed: only a local pool may answer these, and this node has none.
+        self._check_data_class()
+
+    def _check_data_class(self) -> None:
+        """Fails closed: only a local pool may answer sensitive requests, and this node has none."""
+        value = header(self.client.headers, b"x-farline-data-class")
+        if value == b"sensitive":
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
+        if value is not None:
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
 
     def _by_model(self, model: str | None) -> Provider:
         """Unified routes: who serves this model, in the caller's own dialect?"""
@@ -259,8 +276,9 @@ class _Run:
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
-            return [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
-        headers = forwarded(self.client.headers)
+            headers = [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
+            return self._without_our_key(headers)
+        headers = self._without_our_key(forwarded(self.client.headers))
         length = header(headers, b"content-length")
         if length is None and self.upload.complete and self.client.expects_body:
             return [*headers, (b"content-length", b"%d" % self.upload.size)]  # wholly here, however it came in
@@ -283,10 +301,16 @@ class _Run:
             self._commit_bridge(sink, self.offer, attempts)
             return
         meter = self.dialect.meter(self.facts, head.status, head.headers)
-        stream.begin(sink.exchange, head.status, returned(head.headers, record, sink.path, attempts), meter)
+        own = added(record, sink.path, attempts)
+        headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url())
+        stream.begin(sink.exchange, head.status, headers, meter)
         self.client.watch(stream)
         self.shared.sweep.add(stream)
         sink.deliver_to(stream)
+
+    def _base_url(self) -> bytes:
+        prefix = b"/" + self.routed_to.id.encode() if self.routed_to is not None else b""
+        return base_url(self.client.headers, self.tables.snapshot.listen.tls is not None, prefix)
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""
