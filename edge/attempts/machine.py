@@ -16,6 +16,7 @@ What may be repeated
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
 - Nothing may once the body can't be replayed or the reply is committed.
+- All of that draws on the node's retry budget, except what a dying line does to the requests on it (`_is_line_death`).
 """
 
 from __future__ import annotations
@@ -283,7 +284,7 @@ class AttemptMachine:
 
     def _next_candidate(self) -> Path | None:
         """Untried paths first, in rank order, those that avoid the last blame before the others; then, once more,
-        the best path that failed on a reused connection (only a fresh one tells whether the path is dead)."""
+        the best path where only a connection failed: a reused one, or one that took no more requests."""
         untried = [p for p in self.candidates if p not in self._tried and not self._endpoint_refused(p)]
         for path in untried:
             if not self._shares_blame(path.line):
@@ -291,7 +292,7 @@ class AttemptMachine:
         if untried:
             return untried[0]
         for attempt in self.attempts:
-            if attempt.warm and attempt.outcome is Outcome.FAILED and self._tried[attempt.path] == 1:
+            if _may_be_its_connection(attempt) and self._tried[attempt.path] == 1:
                 return attempt.path
         return None
 
@@ -322,11 +323,10 @@ class AttemptMachine:
             return []
         self._dialing.remove(path)
         self._last_failure = failure
-        self.failovers.append(failure.code)
         more = self._dial_next(now)
-        if more or self._dialing:
-            return more
-        return self._give_up()
+        if more:
+            self.failovers.append(failure.code)
+        return more if self._dialing else self._give_up()
 
     # --- the live attempt ---
 
@@ -371,13 +371,14 @@ class AttemptMachine:
         live.outcome, live.failure = outcome, failure
         self._live, self._last_failure = None, failure
         cut: list[Command] = [Cancel(number)] if outcome is Outcome.TIMEOUT else []
-        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now):
+        free = _is_line_death(failure, live)
+        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, free=free):
             self.failovers.append(failure.code)
             return cut + self._begin_dialing(now)
         return cut + self._give_up()
 
-    def _may_repeat(self, verdict: Verdict, now: float) -> bool:
-        """The replay rules of this module's head. Counts what it allows."""
+    def _may_repeat(self, verdict: Verdict, now: float, *, free: bool = False) -> bool:
+        """The replay rules of this module's head. Counts what it allows; `free`: not on the budget."""
         if not self._can_replay or len(self.attempts) >= self.policy.max_attempts:
             return False
         billed = verdict is not Verdict.SAFE and self.policy.repeat is Repeat.BILLED
@@ -385,7 +386,7 @@ class AttemptMachine:
             return False
         if billed and self._billed_replays >= self.policy.max_billed_replays:
             return False
-        if not self.budget.withdraw(now):
+        if not free and not self.budget.withdraw(now):
             return False
         self._billed_replays += billed
         return True
@@ -446,3 +447,18 @@ class AttemptMachine:
 
     def _too_late(self, event: Event) -> list[Command]:
         return [Undial(event.path)] if isinstance(event, Connected) else []
+
+
+def _may_be_its_connection(attempt: Attempt) -> bool:
+    """Did the attempt fail in a way that leaves hope for a fresh connection on the same path?"""
+    if attempt.outcome is not Outcome.FAILED or attempt.failure is None:
+        return False
+    return attempt.warm or attempt.failure.verdict is Verdict.SAFE
+
+
+def _is_line_death(failure: Failure, attempt: Attempt) -> bool:
+    """Did the line take the connection away? All its requests fail at once then, however few retries the budget has;
+    repeating them on other lines adds nothing to the provider's load, for it didn't answer them."""
+    if failure.origin is not Origin.LINE or attempt.status is not None:
+        return False
+    return failure.code == Code.CONNECTION_TIMEOUT or attempt.warm

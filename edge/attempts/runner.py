@@ -191,8 +191,9 @@ class AttemptRunner:
             case Commit(number):
                 self._committed(self._sinks[number])
             case Cancel(number):
-                self.upload.detach()
-                self._sinks[number].exchange.cancel()
+                exchange = self._sinks[number].exchange
+                self.upload.detach(exchange)
+                exchange.cancel()
             case Undial(path):
                 self._undial(path)
             case GiveUp(failure):
@@ -246,7 +247,7 @@ class AttemptRunner:
 
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
         """An uncommitted attempt failed (called by its sink)."""
-        self.upload.detach()
+        self.upload.detach(sink.exchange)
         self.feed(AttemptFailed(sink.number, failure))
 
     def _committed(self, sink: AttemptSink) -> None:

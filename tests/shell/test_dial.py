@@ -75,7 +75,7 @@ async def test_socket_options() -> None:
             tcp = socket.IPPROTO_TCP
             assert sock.getsockopt(tcp, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"bbr"
             assert sock.getsockopt(tcp, socket.TCP_NODELAY) != 0
-            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 5000
+            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 4000
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo"
             connection.release()

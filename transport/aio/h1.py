@@ -12,6 +12,7 @@ exception handler and fails that exchange as `proxy_internal_error`; it never lo
 from __future__ import annotations
 
 import asyncio
+import errno
 import select
 import ssl
 from dataclasses import replace
@@ -187,6 +188,11 @@ class H1Connection(asyncio.Protocol):
             self.transport.write(content)
         return exchange
 
+    def doubt(self) -> None:
+        if self.exchange is None and not self._reserved:
+            self._alive = False
+            self.transport.abort()  # a farewell would only wait for the dead line
+
     def close(self) -> None:
         self._draining = True
         if self.exchange is None and not self._reserved:
@@ -255,7 +261,7 @@ class H1Connection(asyncio.Protocol):
         failure = None
         if exchange is not None and not exchange.is_done:
             failure = self._conclude(exchange, exc)
-        elif isinstance(exc, OSError):
+        elif isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:  # far ends reset what they find idle
             failure = replace(lost(exc, began=False), verdict=Verdict.SAFE)
         self._owner.on_lost(self, failure)
 

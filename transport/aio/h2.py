@@ -7,6 +7,7 @@ once per wake-up. Uploads take turns, a frame each, within the peer's windows an
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -32,7 +33,7 @@ from transport.failure import Code, Origin
 from transport.http2 import CONNECTION_WINDOW, STREAM_WINDOW, ClientProtocol
 from transport.message import Headers, RequestHead
 from transport.path import Path, Protocol
-from transport.reply import LOST, MALFORMED, REFUSED, RESET, Reply, request_fields, trailer_fields
+from transport.reply import CLOSED, LOST, MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
 
 WRITE_BUFFER = 256 * 1024
 BATCH = 256 * 1024  # bytes of bodies framed per write
@@ -180,9 +181,13 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        orderly = exc is None and not self._exchanges
         self._transport = None
-        self._lose(LOST, str(exc or "closed by the far end"), orderly=orderly)
+        if exc is None:
+            self._lose(CLOSED, "closed by the far end", orderly=not self._exchanges)
+        elif isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
+            self._lose(SILENT, "sent bytes were not acknowledged")
+        else:
+            self._lose(LOST, str(exc), orderly=not self._exchanges)  # far ends reset what they find idle
 
     # -- what exchanges ask for
 
@@ -306,7 +311,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
             self._exchange_ended()
 
     def _on_ping_ack(self, event: PingAckReceived) -> None:
-        if self._pinged_at is not None and event.ping_data == self._ping_count.to_bytes(8, "big"):
+        if event.ping_data == self._ping_count.to_bytes(8, "big"):
             self._ping_answered(self._loop.time() - self._pinged_at)
 
     def _exchange(self, stream_id: int | None) -> H2Exchange | None:

@@ -59,9 +59,11 @@ class PathPool:
         tasks: TaskOwner,
         observer: TransportObserver,
         on_empty: Callable[[], None],
+        on_line_fault: Callable[[PathPool, Failure], None],
         policy: PoolPolicy | None = None,
     ) -> None:
-        """`on_empty` is called when the last connection of a draining pool has gone."""
+        """`on_empty` is called when the last connection of a draining pool has gone, `on_line_fault` when one was lost
+        by the line's fault."""
         self.line = line
         self.target = target
         self.path = Path(line.id, target.id)
@@ -69,6 +71,7 @@ class PathPool:
         self._tasks = tasks
         self._observer = observer
         self._on_empty = on_empty
+        self._on_line_fault = on_line_fault
         protocols = usable_protocols(line, target, dialer.openers)
         self._fallback = Fallback(protocols)
         self._shelf = Shelf(protocols, target.keep_warm, target.max_connections, policy)
@@ -265,6 +268,8 @@ class PathPool:
         if failure is not None and _is_versions_fault(connection.protocol, failure):
             self._fallback.failed(connection.protocol, time.monotonic())
         self._observer.on_closed(self.path, connection.protocol, failure)
+        if failure is not None and failure.origin is Origin.LINE:
+            self._on_line_fault(self, failure)
         self._grow_for_all()
         if self._closing and self.is_empty:
             self._on_empty()
@@ -296,6 +301,11 @@ class PathPool:
         if now >= self._warm_at and not self._closing:
             for _ in range(self._shelf.floor_missing()):
                 self._begin_dial(None)
+
+    def doubt(self) -> None:
+        """The line may be dead: connections that have been silent must show that they are alive, or go."""
+        for connection in self._shelf.suspects(time.monotonic()):
+            connection.doubt()
 
     def resize(self, target: Target) -> None:
         """New floor and ceiling; everything else about the target is as before."""
