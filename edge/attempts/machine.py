@@ -303,7 +303,8 @@ class AttemptMachine:
         return any(a.path.line == line and a.failure and a.failure.origin is Origin.LINE for a in self.attempts)
 
     def _endpoint_refused(self, path: Path) -> bool:
-        return any(a.status is not None and a.path.endpoint == path.endpoint for a in self.attempts)
+        """Has this endpoint answered, with a status that another attempt there wouldn't change?"""
+        return any(a.status in REFUSALS | ERRORS and a.path.endpoint == path.endpoint for a in self.attempts)
 
     def _connected(self, path: Path, warm: bool, now: float) -> list[Command]:
         if path not in self._dialing:

@@ -35,7 +35,7 @@ from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
-HOPELESS_DIAL_SECONDS = 0.8  # with every line ejected: time to find out whether one has come back…
+HOPELESS_DIAL_SECONDS = 0.8  # with no line admitted: time to find out whether one has come back…
 HOPELESS_RACE_SECONDS = 0.05  # …so all of them are tried nearly at once
 
 

@@ -299,7 +299,8 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         excluded = [cast(H2Exchange, one) for stream_id, one in self._exchanges.items() if stream_id > last]
         for exchange in excluded:
             self._retire(exchange, ErrorCodes.CANCEL)
-            exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
+            begun = exchange.reply.has_begun  # a peer that answers and then denies it
+            exchange.reply.fail(*(CLOSED if begun else REFUSED), "GOAWAY", executed=False)
         if event.error_code == ErrorCodes.NO_ERROR:
             self._drain()
         else:
