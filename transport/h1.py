@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers, RequestHead, ResponseHead, header
 
@@ -77,6 +76,6 @@ def lost(error: Exception | None, *, began: bool) -> Failure:
         return Failure(Origin.ENDPOINT, verdict, code, "the peer closed the connection")
     if not isinstance(error, OSError):
         return Failure(Origin.EDGE, verdict, Code.PROXY_INTERNAL_ERROR, type(error).__name__)
-    if error.errno == errno.ETIMEDOUT:
-        return Failure(Origin.LINE, verdict, Code.CONNECTION_TIMEOUT, "sent bytes were not acknowledged")
+    if error.errno in DEAD_LINE_ERRNOS:
+        return Failure(Origin.LINE, verdict, Code.CONNECTION_TIMEOUT, f"the line went silent: {error.strerror}")
     return Failure(Origin.LINE, verdict, Code.CONNECTION_TERMINATED, str(error))

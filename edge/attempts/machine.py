@@ -16,7 +16,7 @@ What may be repeated
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
 - Nothing may once the body can't be replayed or the reply is committed.
-- All of that draws on the node's retry budget, except what a dying line does to the requests on it (`_is_line_death`).
+- All of that draws on the node's retry budget, except what an ending connection takes with it (`_is_collateral`).
 """
 
 from __future__ import annotations
@@ -372,7 +372,7 @@ class AttemptMachine:
         live.outcome, live.failure = outcome, failure
         self._live, self._last_failure = None, failure
         cut: list[Command] = [Cancel(number)] if outcome is Outcome.TIMEOUT else []
-        free = _is_line_death(failure, live)
+        free = _is_collateral(failure, live)
         if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, free=free):
             self.failovers.append(failure.code)
             return cut + self._begin_dialing(now)
@@ -457,9 +457,9 @@ def _may_be_its_connection(attempt: Attempt) -> bool:
     return attempt.warm or attempt.failure.verdict is Verdict.SAFE
 
 
-def _is_line_death(failure: Failure, attempt: Attempt) -> bool:
-    """Did the line take the connection away? All its requests fail at once then, however few retries the budget has;
-    repeating them on other lines adds nothing to the provider's load, for it didn't answer them."""
-    if failure.origin is not Origin.LINE or attempt.status is not None:
+def _is_collateral(failure: Failure, attempt: Attempt) -> bool:
+    """Did the request only share the end of its connection: of a dead line's, or a pooled one that had gone stale? All
+    that were on it fail at once, more than the budget has retries; and each connection ends but once."""
+    if attempt.status is not None:
         return False
-    return failure.code == Code.CONNECTION_TIMEOUT or attempt.warm
+    return failure.code == Code.CONNECTION_TIMEOUT or (failure.code == Code.CONNECTION_TERMINATED and attempt.warm)

@@ -37,9 +37,7 @@ async def test_row(row: Row, protocol: Protocol, certs: Certificates) -> None:
                     group.create_task(_check(fake, protocol, certs, ask, sim, cell))
 
 
-async def _check(
-    fake: FakeProvider, protocol: Protocol, certs: Certificates, ask: Ask, sim: str, cell: str
-) -> None:
+async def _check(fake: FakeProvider, protocol: Protocol, certs: Certificates, ask: Ask, sim: str, cell: str) -> None:
     async with world([endpoint(fake, (protocol,), certs.authority)]) as edge:
         answer = await edge.ask(ask, sim)
         assert _read(answer, fake.executions(answer.id)) == cell

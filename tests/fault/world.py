@@ -1,8 +1,8 @@
 """An edge inside the test's own process, so that hundreds of small worlds cost little: node, client, records.
 
-    async with world([endpoint]) as edge:
-        answer = await edge.ask(CHAT, "fault=reset,after=3")
-        assert str(answer) == "200 broken connection_terminated"
+async with world([endpoint]) as edge:
+    answer = await edge.ask(CHAT, "fault=reset,after=3")
+    assert str(answer) == "200 broken connection_terminated"
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.certificates import Certificates
 from transport.path import Line, Protocol
 
 LINES = (Line("cn2", source="127.0.1.1"), Line("cu2", source="127.0.1.2"), Line("cmi", source="127.0.1.3"))
-QUICK = Timeouts(connect=0.5, first_byte_stream=0.4, first_byte=0.4, idle=0.4, commit_hold=0.3, total=20.0)
+QUICK = Timeouts(connect=0.3, first_byte_stream=0.4, first_byte=0.4, idle=0.4, commit_hold=0.3, total=20.0)
 FAST = "think_ms=0,interval_ms=1,tokens=8"
 
 H1, H2, H3 = (Protocol.H1,), (Protocol.H2,), (Protocol.H3,)
@@ -206,9 +206,10 @@ async def world(
         records[record.id] = record
 
     node.pipeline.account = keep
-    async with asyncio.TaskGroup() as group, aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True, limit=0)
-    ) as session:
+    async with (
+        asyncio.TaskGroup() as group,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0)) as session,
+    ):
         running = group.create_task(node.run())
         await ready.wait()
         try:
@@ -220,7 +221,9 @@ async def world(
 
 
 @asynccontextmanager
-async def provider(protocols: tuple[Protocol, ...], certs: Certificates, **settings: Any) -> AsyncIterator[FakeProvider]:
+async def provider(
+    protocols: tuple[Protocol, ...], certs: Certificates, **settings: Any
+) -> AsyncIterator[FakeProvider]:
     """A fake provider that speaks these protocols, over TLS."""
     async with FakeProvider(
         tls=True, h3=Protocol.H3 in protocols, cert=certs.chain, key=certs.key, control_port=None,

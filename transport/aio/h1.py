@@ -12,7 +12,6 @@ exception handler and fails that exchange as `proxy_internal_error`; it never lo
 from __future__ import annotations
 
 import asyncio
-import errno
 import select
 import ssl
 from dataclasses import replace
@@ -22,6 +21,7 @@ import httptools
 
 from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.exchange import ResponseSink
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.h1 import LAST_CHUNK, chunk, ends_at_close, keep_alive_timeout, lost, request_bytes
@@ -261,7 +261,7 @@ class H1Connection(asyncio.Protocol):
         failure = None
         if exchange is not None and not exchange.is_done:
             failure = self._conclude(exchange, exc)
-        elif isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:  # far ends reset what they find idle
+        elif isinstance(exc, OSError) and exc.errno in DEAD_LINE_ERRNOS:  # far ends reset what they find idle
             failure = replace(lost(exc, began=False), verdict=Verdict.SAFE)
         self._owner.on_lost(self, failure)
 

@@ -7,7 +7,6 @@ once per wake-up. Uploads take turns, a frame each, within the peer's windows an
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -28,6 +27,7 @@ from h2.exceptions import ProtocolError
 
 from transport.aio.multiplexed import UPLOAD_HIGH, UPLOAD_LOW, Multiplexed
 from transport.connector import ConnectionOwner
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.exchange import ResponseSink
 from transport.failure import Code, Origin
 from transport.http2 import CONNECTION_WINDOW, STREAM_WINDOW, ClientProtocol
@@ -112,7 +112,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         stream_window: int = STREAM_WINDOW,
         connection_window: int = CONNECTION_WINDOW,
         keepalive: float = 15.0,
-        ping_timeout: float = 5.0,
+        ping_timeout: float = 2.5,
     ) -> None:
         super().__init__(path, owner, max_streams, keepalive, ping_timeout)
         self.authority = authority
@@ -184,8 +184,8 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         self._transport = None
         if exc is None:
             self._lose(CLOSED, "closed by the far end", orderly=not self._exchanges)
-        elif isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
-            self._lose(SILENT, "sent bytes were not acknowledged")
+        elif isinstance(exc, OSError) and exc.errno in DEAD_LINE_ERRNOS:
+            self._lose(SILENT, f"the line went silent: {exc.strerror}")
         else:
             self._lose(LOST, str(exc), orderly=not self._exchanges)  # far ends reset what they find idle
 

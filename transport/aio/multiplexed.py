@@ -12,8 +12,8 @@ from transport.reply import LOST, SILENT, Reply
 
 UPLOAD_HIGH = 256 * 1024  # bytes of one request body held back before `send` says False…
 UPLOAD_LOW = 64 * 1024  # …and when `on_writable` is called again
-SILENCE = 2.0  # seconds without a byte, while replies are awaited, after which a PING asks whether the line is alive
-BEAT = 0.5  # seconds between two looks at the clock
+SILENCE = 1.5  # seconds without a byte, while replies are awaited, after which a PING asks whether the line is alive
+BEAT = 0.25  # seconds between two looks at the clock
 
 
 class OpenExchange(Interface):

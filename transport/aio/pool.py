@@ -125,8 +125,8 @@ class Pools:
         return pool
 
     def _doubt(self, pool: PathPool, failure: Failure) -> None:
-        """A connection died by the line's fault. Silence speaks against all that use the line, a reset only against
-        those beside it: it may as well have come from the far end."""
+        """A connection broke. Silence speaks against all that use the line, a reset or an untimely end only against
+        those beside it: the far end may be gone."""
         for other in self._pools.values():
             if other is pool or (failure.code == Code.CONNECTION_TIMEOUT and other.line.id == pool.line.id):
                 other.doubt()
