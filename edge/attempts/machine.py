@@ -129,9 +129,11 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Ask the pool for a connection on `path`."""
+    """Ask the pool for a connection on `path`. `again`: one of it has just failed; let the pool hear of that first, or
+    it hands out the next that is dead."""
 
     path: Path
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +279,10 @@ class AttemptMachine:
         if path is None:
             self._race_at = None
             return []
-        self._tried[path] = self._tried.get(path, 0) + 1
+        tries = self._tried[path] = self._tried.get(path, 0) + 1
         self._dialing.append(path)
         self._race_at = now + self.policy.race_after
-        return [Dial(path)]
+        return [Dial(path, again=tries > 1)]
 
     def _next_candidate(self) -> Path | None:
         """Untried paths first, in rank order, those that avoid the last blame before the others; then, once more,

@@ -184,8 +184,8 @@ class AttemptRunner:
 
     def _perform(self, command: Command) -> None:
         match command:
-            case Dial(path):
-                self._dial(path)
+            case Dial(path, again):
+                self._dial(path, again)
             case Send(number, path):
                 self._send(number, path)
             case Commit(number):
@@ -202,8 +202,8 @@ class AttemptRunner:
 
     # --- dialing ---
 
-    def _dial(self, path: Path) -> None:
-        connection = self._connector.take(path, self._only)
+    def _dial(self, path: Path, again: bool) -> None:
+        connection = None if again else self._connector.take(path, self._only)
         if connection is not None:
             self._ready[path] = connection
             self.feed(Connected(path, warm=True))

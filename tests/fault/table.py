@@ -150,7 +150,7 @@ IMPOSSIBLE = {
     ("truncate", "end"): "a reply that lacks its end is truncated in mid-stream",
     ("malformed reply", "sent"): "nothing has come that could be malformed",
     ("malformed reply", "end"): PASSED,
-    ("client gone", "head"): "the head goes out with the first byte of the body: before it is 'sent', after it mid-stream",
+    ("client gone", "head"): "the head goes out with the body's first byte: before it is 'sent', after it mid-stream",
     **{(fault, "end"): PASSED for fault in ("half-close", "reset", "goaway", "goaway, hard",
                                                                             "blackhole", "client gone")},
 }  # fmt: skip

@@ -17,7 +17,7 @@ from transport.path import Protocol
 async def _leave(edge: World, ask: Ask, sim: str, when: Callable[[], bool]) -> None:
     """Sends a request and closes the connection when `when` says so."""
     host, port = edge.node.ingress.addresses[0]
-    reader, writer = await asyncio.open_connection(host, port)
+    _, writer = await asyncio.open_connection(host, port)
     body = ask.body or b""
     head = f"{ask.method} {ask.path} HTTP/1.1\r\nhost: edge\r\nx-sim-id: leaver\r\nx-sim: {sim}\r\n"
     writer.write(f"{head}content-length: {len(body)}\r\ncontent-type: {ask.content_type}\r\n\r\n".encode() + body)

@@ -14,9 +14,25 @@ import pytest
 
 from edge.config.model import Endpoint
 from tests.fault.world import (
-    ANY, BATCH, CHAT, EMBEDDING, GENERATE, H1, H2, H3, LINES, MESSAGES, MODELS, QUICK, STREAM, Ask, World, endpoint,
-    provider, world,
-)  # fmt: skip
+    ANY,
+    BATCH,
+    CHAT,
+    EMBEDDING,
+    GENERATE,
+    H1,
+    H2,
+    H3,
+    LINES,
+    MESSAGES,
+    MODELS,
+    QUICK,
+    STREAM,
+    Ask,
+    World,
+    endpoint,
+    provider,
+    world,
+)
 from tests.support.certificates import Certificates, certificates
 from tests.support.scripted_h1 import serve
 from tests.support.servers import free_port

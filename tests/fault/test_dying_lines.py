@@ -14,8 +14,19 @@ from edge.config.model import Timeouts
 from health.standing import StandingRules
 from netem.provider.aio.server import FakeProvider
 from tests.fault.world import (
-    CHAT, EMBEDDING, H1, H2, H3, SPEECH, STREAM, Answer, World, endpoint, provider, world,
-)  # fmt: skip
+    CHAT,
+    EMBEDDING,
+    H1,
+    H2,
+    H3,
+    SPEECH,
+    STREAM,
+    Answer,
+    World,
+    endpoint,
+    provider,
+    world,
+)
 from tests.support.certificates import Certificates, certificates
 from tests.support.namespaces import FAR_ADDRESS, Links, inside, links
 from transport.path import Line, Protocol
