@@ -16,7 +16,7 @@ What may be repeated
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
 - Nothing may once the body can't be replayed or the reply is committed.
-- All of that draws on the node's retry budget, except what an ending connection takes with it (`_is_collateral`).
+- All of that draws on the node's retry budget; what an ending connection takes with it, on what good replies earned.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class AttemptMachine:
             case HeadArrived(number, status):
                 return self._head(number, status, now)
             case BodyArrived(number):
-                return self._commit(number)
+                return self._commit(number, now)
             case Start():
                 self._deadline = now + self.policy.total
                 self.budget.deposit(now)
@@ -348,14 +348,14 @@ class AttemptMachine:
         if status in ERRORS:
             return self._refused(live, Outcome.ERROR, Verdict.UNKNOWN, now)
         if status == 101:
-            return self._commit(number)
+            return self._commit(number, now)
         live.hold_until = now + self.policy.commit_hold
         return []
 
     def _refused(self, live: Attempt, outcome: Outcome, verdict: Verdict, now: float) -> list[Command]:
         """The provider said no. Ask another endpoint if there is one; otherwise this answer is the answer."""
         if self._next_candidate() is None or not self._may_repeat(verdict, now):
-            return self._commit(live.number)
+            return self._commit(live.number, now)
         live.outcome = outcome
         self.failovers.append(f"status_{live.status}")
         released: list[Command] = []
@@ -374,14 +374,14 @@ class AttemptMachine:
         live.outcome, live.failure = outcome, failure
         self._live, self._last_failure = None, failure
         cut: list[Command] = [Cancel(number)] if outcome is Outcome.TIMEOUT else []
-        free = _is_collateral(failure, live)
-        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, free=free):
+        collateral = _is_collateral(failure, live)
+        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, collateral=collateral):
             self.failovers.append(failure.code)
             return cut + self._begin_dialing(now)
         return cut + self._give_up()
 
-    def _may_repeat(self, verdict: Verdict, now: float, *, free: bool = False) -> bool:
-        """The replay rules of this module's head. Counts what it allows; `free`: not on the budget."""
+    def _may_repeat(self, verdict: Verdict, now: float, *, collateral: bool = False) -> bool:
+        """The replay rules of this module's head. Counts what it allows."""
         if not self._can_replay or len(self.attempts) >= self.policy.max_attempts:
             return False
         billed = verdict is not Verdict.SAFE and self.policy.repeat is Repeat.BILLED
@@ -389,7 +389,7 @@ class AttemptMachine:
             return False
         if billed and self._billed_replays >= self.policy.max_billed_replays:
             return False
-        if not free and not self.budget.withdraw(now):
+        if not self.budget.withdraw(now, collateral=collateral):
             return False
         self._billed_replays += billed
         return True
@@ -401,7 +401,7 @@ class AttemptMachine:
         live = self._live
         if live is not None:
             if live.hold_until is not None and now >= live.hold_until:
-                return self._commit(live.number)
+                return self._commit(live.number, now)
             if live.hold_until is None and live.first_byte_at is not None and now >= live.first_byte_at:
                 late = Failure(Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_RESPONSE_TIMEOUT, "no reply in time")
                 return self._attempt_failed(live.number, late, Outcome.TIMEOUT, now)
@@ -416,10 +416,12 @@ class AttemptMachine:
 
     # --- ends ---
 
-    def _commit(self, number: int) -> list[Command]:
+    def _commit(self, number: int, now: float) -> list[Command]:
         live = self._live
         if live is None or live.number != number:
             return []
+        if live.status not in REFUSALS | ERRORS:
+            self.budget.earn(now)
         live.outcome = Outcome.COMMITTED
         self._live = None
         return [*self._finish(Outcome.CANCELLED), Commit(number)]
@@ -460,8 +462,7 @@ def _may_be_its_connection(attempt: Attempt) -> bool:
 
 
 def _is_collateral(failure: Failure, attempt: Attempt) -> bool:
-    """Did the request only share the end of its connection: of a dead line's, or a pooled one that had gone stale? All
-    that were on it fail at once, more than the budget has retries; and each connection ends but once."""
+    """Did the request only share the end of its connection: of a dead line's, or a pooled one that had gone stale?"""
     if attempt.status is not None:
         return False
     return failure.code == Code.CONNECTION_TIMEOUT or (failure.code == Code.CONNECTION_TERMINATED and attempt.warm)

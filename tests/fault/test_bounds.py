@@ -38,7 +38,7 @@ async def test_no_retry_storm(sim: str, protocols: tuple[Protocol, ...], certs: 
             seconds = asyncio.get_running_loop().time() - began
             assert all(answer.status >= 500 for answer in answers)
             attempts = sum(answer.attempts for answer in answers)
-            assert attempts == len(one.log) + len(two.log)
+            assert len(one.log) + len(two.log) <= attempts
             assert attempts <= 100 * 1.2 + TIGHT.retry_budget_floor * (1 + seconds)
             assert max(answer.attempts for answer in answers) <= TIGHT.max_attempts
 

@@ -358,9 +358,10 @@ def test_a_reply_lost_before_its_first_byte_may_be_had_elsewhere() -> None:
         (Code.STREAM_RESET, True, False),
     ],
 )
-def test_what_an_ending_connection_takes_with_it_is_not_on_the_budget(code: str, warm: bool, is_free: bool) -> None:
+def test_what_an_ending_connection_takes_with_it_draws_on_good_replies(code: str, warm: bool, is_free: bool) -> None:
     m = machine(A1, B1, budget=1.0)
     m.budget.withdraw(0.0)
+    m.budget.earn(0.0)
     m.handle(Start(), 0.0)
     m.handle(Connected(A1, warm), 0.0)
     (command,) = m.handle(AttemptFailed(1, Failure(Origin.LINE, Verdict.UNKNOWN, code)), 0.0)
