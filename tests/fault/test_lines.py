@@ -37,6 +37,7 @@ MIX = (
     (MESSAGES, "think_ms=30"),
 )
 TIMES = replace(QUICK, connect=0.6, first_byte=1.0, first_byte_stream=1.0, idle=1.5)
+PINGED = replace(TIMES, first_byte=8.0, first_byte_stream=8.0, idle=8.0)  # long enough for HTTP/2's PING to tell
 RULES = StandingRules(base_ejection=0.5, longest_ejection=1.0)
 SICK = "cn2"
 
@@ -83,7 +84,8 @@ async def test_a_sick_line(kind: str, protocols: tuple[Protocol, ...], certs: Ce
     source = LINES[0].source or ""
     async with provider(protocols, certs) as fake:
         break_it = fake.reset_sources if kind == "reset" else fake.blackhole
-        async with world([endpoint(fake, protocols, certs.authority)], timeouts=TIMES, rules=RULES) as edge:
+        times = PINGED if protocols == H2 else TIMES
+        async with world([endpoint(fake, protocols, certs.authority)], timeouts=times, rules=RULES) as edge:
             async with asyncio.TaskGroup() as group:
                 traffic = group.create_task(_traffic(edge, 200, 0.008))
                 await asyncio.sleep(0.4)
