@@ -37,7 +37,8 @@ from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
-HOPELESS_DIAL_SECONDS = 1.0  # with every line ejected: time to find out whether one has come back
+HOPELESS_DIAL_SECONDS = 0.8  # with no line admitted: time to find out whether one has come back…
+HOPELESS_RACE_SECONDS = 0.05  # …so all of them are tried nearly at once
 
 
 class Refused(Exception):
@@ -372,7 +373,7 @@ def _policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
         repeat=facts.repeat,
         max_attempts=routing.max_attempts,
         max_billed_replays=routing.max_billed_replays,
-        race_after=routing.race_after_ms / 1000,
+        race_after=HOPELESS_RACE_SECONDS if hopeless else routing.race_after_ms / 1000,
         dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
         first_byte=first_byte,
         commit_hold=timeouts.commit_hold,

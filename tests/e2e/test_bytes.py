@@ -183,9 +183,7 @@ async def _play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         target = line.split(b" ")[1]
         reply = RARE.get(target, (b"", 0, b""))[0]
         if target == b"/v1/trailers":
-            reply = (
-                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n"
-            )
+            reply = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n"
         writer.write(reply.replace(b"%d", b"%d" % writer.get_extra_info("sockname")[1]))
         await writer.drain()
         if b"connection: close" in reply:

@@ -76,7 +76,14 @@ FAILURES = (
     httpx2.TransportError,
     ClientError,
 )
-FAULTS = ("reset,after=2", "rst_stream,after=2", "truncate,after=2", "short_length,after=2", "cut,after=2", "stall,after=2")
+FAULTS = (
+    "reset,after=2",
+    "rst_stream,after=2",
+    "truncate,after=2",
+    "short_length,after=2",
+    "cut,after=2",
+    "stall,after=2",
+)
 
 
 async def ask_in_a_thread(world: World, protocol: str, ask: Ask, sim: str) -> Any:

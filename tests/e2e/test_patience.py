@@ -58,7 +58,9 @@ async def test_a_silent_line_before_the_first_byte_is_left(sdks: Sdks):
     client = await sdks.openai()
     provider.faults(rules=silent)
     try:
-        raw = await of(client.embeddings.with_raw_response.create(model="m", input="x", extra_headers={"accept": "*/*"}))
+        raw = await of(
+            client.embeddings.with_raw_response.create(model="m", input="x", extra_headers={"accept": "*/*"})
+        )
     finally:
         provider.faults(rules=[])
     assert raw.parse().data

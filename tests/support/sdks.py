@@ -103,4 +103,3 @@ class Sdks:
             assert record["protocol"] == ("http/1.1" if is_upgrade else PROTOCOLS[self.protocol])
             assert not [name for name in names if name.startswith(("x-farline", "x-forwarded"))]
             assert is_upgrade or not names & HOP_BY_HOP
-
