@@ -6,5 +6,13 @@
     exchange.py     Connection / Exchange / ResponseSink: the seam above every protocol
     connector.py    Connector: what the edge asks of the pools; TransportObserver: what it hears back
 
+    dns.py          names: fresh, failed and stale answers
+    eyeballs.py     Happy Eyeballs: which address, when
+    fallback.py     which HTTP version, after what happened
+    proxying.py     CONNECT and SOCKS5 handshakes
+    dialing.py      what a failed dial means
+    h1.py           HTTP/1.1 bytes
+    pool.py         which connection, when to grow, what to retire
+
 Pure modules stand at this level; everything that touches asyncio, sockets, ssl or clocks lives in `transport.aio`.
 """

@@ -1,4 +1,4 @@
-"""HTTP/2, client side, sans-IO: the `h2` library with its graceful GOAWAY mended and a short way for DATA frames.
+"""HTTP/2, client side, sans-IO: the `h2` library with its graceful GOAWAY mended and a short way for frequent frames.
 
     receive(data, now)     bytes from the network → DATA as (stream id, bytes), everything else as h2's events
     data_to_send()         bytes for the network
@@ -6,8 +6,8 @@
 
 Differences from `h2.connection.H2Connection`, each for a reason:
 - After a GOAWAY the connection stays open: the streams it spares must be able to finish (RFC 9113 §6.8).
-- A request's HEADERS are framed here, without h2's checks of what `transport.reply.request_fields` made.
-- DATA frames without padding and without END_STREAM skip h2's frame and event objects, keeping its accounts.
+- A request's HEADERS and DATA are framed here, without h2's checks of what `transport.reply.request_fields` made.
+- DATA and whole HEADERS frames of open streams skip h2's frame objects; its accounts and state tables are kept.
 - A breach by the peer is kept in `fault` instead of being raised, so what came before it isn't lost.
 - Closed streams are forgotten by `forget`, so opening a stream doesn't count all the others.
 - Field sections and content-length are checked by `transport.reply`, for one stream at a time: a malformed response
@@ -21,10 +21,13 @@ from struct import Struct
 from h2.config import H2Configuration
 from h2.connection import AllowedStreamIDs, ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
-from h2.events import Event, InformationalResponseReceived, ResponseReceived
+from h2.events import Event, InformationalResponseReceived, ResponseReceived, TrailersReceived
 from h2.exceptions import ProtocolError, TooManyStreamsError
 from h2.settings import SettingCodes
-from h2.stream import StreamClosedBy, StreamInputs, StreamState
+from h2.stream import H2StreamStateMachine, StreamClosedBy, StreamInputs, StreamState
+from h2.utilities import is_informational_response
+from hpack.exceptions import HPACKError
+from hpack.struct import Header
 
 from transport.flood import FloodGate
 from transport.message import Headers
@@ -78,7 +81,7 @@ class ClientProtocol(H2Connection):
     def start(self) -> None:
         """Queues preface, settings and the connection window."""
         self.initiate_connection()
-        # Only settings sent after the first frame reach h2's window of streams opened before the ACK.
+        # Not as initial settings: h2 counts windows by them only from the peer's ACK on, and then for open streams too.
         self.update_settings({SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: self._stream_window})
         self.increment_flow_control_window(max(self._connection_window - 65_535, 1))
 
@@ -121,6 +124,23 @@ class ClientProtocol(H2Connection):
         self._queue_field_block(stream_id, self.encoder.encode(fields), _END_STREAM if end else 0)
         return stream_id
 
+    def body_room(self, stream_id: int) -> int:
+        """Bytes that the next DATA frame may hold."""
+        windows = min(self.outbound_flow_control_window, self.streams[stream_id].outbound_flow_control_window)
+        return min(windows, self.max_outbound_frame_size)
+
+    def send_body(self, stream_id: int, data: memoryview, *, end: bool) -> None:
+        """Queues one DATA frame, not larger than `body_room`."""
+        stream = self.streams[stream_id]
+        stream.state_machine.process_input(StreamInputs.SEND_DATA)
+        if end:
+            stream.state_machine.process_input(StreamInputs.SEND_END_STREAM)
+        size = len(data)
+        self.outbound_flow_control_window -= size
+        stream.outbound_flow_control_window -= size
+        self._data_to_send += _HEADER.pack(size >> 8, size & 0xFF, _DATA, _END_STREAM if end else 0, stream_id)
+        self._data_to_send += data
+
     def _queue_field_block(self, stream_id: int, block: bytes, flags: int) -> None:
         """HEADERS, and CONTINUATION for what doesn't fit one frame."""
         kind, limit = _HEADERS, self.max_outbound_frame_size
@@ -155,11 +175,9 @@ class ClientProtocol(H2Connection):
             end = position + 9 + length
             if end > size:
                 break
-            if (
-                kind != _DATA
-                or flags & (_END_STREAM | _PADDED)
-                or not self._receive_plain_data(stream_id & _LAST_STREAM_ID, data[position + 9 : end], items)
-            ):
+            stream_id &= _LAST_STREAM_ID
+            payload = data[position + 9 : end]
+            if not (self._is_short_way(kind, flags) and self._take(kind, flags, stream_id, payload, now, items)):
                 self._receive_other(kind, flags, length, data[position:end], now, items)
             position = size if self.is_broken else end
         self._rest = data[position:]
@@ -180,24 +198,59 @@ class ClientProtocol(H2Connection):
         if stream.state_machine.state in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL):
             self.increment_flow_control_window(size, stream_id)
 
-    def _receive_plain_data(self, stream_id: int, payload: bytes, items: list[Item]) -> bool:
-        """A DATA frame without padding or END_STREAM; False if it has to go h2's way."""
-        stream = self.streams.get(stream_id)
-        if self._in_field_block or not payload:
+    def _is_short_way(self, kind: int, flags: int) -> bool:
+        """Is it a DATA frame without padding, or a field section in one frame without padding or priority?"""
+        if self._in_field_block:
             return False
+        return not flags & _PADDED if kind == _DATA else kind == _HEADERS and flags & ~_END_STREAM == _END_HEADERS
+
+    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes, now: float, items: list[Item]) -> bool:
+        """The short way; False if the frame has to go h2's way after all."""
+        stream = self.streams.get(stream_id)
         if stream is None:
-            return self._drop_late_data(stream_id, len(payload))
+            return kind == _DATA and self._drop_late_data(stream_id, len(payload))
         machine = stream.state_machine
-        if machine.state not in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL) or not machine.headers_received:
+        if machine.state not in (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL):
+            return False
+        if kind == _DATA and not (machine.headers_received and (payload or flags & _END_STREAM)):
             return False
         try:
-            self._inbound_flow_control_window_manager.window_consumed(len(payload))
-            stream._inbound_window_manager.window_consumed(len(payload))
+            if kind == _DATA:
+                self._inbound_flow_control_window_manager.window_consumed(len(payload))
+                stream._inbound_window_manager.window_consumed(len(payload))
+                if payload:
+                    items.append((stream_id, payload))
+            else:
+                event = self._read_fields(machine, payload, bool(flags & _END_STREAM))
+                items.append(event)
+                self._count_interim(event, now)
+            if flags & _END_STREAM:
+                items.extend(machine.process_input(StreamInputs.RECV_END_STREAM))
+        except HPACKError as error:
+            self._break(f"field section: {error}", ErrorCodes.COMPRESSION_ERROR)
         except ProtocolError as error:
-            self._break(f"flow control: {error}", ErrorCodes.FLOW_CONTROL_ERROR)
-            return True
-        items.append((stream_id, payload))
+            self._break(str(error), error.error_code)
         return True
+
+    def _read_fields(self, machine: H2StreamStateMachine, block: bytes, is_last: bool) -> Event:
+        """Decodes a field section: a response's, an interim response's, or trailers.
+
+        Raises:
+            ProtocolError: there may be none of its kind here.
+            HPACKError: it can't be decoded, or is too large.
+        """
+        fields: list[Header] = list(self.decoder.decode(block, raw=True))
+        is_interim = is_informational_response(fields)
+        event = machine.process_input(
+            StreamInputs.RECV_INFORMATIONAL_HEADERS if is_interim else StreamInputs.RECV_HEADERS
+        )[0]
+        if isinstance(event, InformationalResponseReceived) and is_last:
+            raise ProtocolError("an interim response ends the stream")
+        if isinstance(event, TrailersReceived) and not is_last:
+            raise ProtocolError("trailers don't end the stream")
+        assert isinstance(event, ResponseReceived | InformationalResponseReceived | TrailersReceived)
+        event.headers = fields
+        return event
 
     def _drop_late_data(self, stream_id: int, length: int) -> bool:
         """DATA that was under way when we reset its stream: gone, but it used connection window."""
@@ -225,10 +278,12 @@ class ClientProtocol(H2Connection):
         for event in events:
             if type(event) is ResponseReceived and (stream := self.streams.get(event.stream_id)) is not None:
                 stream._expected_content_length = None
-            elif type(event) is InformationalResponseReceived and not self._flood.admit(now):
-                self._break("interim response flood", ErrorCodes.ENHANCE_YOUR_CALM)
-                return
+            self._count_interim(event, now)
         items.extend(events)
+
+    def _count_interim(self, event: Event, now: float) -> None:
+        if type(event) is InformationalResponseReceived and not self._flood.admit(now):
+            self._break("interim response flood", ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _break(self, fault: str, code: ErrorCodes) -> None:
         self.fault = fault

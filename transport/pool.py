@@ -54,6 +54,7 @@ class Shelf:
         self._protocols = protocols
         self._expected = Protocol.H1 if protocols == (Protocol.H1,) else protocols[0]
         self._live: dict[Protocol, set[Connection]] = {protocol: set() for protocol in Protocol}
+        self._h1_live = self._live[Protocol.H1]  # an enum's hash is slow: keep it off the path of a request
         self._h1_idle: dict[Connection, float] = {}  # idle since; the last one was used last
         self._h1_limit = self._policy.h1_idle
         self._mux: dict[Protocol, dict[Connection, float]] = {Protocol.H2: {}, Protocol.H3: {}}  # idle since, or inf
@@ -103,15 +104,14 @@ class Shelf:
 
     def freed(self, connection: Connection, now: float) -> None:
         """One of its slots is free. Unknown and draining connections stay out."""
-        protocol = connection.protocol
-        if connection not in self._live[protocol]:
-            return
-        if protocol is Protocol.H1:
+        if connection in self._h1_live:
             self._h1_idle[connection] = now
-        elif connection.in_flight == 0:
-            self._mux[protocol][connection] = now
-        else:
-            self._mux[protocol].setdefault(connection, inf)
+        elif connection in self._live[connection.protocol]:
+            shelf = self._mux[connection.protocol]
+            if connection.in_flight == 0:
+                shelf[connection] = now
+            else:
+                shelf.setdefault(connection, inf)
 
     def drained(self, connection: Connection) -> None:
         """It takes no new exchanges: it is handed out no more and counts no more."""

@@ -70,6 +70,7 @@ class UpstreamOffer:
                     client_max_window_bits=_WINDOW_BITS, compress_settings=dict(_COMPRESSION)
                 )
             ],
+            state=OPEN,  # the handshake's bytes don't go through it
             max_size=max_message_bytes,
             logger=_quiet,
         )
@@ -90,7 +91,6 @@ class UpstreamOffer:
         except InvalidHandshake as error:
             failure = Failure(Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_UPGRADE_FAILED, str(error))
             raise TransportError(failure) from error
-        self._protocol.state = OPEN
         return self._protocol
 
     def answer_client(self, upstream: ClientProtocol, head: ResponseHead) -> tuple[ServerProtocol, Headers]:
@@ -99,11 +99,11 @@ class UpstreamOffer:
         server = ServerProtocol(
             subprotocols=[chosen] if chosen is not None else None,
             extensions=[_server_deflate()],
+            state=OPEN,
             max_size=self._max,
             logger=_quiet,
         )
         response = server.accept(self._asked)
-        server.state = OPEN
         passed = [pair for pair in end_to_end(head.headers) if pair[0] not in _OWN_REPLY]
         own = [
             (name.lower().encode(), value.encode())

@@ -52,9 +52,9 @@ def test_cutting_never_changes_the_verdict_on_garbage(data: bytes, at: list[int]
         assert cut == whole
 
 
-tokens = st.sampled_from(
-    (b"GET", b"POST", b" ", b"/", b"/a?b", b"http://h/", b"*", b" HTTP/1.1", b" HTTP/1.0", b"\r\n", b"\n", b"\r")
-    + (b"host: a", b"content-length: 3", b"transfer-encoding: chunked", b":", b"x", b"\0", b"\xff", b"\t", b"-3")
+tokens = st.one_of(
+    st.sampled_from((b"GET", b"POST", b" ", b"/", b"/a?b", b"http://h/", b"*", b" HTTP/1.1", b" HTTP/1.0", b"\r\n")),
+    st.sampled_from((b"\r", b"\n", b"host: a", b"content-length: 3", b"transfer-encoding: chunked", b":", b"x", b"\0")),
 )
 
 

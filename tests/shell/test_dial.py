@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.shell.exchange_contract import Script
-from tests.support.pooling import Authority, RecordingObserver, fetch, open_files, plain_target, pools_of
+from tests.support.pooling import Authority, RecordingObserver, fetch, full_backlog, open_files, plain_target, pools_of
 from tests.support.proxies import ProxyLog, connect_proxy, socks5_proxy
 from tests.support.scripted_h1 import answering, playing, serve
 from transport.aio.dial import Race
@@ -137,10 +137,25 @@ async def test_every_address_fails() -> None:
     assert found == (Origin.ENDPOINT, Code.CONNECTION_REFUSED)
 
 
+async def unknown(host: str) -> tuple[str, ...]:
+    raise socket.gaierror(socket.EAI_NONAME, f"{host} is not known")
+
+
 async def test_an_unknown_name() -> None:
-    found = await failure_of(plain_target(80, host="nowhere.invalid"), Line("line"))
-    assert found[0] is Origin.ENDPOINT
-    assert found[1] in (Code.DNS_ERROR, Code.DNS_TIMEOUT)
+    resolver = Resolver(look_up=unknown)
+    found = await failure_of(plain_target(80, host="nowhere.test"), Line("line"), resolver=resolver)
+    assert found == (Origin.ENDPOINT, Code.DNS_ERROR)
+
+
+async def test_a_name_that_getaddrinfo_knows() -> None:
+    async with serve(answering(OK)) as server, pools_of(plain_target(server.port, host="localhost")) as pools:
+        await fetch(await pools.connect(PATH))
+
+
+async def test_a_far_end_that_never_answers() -> None:
+    with full_backlog() as port:
+        found = await failure_of(plain_target(port), Line("line"), connect_timeout=0.3)
+    assert found == (Origin.LINE, Code.CONNECTION_TIMEOUT)
 
 
 async def test_a_peer_that_says_nothing_to_tls(tmp_path: FilePath) -> None:
@@ -209,10 +224,13 @@ async def test_a_proxy_that_cannot_reach_the_target(scheme: str, make) -> None:
         assert await failure_of(plain_target(closed_port()), line) == (Origin.LINE, Code.LINE_PROXY_ERROR)
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:{}", "ftp://127.0.0.1:{}", "http://no-such-proxy.invalid:{}"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:{}", "ftp://127.0.0.1:{}", "http://no-such-proxy.test:{}"])
 async def test_a_proxy_that_isnt_there(proxy: str) -> None:
     line = Line("line", proxy=proxy.format(closed_port()))
-    assert await failure_of(plain_target(80), line) == (Origin.LINE, Code.LINE_PROXY_ERROR)
+    assert await failure_of(plain_target(80), line, resolver=Resolver(look_up=unknown)) == (
+        Origin.LINE,
+        Code.LINE_PROXY_ERROR,
+    )
 
 
 async def test_a_silent_proxy_times_out() -> None:

@@ -9,20 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvloop
 from h2.errors import ErrorCodes
 from h2.events import Event
 
 from tests.support.exchange import PATH, Owner, Sink, request, until
 from tests.support.h2_peer import MAX_STREAMS, WINDOW, H2Peer, Script, asked, ended, h2_peer
 from transport.aio.h2 import H2Connection, H2Exchange
+from transport.failure import Failure
 
+BOTH_LOOPS = True
 Setup = tuple[H2Connection, Owner, list[H2Peer]]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 @asynccontextmanager
@@ -191,6 +187,27 @@ async def test_goaway_in_two_steps() -> None:
         start(connection, second)
         assert (await second.done()).outcome == ("stream_refused", "safe")
         assert (await first.done()).outcome == "end"
+        assert owner.draining == 1
+
+
+async def test_a_refused_request_is_not_sent_here_again() -> None:
+    def script(peer: H2Peer, event: Event) -> None:
+        if ended(event) == 1:
+            peer.raw(7, 0, 0, bytes(8))
+
+    async with connected(script) as (connection, owner, _):
+        slots: list[bool] = []
+
+        class Retrying(Sink):
+            def on_failure(self, failure: Failure) -> None:
+                slots.append(connection.has_slot())
+                super().on_failure(failure)
+
+        sink = Retrying()
+        start(connection, sink)
+        assert (await sink.done()).outcome == ("stream_refused", "safe")
+        assert slots == [False]
+        await until(lambda: owner.lost == [None])
         assert owner.draining == 1
 
 
@@ -381,7 +398,7 @@ async def test_lowered_limit_refuses_the_slot_safely() -> None:
         sink = Sink()
         connection.open(request(), sink, None, end=True)
         assert sink.failure is None
-        assert (await sink.done()).outcome == ("connection_terminated", "safe")
+        assert (await sink.done()).outcome == ("stream_refused", "safe")
         assert connection.in_flight == 1
 
 
@@ -517,8 +534,12 @@ async def test_close_waits_for_open_exchanges() -> None:
     async with connected(script) as (connection, owner, peers):
         sink = Sink()
         start(connection, sink)
+        connection.reserve()
         connection.close()
         assert not connection.has_slot()
+        late = Sink()
+        connection.open(request(), late, None, end=True)
+        assert (await late.done()).outcome == ("stream_refused", "safe")
         await asyncio.wait_for(sink.began.wait(), 5)
         assert owner.lost == []
         peers[0].send(1, b"done", end=True)

@@ -11,7 +11,6 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-import uvloop
 from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.h3.events import H3Event
 
@@ -22,17 +21,13 @@ from transport.aio.h3 import H3Connection, H3Exchange, connect_h3
 from transport.failure import TransportError
 from transport.path import Protocol, Target
 
+BOTH_LOOPS = True
 Setup = tuple[H3Connection, Owner, list[H3Peer]]
 
 
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 def bound() -> socket.socket:
@@ -211,6 +206,16 @@ async def test_connection_closed_by_peer(certs: Certificates, phase: str) -> Non
         late = Sink()
         start(connection, late)
         assert (await late.done()).outcome == ("connection_terminated", "safe")
+
+
+async def test_closed_by_peer_while_idle_is_in_order(certs: Certificates) -> None:
+    async with connected(hello, certs) as (connection, owner, peers):
+        exchange = start(connection, sink := Sink())
+        await sink.done()
+        exchange.pause()
+        assert not connection.quic.paused
+        peers[0].close(NO_ERROR)
+        await until(lambda: owner.lost == [None])
 
 
 @pytest.mark.parametrize("fault", ["no status", "101", "too short", "too long"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.exchanges import RecordingSink, request
 from tests.support.pooling import (
     RecordingObserver,
     fetch,
+    full_backlog,
     nothing_leaks,
     open_files,
     plain_target,
@@ -138,6 +140,39 @@ async def test_a_failed_dial_is_told_to_those_it_was_for() -> None:
     assert len(observer.failed) == 5
 
 
+async def test_a_connection_without_a_slot_is_a_failed_dial_not_a_reason_to_dial_again() -> None:
+    class Full(Multiplexed):
+        __slots__ = ()
+
+        def has_slot(self) -> bool:
+            return False
+
+    observer = RecordingObserver()
+    async with serve(SERVING) as server:
+        async with pools_of(mux_target(server.port), openers=Openers(h2=Full), observer=observer) as pools:
+            with pytest.raises(TransportError) as caught:
+                await pools.connect(PATH)
+            assert caught.value.failure.code == Code.CONNECTION_TERMINATED
+            await asyncio.sleep(0.02)
+            assert pools.stats() == []
+        assert len(server.peers) == 1
+        assert (observer.dialed, observer.closed) == ([], [])
+
+
+async def test_a_peer_that_closes_at_once_leaves_nothing() -> None:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with serve(play) as server, pools_of(plain_target(server.port)) as pools:
+        for _ in range(10):
+            result = (await asyncio.gather(pools.connect(PATH), return_exceptions=True))[0]
+            if isinstance(result, TransportError):
+                assert result.failure.origin is Origin.LINE
+            else:
+                result.release()
+        await until(lambda: not pools.stats())
+
+
 async def test_a_cancelled_wait_doesnt_waste_its_dial() -> None:
     async with serve(SERVING) as server, pools_of(plain_target(server.port)) as pools:
         with nothing_leaks():
@@ -175,9 +210,10 @@ async def test_closing_while_a_dial_hangs_leaves_nothing(stop: str) -> None:
 
     files = open_files()
     async with serve(playing(Script(hang="before"))) as server:
+        stack = contextlib.ExitStack()
         line, target, resolver = Line("line"), plain_target(server.port), Resolver(look_up=hang, timeout=60)
         if stop == "tcp":
-            target = plain_target(81, host="192.0.2.1")
+            target = plain_target(stack.enter_context(full_backlog()))
         elif stop == "tls":
             target = Target("end", "127.0.0.1", server.port, protocols=(Protocol.H1,))
         elif stop == "name":
@@ -193,6 +229,7 @@ async def test_closing_while_a_dial_hangs_leaves_nothing(stop: str) -> None:
                 assert isinstance(result, TransportError)
                 assert result.failure.verdict is Verdict.SAFE
             await asyncio.sleep(0.05)
+        stack.close()
     await asyncio.sleep(0.05)
     assert open_files() <= files + 1  # the first use of a loop's thread pool may keep one
 
@@ -227,6 +264,26 @@ async def test_idle_connections_retire_before_the_peer_would_close_them() -> Non
         await until(lambda: observer.closed)
         assert observer.closed[0][2] is None
         assert pools.take(PATH) is None
+
+
+async def test_the_kernels_round_trip_time_is_reported() -> None:
+    observer = RecordingObserver()
+    async with serve(SERVING) as server, pools_of(plain_target(server.port), observer=observer) as pools:
+        await fetch(await pools.connect(PATH))
+        pools.start()
+        assert len(observer.round_trips) == 1
+        assert 0 < observer.round_trips[0] < 1
+
+
+async def test_a_bad_trust_store_is_told_by_the_first_dial_not_before() -> None:
+    target = Target("end", "127.0.0.1", 1, protocols=(Protocol.H1,), ca_file="/nowhere/ca.pem")
+    async with pools_of(target) as pools:
+        pools.start()
+        await asyncio.sleep(0.02)
+        with pytest.raises(TransportError) as caught:
+            await pools.connect(PATH)
+        assert caught.value.failure.code == Code.PROXY_CONFIGURATION_ERROR
+        assert pools._tasks.failures == 0
 
 
 async def test_a_line_that_is_removed_drains() -> None:

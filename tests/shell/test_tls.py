@@ -109,6 +109,20 @@ async def test_alpn_chooses_the_protocol(tmp_path: FilePath) -> None:
                 forced.release()
 
 
+async def test_a_peer_without_alpn_speaks_http_1_or_fails(tmp_path: FilePath) -> None:
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.files("127.0.0.1"))
+    openers = Openers(h2=lambda path, owner, authority, scheme: H1Connection(path, owner, authority))
+    async with serve(answering(OK), tls=context) as server:
+        both = Target("end", "127.0.0.1", server.port, ca_file=authority.file)
+        async with pools_of(both, openers=openers) as pools:
+            assert bytes((await fetch(await pools.connect(PATH))).body) == b"hi"
+            with pytest.raises(TransportError) as caught:
+                await pools.connect(PATH, Protocol.H2)
+    assert (caught.value.failure.origin, caught.value.failure.code) == (Origin.ENDPOINT, Code.TLS_PROTOCOL_ERROR)
+
+
 @pytest.mark.parametrize("clean", [True, False], ids=["close_notify", "ragged"])
 async def test_a_body_until_close_needs_close_notify(tmp_path: FilePath, clean: bool) -> None:
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -53,7 +53,7 @@ def nghttpd(root: Path, certificates: Certificates) -> Iterator[int]:
 @contextmanager
 def nginx(root: Path, certificates: Certificates, work: Path) -> Iterator[int]:
     """nginx with HTTP/2 over TLS for the files under `root`; /discard takes uploads; 20 requests per connection."""
-    port = free_port()
+    port, plain = free_port(), free_port()
     (work / "nginx.conf").write_text(f"""
         daemon off; master_process off; worker_processes 1; pid {work}/nginx.pid; error_log /dev/null;
         events {{ worker_connections 256; }}
@@ -65,11 +65,11 @@ def nginx(root: Path, certificates: Certificates, work: Path) -> Iterator[int]:
             listen 127.0.0.1:{port} ssl http2;
             ssl_certificate {certificates.chain}; ssl_certificate_key {certificates.key};
             root {root};
-            location /discard {{ proxy_pass http://127.0.0.1:{port + 1}/; }}
+            location /discard {{ proxy_pass http://127.0.0.1:{plain}/; }}
             location /small {{ return 200 "hello"; }}
           }}
           server {{
-            listen 127.0.0.1:{port + 1};
+            listen 127.0.0.1:{plain};
             location / {{ return 200 "taken"; }}
           }}
         }}

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from h2.connection import ConnectionInputs, ConnectionState, H2Connection
 from h2.connection import H2ConnectionStateMachine as TheirTable
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, ResponseReceived, WindowUpdated
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    WindowUpdated,
+)
+from h2.exceptions import TooManyStreamsError
+from hpack import Encoder
 
 from tests.property.test_http2 import bodies, opened
 from transport.http2 import CONNECTION_WINDOW, ClientProtocol, _StateMachine
@@ -13,6 +23,10 @@ from transport.http2 import CONNECTION_WINDOW, ClientProtocol, _StateMachine
 
 def goaway(last: int, code: int = 0) -> bytes:
     return b"\0\0\x08\x07\0" + bytes(4) + last.to_bytes(4, "big") + code.to_bytes(4, "big")
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
 
 
 def test_only_two_transitions_differ_from_the_library() -> None:
@@ -106,3 +120,96 @@ def test_limits_of_the_peer() -> None:
     client.receive(server.data_to_send(), 0.0)
     assert client.max_streams == 7
     assert isinstance(server, H2Connection)
+
+
+def test_large_request_heads_are_continued() -> None:
+    client, server = opened()
+    fields = [(b":method", b"GET"), (b":path", b"/"), (b":scheme", b"https"), (b":authority", b"a.test")]
+    fields += [(b"x-%d" % number, bytes([65 + number % 26]) * 1000) for number in range(50)]
+    stream = client.start_request(b"GET", fields, end=True)
+    events = server.receive_data(client.data_to_send())
+    assert isinstance(events[0], RequestReceived)
+    assert list(events[0].headers or ()) == fields
+    assert isinstance(events[1], StreamEnded)
+    client.forget(stream)
+
+
+def test_request_bodies_stay_within_the_windows() -> None:
+    client, server = opened()
+    stream = client.start_request(b"POST", [(b":method", b"POST")], end=False)
+    assert client.body_room(stream) == 16_384
+    for _ in range(3):
+        client.send_body(stream, memoryview(bytes(16_384)), end=False)
+    assert client.body_room(stream) == 65_535 - 3 * 16_384
+    client.send_body(stream, memoryview(bytes(client.body_room(stream))), end=True)
+    assert client.body_room(stream) == 0
+    server.config.validate_inbound_headers = False
+    events = server.receive_data(client.data_to_send())
+    assert sum(len(event.data or b"") for event in events if isinstance(event, DataReceived)) == 65_535
+
+
+def test_no_more_streams_than_allowed() -> None:
+    client, server = opened()
+    server.update_settings({3: 3})
+    client.receive(server.data_to_send(), 0.0)
+    with pytest.raises(TooManyStreamsError):
+        client.start_request(b"GET", [], end=True)
+
+
+def field_block(*fields: tuple[bytes, bytes]) -> bytes:
+    return bytes(Encoder().encode(fields))
+
+
+@pytest.mark.parametrize(
+    ("frames", "fault"),
+    [
+        ([frame(1, 5, 1, b"\x08\x03103")], "an interim response ends the stream"),
+        ([frame(1, 4, 1, b"\x88"), frame(1, 4, 1, field_block((b"a", b"b")))], "trailers don't end the stream"),
+        ([frame(1, 4, 1, b"\x88"), frame(1, 4, 1, b"\x08\x03103")], "Informational response after final response"),
+        ([frame(1, 4, 1, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")], "field section"),
+        ([frame(1, 4, 1, b"\x08\x03103")] * 2001, "interim response flood"),
+        ([frame(1, 0, 1, b"\x88"), frame(6, 0, 0, bytes(8))], "Invalid frame during header block"),
+    ],
+)
+def test_breaches_of_order(frames: list[bytes], fault: str) -> None:
+    client, _ = opened()
+    client.receive(b"".join(frames), 0.0)
+    assert client.fault is not None
+    assert fault in client.fault
+    client.credit_connection(CONNECTION_WINDOW)
+    client.credit_stream(1, 100)
+
+
+def test_a_continued_response_head_with_padding_and_priority() -> None:
+    client, _ = opened()
+    block = field_block((b":status", b"200"), (b"content-length", b"9"))
+    wire = frame(1, 32 | 8, 1, b"\x03" + bytes(5) + block[:4] + bytes(3)) + frame(9, 4, 1, block[4:])
+    items = client.receive(wire + frame(0, 9, 1, b"\x02ab" + bytes(2)), 0.0)
+    response = next(item for item in items if isinstance(item, ResponseReceived))
+    assert [tuple(pair) for pair in response.headers or ()] == [(b":status", b"200"), (b"content-length", b"9")]
+    data = next(item for item in items if isinstance(item, DataReceived))
+    assert (data.data, data.flow_controlled_length) == (b"ab", 5)
+    assert client.fault is None  # the length is the reply's business
+
+
+def test_a_lone_end_of_stream_and_what_comes_after_it() -> None:
+    client, _ = opened()
+    wire = frame(1, 4, 1, b"\x88") + frame(0, 1, 1, b"") + frame(0, 0, 1, b"late")
+    items = client.receive(wire + frame(0, 0, 99, b"never opened"), 0.0)
+    assert [type(item) for item in items] == [ResponseReceived, StreamEnded]
+    client.credit_stream(1, 100)
+    assert client.fault is not None
+
+
+def test_data_before_the_head() -> None:
+    client, _ = opened()
+    client.receive(frame(0, 0, 1, b"early"), 0.0)
+    assert client.fault == "cannot receive data before headers"
+
+
+def test_a_closed_stream_gets_no_credit() -> None:
+    client, _ = opened()
+    client.receive(frame(1, 5, 1, b"\x88"), 0.0)
+    client.data_to_send()
+    client.credit_stream(1, 100)
+    assert client.data_to_send() == b""

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -48,6 +49,12 @@ class Dialer:
         self._policy = policy or SocketPolicy()
         self._contexts = Contexts()
 
+    async def prepare(self, target: Target, offer: tuple[Protocol, ...]) -> None:
+        """Loads the target's trust store now, so that the first dial needn't. A bad one is that dial's failure."""
+        if offer:
+            with suppress(TransportError):
+                await self._context(target, offer)
+
     async def dial_tcp(
         self,
         line: Line,
@@ -56,7 +63,7 @@ class Dialer:
         owner: ConnectionOwner,
         sessions: dict[ResumingContext, ssl.SSLSession],
     ) -> Dialed:
-        """An HTTP/2 or HTTP/1.1 connection, whichever of `offer` the far end picks.
+        """An HTTP/2 or HTTP/1.1 connection, whichever of `offer` the far end picks. `sessions`: TLS sessions to resume.
 
         Raises:
             TransportError: verdict SAFE.
@@ -65,9 +72,8 @@ class Dialer:
             async with asyncio.timeout(self.timeout):
                 context = await self._context(target, offer) if target.tls else None
                 sock, began = await self._connect(line, target)
-                return await self._set_up(
-                    sock, began, Path(line.id, target.id), target, offer, owner, context, sessions
-                )
+                session = None if context is None else sessions.get(context)
+                return await self._set_up(sock, began, Path(line.id, target.id), target, offer, owner, context, session)
         except TimeoutError:
             raise TransportError(line_fault(Code.CONNECTION_TIMEOUT, f"not up in {self.timeout:g} s")) from None
 
@@ -82,7 +88,6 @@ class Dialer:
         open_h3 = self.openers.h3
         if open_h3 is None or line.proxy is not None:
             raise TransportError(line_fault(Code.DESTINATION_UNAVAILABLE, "no HTTP/3 on this line"))
-        began = time.monotonic()
 
         async def attempt(address: str) -> Connection:
             try:
@@ -103,6 +108,7 @@ class Dialer:
         try:
             async with asyncio.timeout(self.timeout):
                 addresses = await self._addresses(line, target.host)
+                began = time.monotonic()
                 connection = await Race(attempt, Connection.abort).run(addresses)
         except TimeoutError:
             raise TransportError(line_fault(Code.CONNECTION_TIMEOUT, f"not up in {self.timeout:g} s")) from None
@@ -168,7 +174,7 @@ class Dialer:
         offer: tuple[Protocol, ...],
         owner: ConnectionOwner,
         context: ResumingContext | None,
-        sessions: dict[ResumingContext, ssl.SSLSession],
+        session: ssl.SSLSession | None,
     ) -> Dialed:
         scheme = b"http" if context is None else b"https"
 
@@ -178,7 +184,7 @@ class Dialer:
                 return self.openers.h2(path, owner, target.authority, scheme)
             return self.openers.h1(path, owner, target.authority)
 
-        offer_session(None if context is None else sessions.get(context))
+        offer_session(session)
         try:
             transport, chooser = await asyncio.get_running_loop().create_connection(
                 lambda: _Chooser(make),
@@ -189,9 +195,13 @@ class Dialer:
             )
         except OSError as error:  # the transport owns the socket by now, and has closed it
             raise TransportError(handshake_fault(error)) from error
+        connection = cast(Connection, chooser.connection)
+        if connection.protocol not in offer:
+            transport.abort()
+            raise TransportError(endpoint_fault(Code.TLS_PROTOCOL_ERROR, "the peer chose none of our HTTP versions"))
         tls = ssl_object(transport)
         resumed = tls is not None and bool(tls.session_reused)
-        return Dialed(cast(Connection, chooser.connection), time.monotonic() - began, resumed, tls, context)
+        return Dialed(connection, time.monotonic() - began, resumed, tls, context)
 
 
 class _Chooser(asyncio.Protocol):

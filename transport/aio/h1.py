@@ -19,76 +19,18 @@ from typing import Any
 
 import httptools
 
+from transport.aio.h1_exchange import REQUEST_FAULT, H1Exchange
+from transport.aio.line import recent_round_trip
 from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
 from transport.exchange import ResponseSink
 from transport.failure import Code, Failure, Origin, Verdict
-from transport.h1 import LAST_CHUNK, chunk, ends_at_close, keep_alive_timeout, lost, request_bytes
+from transport.h1 import ends_at_close, keep_alive_timeout, lost, request_bytes
 from transport.message import Headers, RequestHead, ResponseHead, header
 from transport.path import Path, Protocol
 
 HEAD_LIMIT_BYTES = 65_536  # of everything before the end of a reply's final head
 _CLOSED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
-
-class H1Exchange:
-    """One request and its reply on an `H1Connection`."""
-
-    __slots__ = ("_connection", "_left", "ended", "is_done", "is_paused", "is_tunnel", "reply", "request", "sink")
-
-    def __init__(
-        self, connection: H1Connection, request: RequestHead, sink: ResponseSink, left: int | None, ended: bool
-    ) -> None:
-        self._connection = connection
-        self._left = left  # body bytes still to be sent; None: chunked
-        self.request = request
-        self.sink = sink
-        self.reply: ResponseHead | None = None
-        self.ended = ended  # nothing more will be sent
-        self.is_done = False  # the sink has heard its last
-        self.is_paused = False
-        self.is_tunnel = False
-
-    def send(self, data: bytes) -> bool:
-        connection = self._connection
-        if connection.exchange is not self or self.ended or not data:
-            return True  # after the reply's end nobody reads it
-        if self.is_tunnel:
-            return connection.write(data)
-        if self._left is None:
-            return connection.write(chunk(data))
-        self._left -= len(data)
-        if self._left < 0:
-            connection.fail(_REQUEST_FAULT)
-            return True
-        return connection.write(data)
-
-    def end(self) -> None:
-        connection = self._connection
-        if connection.exchange is not self or self.ended:
-            return
-        self.ended = True
-        if self.is_tunnel:
-            connection.end_tunnel(self)
-        elif self._left is None:
-            connection.write(LAST_CHUNK)
-        elif self._left:
-            connection.fail(_REQUEST_FAULT)
-
-    def pause(self) -> None:
-        if self._connection.exchange is self and not self.is_paused:
-            self.is_paused = True
-            self._connection.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._connection.exchange is self and self.is_paused:
-            self.is_paused = False
-            self._connection.transport.resume_reading()
-
-    def cancel(self) -> None:
-        self.is_done = True
-        if self._connection.exchange is self:
-            self._connection.abort()
 
 
 class H1Connection(asyncio.Protocol):
@@ -179,13 +121,17 @@ class H1Connection(asyncio.Protocol):
         if not self._alive or self.transport.is_closing():
             self._loop.call_soon(_refuse, exchange, _FOUND_DEAD)
         elif left is not None and (left < 0 or (end and left)):
-            self._loop.call_soon(_refuse, exchange, _REQUEST_FAULT)
+            self._loop.call_soon(_refuse, exchange, REQUEST_FAULT)
             self._loop.call_soon(self.release)
         else:
             self.exchange = exchange
             self._head_bytes = 0
             self.transport.write(content)
         return exchange
+
+    def recent_round_trip(self, seconds: float) -> float | None:
+        """The kernel's smoothed RTT in seconds, if it was measured in the last `seconds`."""
+        return recent_round_trip(self.transport.get_extra_info("socket"), seconds) if self._alive else None
 
     def close(self) -> None:
         self._draining = True
@@ -410,4 +356,3 @@ def _protocol_fault(detail: str) -> Failure:
 
 _FOUND_DEAD = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TERMINATED, "found closed; nothing was sent")
 _ABORTED = Failure(Origin.EDGE, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED, "closed by this node")
-_REQUEST_FAULT = Failure(Origin.EDGE, Verdict.SAFE, Code.HTTP_REQUEST_ERROR, "the body doesn't fit its content-length")

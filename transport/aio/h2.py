@@ -137,7 +137,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         try:
             stream_id = self._h2.start_request(head.method, request_fields(head), end=end and not body)
         except ProtocolError as error:  # the peer lowered its limit after `reserve`, or the stream ids are used up
-            self._refuse(exchange, str(error))
+            self._refuse(exchange, REFUSED, str(error))
             return exchange
         exchange.stream_id = stream_id
         self._exchanges[stream_id] = exchange
@@ -290,13 +290,14 @@ class H2Connection(Multiplexed, asyncio.Protocol):
 
     def _on_goaway(self, event: ConnectionTerminated) -> None:
         """Streams above the last one processed may be sent again elsewhere (RFC 9113 §6.8)."""
+        is_news = self._stop_admitting()  # first: a refused request must not be sent here again
         last = event.last_stream_id or 0
         excluded = [cast(H2Exchange, one) for stream_id, one in self._exchanges.items() if stream_id > last]
         for exchange in excluded:
             self._retire(exchange, ErrorCodes.CANCEL)
             exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
         if event.error_code == ErrorCodes.NO_ERROR:
-            self._drain()
+            self._drain(is_news)
         else:
             self._lose((Origin.ENDPOINT, Code.CONNECTION_TERMINATED), f"GOAWAY: {_name(event)}")
 
@@ -381,7 +382,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         if not exchange.pending:
             self._h2.end_stream(exchange.stream_id)
             return None
-        room = min(self._h2.local_flow_control_window(exchange.stream_id), self._h2.max_outbound_frame_size)
+        room = self._h2.body_room(exchange.stream_id)
         if room <= 0:
             return 0
         chunk = exchange.pending[0]
@@ -392,7 +393,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
             exchange.pending[0] = chunk[room:]
         exchange.size -= len(part)
         is_last = exchange.must_end and not exchange.pending
-        self._h2.send_data(exchange.stream_id, part, end_stream=is_last)
+        self._h2.send_body(exchange.stream_id, part, end=is_last)
         if is_last:
             return None
         return len(part)

@@ -1,4 +1,4 @@
-"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink before the next one."""
+"""HTTP/3 connections: `transport.http3` over a `QuicLink`; what a packet brings reaches its sink at once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class H3Exchange:
                 self._connection.upload_end(self)
 
     def pause(self) -> None:
-        self._connection.quic.paused.add(self.key)
+        if not self.reply.is_over:
+            self._connection.quic.paused.add(self.key)
 
     def resume(self) -> None:
         self._connection.resumed(self)
@@ -216,7 +217,7 @@ class H3Connection(Multiplexed):
         while not self._is_lost and (event := self.quic.next_event()) is not None:
             self._on_quic_event(event)
         if not self._is_lost and (ending := self.quic.ending) is not None:
-            self._lose(*self._blame(ending))
+            self._lose(*self._blame(ending), orderly=not self._exchanges and self._is_farewell(ending))
         if self._is_lost:
             return
         if self.quic.stream_limit != self._stream_limit:
@@ -236,6 +237,10 @@ class H3Connection(Multiplexed):
         if reason == "Idle timeout":
             return SILENT, detail
         return MALFORMED, detail
+
+    def _is_farewell(self, ending: ConnectionTerminated) -> bool:
+        """Did the peer close in order?"""
+        return self.dialed.done() and self.quic.is_ended_by_peer and ending.error_code in (0, ErrorCode.H3_NO_ERROR)
 
     def _schedule(self) -> None:
         if not self._flush_is_due and not self._is_lost:
@@ -380,10 +385,11 @@ class H3Connection(Multiplexed):
 
     def _on_goaway(self, first_refused: int) -> None:
         """Requests from `first_refused` on were not processed (RFC 9114 §5.2)."""
+        is_news = self._stop_admitting()  # first: a refused request must not be sent here again
         for exchange in [cast(H3Exchange, one) for key, one in self._exchanges.items() if not 0 <= key < first_refused]:
             self._retire(exchange, ErrorCode.H3_REQUEST_CANCELLED)
             exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
-        self._drain()
+        self._drain(is_news)
 
     def _exchange(self, stream_id: int) -> H3Exchange | None:
         return cast("H3Exchange | None", self._exchanges.get(stream_id))

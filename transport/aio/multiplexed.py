@@ -8,7 +8,7 @@ from typing import Protocol as Interface
 from transport.connector import ConnectionOwner
 from transport.failure import Failure, Origin, Verdict
 from transport.path import Path
-from transport.reply import LOST, SILENT, Reply
+from transport.reply import LOST, REFUSED, SILENT, Reply
 
 UPLOAD_HIGH = 256 * 1024  # bytes of one request body held back before `send` says False…
 UPLOAD_LOW = 64 * 1024  # …and when `on_writable` is called again
@@ -69,7 +69,7 @@ class Multiplexed:
             self._close_if_idle()
 
     def abort(self) -> None:
-        self._lose(LOST, "aborted", orderly=True)
+        self._lose(LOST, "aborted", orderly=True, abrupt=True)
 
     # -- what subclasses supply
 
@@ -81,7 +81,7 @@ class Multiplexed:
         raise NotImplementedError
 
     def _shut(self, orderly: bool) -> None:
-        """Closes the transport: `orderly` says goodbye first."""
+        """Closes the transport; `orderly` lets what is buffered go out first."""
         raise NotImplementedError
 
     # -- what subclasses use
@@ -89,16 +89,20 @@ class Multiplexed:
     def _admit(self, exchange: OpenExchange) -> bool:
         """Uses the reserved slot; False when the connection can't take the request any more: it fails soon, SAFE."""
         self._reserved -= 1
-        if self._is_lost or self._is_draining:
-            self._refuse(exchange, "the connection is closing")
-            return False
-        return True
+        if self._is_lost:
+            self._refuse(exchange, LOST, "the connection is closed")
+        elif self._is_draining:
+            self._refuse(exchange, REFUSED, "the connection is draining")
+        else:
+            return True
+        return False
 
-    def _refuse(self, exchange: OpenExchange, why: str) -> None:
-        self._loop.call_soon(lambda: self._tell_refused(exchange.reply, why))
+    def _refuse(self, exchange: OpenExchange, blame: tuple[Origin, str], why: str) -> None:
+        """Fails an exchange that never began, after `open` has returned."""
+        self._loop.call_soon(self._tell_refused, exchange.reply, blame, why)
 
-    def _tell_refused(self, reply: Reply, why: str) -> None:
-        reply.fail(*LOST, why, executed=False)
+    def _tell_refused(self, reply: Reply, blame: tuple[Origin, str], why: str) -> None:
+        reply.fail(*blame, why, executed=False)
         self._exchange_ended()
 
     def _exchange_ended(self) -> None:
@@ -109,26 +113,31 @@ class Multiplexed:
         else:
             self._owner.on_slot_free(self)  # type: ignore[arg-type]  # subclasses complete the Connection
 
-    def _drain(self) -> None:
-        """The peer wants no more requests."""
-        if not self._is_draining and not self._is_lost:
-            self._is_draining = True
+    def _stop_admitting(self) -> bool:
+        """The peer wants no more requests. True if that is news; then finish with `_drain`."""
+        is_news = not self._is_draining
+        self._is_draining = True
+        return is_news
+
+    def _drain(self, is_news: bool) -> None:
+        """The requests that the peer excluded have been told; those it spares go on."""
+        if is_news and not self._is_lost:
             self._owner.on_draining(self)  # type: ignore[arg-type]  # subclasses complete the Connection
-            self._close_if_idle()
+        self._close_if_idle()
 
     def _close_if_idle(self) -> None:
         if self.in_flight == 0 and not self._is_lost:
             self._lose(LOST, "", orderly=True)
 
-    def _lose(self, blame: tuple[Origin, str], detail: str, *, orderly: bool = False) -> None:
-        """The end, once: exchanges first, then the owner."""
+    def _lose(self, blame: tuple[Origin, str], detail: str, *, orderly: bool = False, abrupt: bool = False) -> None:
+        """The end, once: exchanges first, then the owner. `orderly`: no failure of the line or the far end."""
         if self._is_lost:
             return
         self._is_lost = True
         if self._keepalive_timer is not None:
             self._keepalive_timer.cancel()
         exchanges, self._exchanges = self._exchanges, {}
-        self._shut(orderly)
+        self._shut(orderly and not abrupt)
         for exchange in exchanges.values():
             exchange.discard()
             exchange.reply.fail(*blame, detail)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from transport.aio.dial import Dialed, Dialer
+from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
 from transport.aio.tasks import TaskOwner
 from transport.aio.tls import ResumingContext, saved_session
@@ -17,7 +18,7 @@ from transport.connector import TransportObserver
 from transport.dialing import endpoint_fault, line_fault
 from transport.exchange import Connection
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.fallback import Fallback, parse_alt_svc
+from transport.fallback import TCP_PROTOCOLS, Fallback, parse_alt_svc
 from transport.path import Line, Path, Protocol, Target
 from transport.pool import PoolPolicy, Shelf
 
@@ -26,6 +27,10 @@ _FIRST_WARM_PAUSE = 1.0
 _LONGEST_WARM_PAUSE = 60.0
 
 _PATIENCE = 0.2  # seconds: a dial's own timeout comes first, for it tells more than that of those who wait
+
+# Seconds after which a resumed connection's TLS session replaces the saved one. Tickets live for hours, and taking a
+# session out of Python's ssl costs 0.5 ms of CPU.
+_SESSION_REFRESH = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class PathPool:
         self._connections: set[Connection] = set()
         self._awaited: dict[Connection, tuple[ssl.SSLObject, ResumingContext]] = {}  # no session saved yet
         self._sessions: dict[ResumingContext, ssl.SSLSession] = {}
+        self._session_due_at = 0.0
         self._ticket: object | None = None
         self._warm_at = 0.0
         self._warm_pause = 0.0
@@ -180,16 +186,14 @@ class PathPool:
             dialed = await self._dialer.dial_quic(self.line, self.target, self, self._ticket, self._keep_ticket)
         except TransportError as error:
             return self._report(error.failure)
-        self._joined(dialed)
-        return None
+        return self._joined(dialed)
 
     async def _try_tcp(self, offer: tuple[Protocol, ...]) -> Failure | None:
         try:
             dialed = await self._dialer.dial_tcp(self.line, self.target, offer, self, self._sessions)
         except TransportError as error:
             return self._report(error.failure)
-        self._joined(dialed)
-        return None
+        return self._joined(dialed)
 
     def _report(self, failure: Failure) -> Failure:
         self._observer.on_dial_failed(self.path, failure)
@@ -198,19 +202,27 @@ class PathPool:
     def _keep_ticket(self, ticket: object) -> None:
         self._ticket = ticket
 
-    def _joined(self, dialed: Dialed) -> None:
+    def _joined(self, dialed: Dialed) -> Failure | None:
+        """A connection is up. One that is dead or refuses exchanges already is a failed dial: else it would be dialed
+        again and again for those who wait."""
         connection = dialed.connection
+        if not connection.has_slot():
+            connection.abort()
+            return self._report(line_fault(Code.CONNECTION_TERMINATED, "closed by the peer as soon as it was up"))
         self._fallback.succeeded(connection.protocol)
         self._warm_pause = 0.0
         self._connections.add(connection)
-        if dialed.tls is not None and dialed.context is not None:
+        now = time.monotonic()
+        is_due = not dialed.resumed or now >= self._session_due_at
+        if dialed.tls is not None and dialed.context is not None and is_due:
             self._awaited[connection] = (dialed.tls, dialed.context)
         self._observer.on_dialed(self.path, connection.protocol, dialed.seconds, dialed.resumed)
         if self._closing and not self._waiters:
             connection.close()
-            return
-        self._shelf.add(connection, time.monotonic())
-        self._serve()
+        else:
+            self._shelf.add(connection, now)
+            self._serve()
+        return None
 
     def _dial_settled(self, only: Protocol | None, failure: Failure | None) -> None:
         if failure is not None:
@@ -251,7 +263,7 @@ class PathPool:
         self._shelf.freed(connection, time.monotonic())
         if self._waiters:
             self._serve()
-        if self._closing:
+        if self._closing and connection.in_flight == 0:
             connection.close()
 
     def on_draining(self, connection: Connection) -> None:
@@ -259,6 +271,8 @@ class PathPool:
         self._grow_for_all()
 
     def on_lost(self, connection: Connection, failure: Failure | None) -> None:
+        if connection not in self._connections:
+            return  # it never joined
         self._save_session(connection)
         self._connections.discard(connection)
         self._shelf.drained(connection)
@@ -286,16 +300,31 @@ class PathPool:
             session = saved_session(tls)
             if session is not None:
                 self._sessions[context] = session
+                self._session_due_at = time.monotonic() + _SESSION_REFRESH
 
     # maintenance
 
-    def sweep(self, now: float) -> None:
-        """Retires idle connections and dials what the floor lacks; after failures, ever more seldom."""
+    def sweep(self, now: float, interval: float) -> None:
+        """Retires idle connections, dials what the floor lacks (after failures, ever more seldom), samples the RTT.
+
+        `interval` seconds have passed since the last sweep.
+        """
         for connection in self._shelf.retire(now):
             connection.close()
         if now >= self._warm_at and not self._closing:
             for _ in range(self._shelf.floor_missing()):
                 self._begin_dial(None)
+        if self.line.proxy is None:  # else the kernel knows the way to the proxy only
+            self._sample_round_trip(interval)
+
+    def _sample_round_trip(self, interval: float) -> None:
+        """HTTP/1.1 has no PING: the kernel's estimate of one connection stands for all of them."""
+        for connection in self._connections:
+            if isinstance(connection, H1Connection):
+                seconds = connection.recent_round_trip(interval)
+                if seconds is not None:
+                    self._observer.on_round_trip(self.path, seconds)
+                    return
 
     def resize(self, target: Target) -> None:
         """New floor and ceiling; everything else about the target is as before."""
@@ -344,6 +373,11 @@ def usable_protocols(line: Line, target: Target, openers: Openers) -> tuple[Prot
     if openers.h3 is not None and target.tls and line.proxy is None:
         have.add(Protocol.H3)
     return tuple(protocol for protocol in target.protocols if protocol in have) or (Protocol.H1,)
+
+
+def tcp_offer(protocols: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
+    """What a TCP dial offers when nothing has failed lately."""
+    return tuple(protocol for protocol in protocols if protocol in TCP_PROTOCOLS)
 
 
 def _is_versions_fault(protocol: Protocol, failure: Failure) -> bool:

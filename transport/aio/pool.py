@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from transport.aio.dial import Dialer
 from transport.aio.openers import Openers
-from transport.aio.path_pool import ConnectionStat, PathPool
+from transport.aio.path_pool import ConnectionStat, PathPool, tcp_offer, usable_protocols
 from transport.aio.resolver import Resolver
 from transport.aio.tasks import TaskOwner
 from transport.connector import NullObserver, TransportObserver
@@ -59,11 +59,14 @@ class Pools:
 
     def start(self) -> None:
         """Warms every path to its floor and begins the maintenance rounds. Call on the event loop, once."""
-        for line in self._lines:
+        for line in self._lines.values():
             for target in self._targets.values():
-                path = Path(line, target.id)
+                path = Path(line.id, target.id)
                 if target.keep_warm and path not in self._pools:
                     self._make_pool(path)
+                if target.tls:
+                    offer = tcp_offer(usable_protocols(line, target, self._dialer.openers))
+                    self._tasks.start(self._dialer.prepare(target, offer))
         self._sweep()
 
     def update(self, lines: Iterable[Line], targets: Iterable[Target]) -> None:
@@ -126,7 +129,7 @@ class Pools:
         loop = asyncio.get_running_loop()
         now = time.monotonic()
         for pool in self._pools.values():
-            pool.sweep(now)
+            pool.sweep(now, _SWEEP)
         self._leaving = {pool for pool in self._leaving if not pool.is_empty}
         self._timer = loop.call_later(_SWEEP, self._sweep)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +46,8 @@ class SocketExchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # else the kernel takes tens of megabytes
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 65536)
 
     def data_received(self, data: bytes) -> None:
         if self._cancelled:
