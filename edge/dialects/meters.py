@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from edge.dialects.facts import Meter, Usage
+from edge.dialects.facts import NO_USAGE, Meter, Usage
 from edge.dialects.inflate import CannotInflate, Inflate, inflater
 from edge.dialects.json_scan import is_truthy, members
 from edge.dialects.sse import EventScanner, data_of, events, type_of
@@ -15,7 +15,6 @@ from transport.message import Headers, header
 HEAD_BYTES = 64 * 1024
 TAIL_BYTES = 64 * 1024
 
-NO_USAGE = Usage()
 _ERROR_FIRST = re.compile(rb'\s*\{\s*"error"')
 Readers = tuple[tuple[bytes, Reader], ...]
 
