@@ -11,7 +11,7 @@ from edge.attempts.budget import RetryBudget
 from edge.attempts.machine import AttemptMachine, AttemptPolicy
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
-from edge.config.model import Provider, Snapshot
+from edge.config.model import Provider
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts
 from edge.dialects.routes import dialect_of, split_prefix
@@ -30,12 +30,11 @@ from health.board import HealthBoard
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.message import Headers, header
+from transport.message import Headers
 from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
-HOPELESS_DIAL_SECONDS = 1.0  # with every line ejected: time to find out whether one has come back
 
 
 class Refused(Exception):
@@ -76,6 +75,7 @@ class _Run:
         self.shared = shared
         self.client = client
         self.tables = shared.tables  # one generation for the whole request, whatever is reloaded meanwhile
+        self.fields = dict(reversed(client.headers))  # by name, the first of each: most lookups are for absent ones
         self.loop = asyncio.get_running_loop()
         self.record = _record(client, shared.request_ids())
         self.dialect: Dialect = by_name("openai")  # until routing knows better
@@ -148,13 +148,13 @@ class _Run:
 
     def _presented_key(self) -> str | None:
         """The caller's farline key: in its own header, or where the caller's SDK puts its API key."""
-        presented = header(self.client.headers, b"x-farline-key")
+        presented = self.fields.get(b"x-farline-key")
         if presented is not None:
             return presented.decode("latin-1")
         return self.dialect.credential_of(self.client.headers, self.rest)
 
     def _priority(self) -> str:
-        value = header(self.client.headers, b"x-farline-priority")
+        value = self.fields.get(b"x-farline-priority")
         if value is None:
             return "interactive"
         name = value.decode("latin-1")
@@ -178,7 +178,7 @@ class _Run:
         assert self.principal is not None
         if not self.principal.may_use(provider.id, facts.model):
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
-        if header(client.headers, b"x-farline-data-class") == b"sensitive":
+        if self.fields.get(b"x-farline-data-class") == b"sensitive":
             # Fails closed: only a local pool may answer these, and this node has none.
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
 
@@ -188,10 +188,10 @@ class _Run:
         view = self.shared.board.view(monotonic())
         lines = self._lines()
         self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
-        self.policy = _policy(self.tables.snapshot, self.facts, all_down(lines, view))
+        self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view))
 
     def _lines(self) -> tuple[Line, ...]:
-        wanted = header(self.client.headers, b"x-farline-line")
+        wanted = self.fields.get(b"x-farline-line")
         if wanted is None:
             return self.tables.snapshot.lines
         assert self.principal is not None
@@ -240,8 +240,8 @@ class _Run:
         if self.offer is not None:
             return [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
         headers = forwarded(self.client.headers)
-        if self.upload.complete:
-            headers = _with_length(headers, self.upload.size, self.client.expects_body)
+        if self.upload.complete and self.client.expects_body and b"content-length" not in self.fields:
+            headers.append((b"content-length", b"%d" % self.upload.size))  # however it came in
         return headers
 
     def _new_stream(self) -> ReplyStream:
@@ -313,24 +313,6 @@ def _record(client: ClientExchange, request_id: str) -> RequestRecord:
     return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
 
 
-def _policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
-    """The limits of this request's attempts, from the configuration and from what the client said of its patience."""
-    routing, timeouts = snapshot.routing, snapshot.timeouts
-    first_byte = timeouts.first_byte_stream if facts.streaming else timeouts.first_byte
-    if facts.patience is not None:
-        first_byte = min(first_byte, facts.patience * 0.9)  # time for another attempt or an honest error
-    return AttemptPolicy(
-        repeat=facts.repeat,
-        max_attempts=routing.max_attempts,
-        max_billed_replays=routing.max_billed_replays,
-        race_after=routing.race_after_ms / 1000,
-        dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
-        first_byte=first_byte,
-        commit_hold=timeouts.commit_hold,
-        total=timeouts.total,
-    )
-
-
 def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
     """What the attempts and the stream know, into the record."""
     record.attempts = [
@@ -345,13 +327,6 @@ def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, u
         record.client_left = stream.client_left
         if stream.client_left:
             record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
-
-
-def _with_length(headers: Headers, size: int, expects_body: bool) -> Headers:
-    """A body that is wholly there goes up with its length, however it came in."""
-    if not expects_body or header(headers, b"content-length") is not None:
-        return headers
-    return [*headers, (b"content-length", b"%d" % size)]
 
 
 def _ours(code: str, detail: str) -> Failure:

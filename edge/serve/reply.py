@@ -7,11 +7,11 @@ from edge.dialects.facts import Dialect
 from edge.observe.record import RequestRecord
 from edge.serve.tables import Upstream
 from transport.failure import Code, Failure
-from transport.message import Headers, RequestHead, end_to_end
+from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end
 from transport.path import Path
 
-_NOT_FORWARDED = frozenset((b"host", b"expect"))
-_NOT_RETURNED = frozenset((b"alt-svc", b"strict-transport-security"))  # they speak of the provider's origin, not ours
+_NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
+_NOT_RETURNED = HOP_BY_HOP | {b"alt-svc", b"strict-transport-security"}  # they speak of the provider's origin, not ours
 _OURS = b"x-farline-"
 
 _NOTHING_REACHED = frozenset(
@@ -66,13 +66,12 @@ def request_head(method: bytes, rest: bytes, headers: Headers, upstream: Upstrea
 
 def forwarded(headers: Headers) -> Headers:
     """The client's end-to-end headers without Host, Expect and farline's own."""
-    return [pair for pair in end_to_end(headers) if pair[0] not in _NOT_FORWARDED and not pair[0].startswith(_OURS)]
+    return [pair for pair in end_to_end(headers, _NOT_FORWARDED) if not pair[0].startswith(_OURS)]
 
 
 def returned(headers: Headers, record: RequestRecord, path: Path, attempts: int) -> Headers:
     """The provider's end-to-end headers and the edge's own."""
-    kept = [pair for pair in end_to_end(headers) if pair[0] not in _NOT_RETURNED]
-    return kept + added(record, path, attempts)
+    return end_to_end(headers, _NOT_RETURNED) + added(record, path, attempts)
 
 
 def added(record: RequestRecord, path: Path, attempts: int) -> Headers:
