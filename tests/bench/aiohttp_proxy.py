@@ -51,6 +51,6 @@ async def application() -> web.Application:
 
 
 if __name__ == "__main__":
-    UPSTREAMS |= {name: f"http://127.0.0.1:{port}" for name, port in zip(("requests", "streams"), sys.argv[2:4])}
+    UPSTREAMS |= {"requests": f"http://127.0.0.1:{sys.argv[2]}", "streams": f"http://127.0.0.1:{sys.argv[3]}"}
     uvloop.install()
     web.run_app(application(), host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None, backlog=4096)

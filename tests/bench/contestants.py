@@ -23,6 +23,7 @@ from tests.support.certificates import Certificates
 
 PROXY_CORE, LOAD_CORE = 0, 1
 READY_SECONDS = 20.0
+_PYTHON = (sys.executable, "-m")
 _REPLY = (
     '{"id":"chatcmpl-9x8Wb2Qm4","object":"chat.completion","created":1763790000,"model":"gpt-4.1","choices":[{"index":0,'
     '"message":{"role":"assistant","content":"several imperfect long-distance lines, one good stream"},'
@@ -202,7 +203,8 @@ def end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where a server program is: often not on a user's PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin") or name
 
 
@@ -211,7 +213,7 @@ def _nginx(folder: Path, name: str, servers: str, core: int) -> subprocess.Popen
     own.mkdir(exist_ok=True)
     file = own / "nginx.conf"
     file.write_text(_NGINX.format(folder=own, servers=servers))
-    return start(folder, name, [_program("nginx"), "-e", str(own / "early.log"), "-c", str(file)], core)
+    return start(folder, name, [program("nginx"), "-e", str(own / "early.log"), "-c", str(file)], core)
 
 
 @contextmanager
@@ -227,7 +229,9 @@ def upstreams(folder: Path, certs: Certificates) -> Iterator[Upstreams]:
     )
     try:
         ups.children.append(
-            start(folder, "stream-upstream", [sys.executable, "-m", "tests.bench.upstream", str(ups.streams)], LOAD_CORE)
+            start(
+                folder, "stream-upstream", [sys.executable, "-m", "tests.bench.upstream", str(ups.streams)], LOAD_CORE
+            )
         )
         ups.children.append(_nginx(folder, "request-upstream", servers, LOAD_CORE))
         wait_until_open(folder, "stream-upstream", ups.children[0], ups.streams)
@@ -268,11 +272,11 @@ def haproxy(ups: Upstreams, port: int, *, tls: bool = False) -> subprocess.Popen
         server=f"ssl verify required ca-file {certs.authority} verifyhost localhost sni str(localhost)" if tls else "",
     )
     file.write_text(text)
-    return start(ups.folder, str(port), [_program("haproxy"), "-db", "-f", str(file)], PROXY_CORE)
+    return start(ups.folder, str(port), [program("haproxy"), "-db", "-f", str(file)], PROXY_CORE)
 
 
 def plain_aiohttp(ups: Upstreams, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.bench.aiohttp_proxy", str(port), str(ups.requests), str(ups.streams)]
+    command = [*_PYTHON, "tests.bench.aiohttp_proxy", str(port), str(ups.requests), str(ups.streams)]
     return start(ups.folder, str(port), command, PROXY_CORE)
 
 
@@ -289,7 +293,7 @@ def farline(ups: Upstreams, port: int, *, tls: bool = False, protocol: str = "ht
         endpoint=f'protocols = ["{protocol}"]\n' + (f'ca_file = "{certs.authority}"' if tls else ""),
     )
     file.write_text(text)
-    command = [sys.executable, "-m", "edge.cli", "edge", "-c", str(file)]
+    command = [*_PYTHON, "edge.cli", "edge", "-c", str(file)]
     return start(ups.folder, str(port), command, PROXY_CORE)
 
 

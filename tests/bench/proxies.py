@@ -88,7 +88,9 @@ class Results:
 def measure_requests(contestant: Contestant, plan: Plan, folder: Path, results: Results, prefix: str = "") -> None:
     script = folder / "post.lua"
     headers = "".join(
-        f'wrk.headers["{name}"] = "{value}"\n' for name, value in re.findall(r"(\S+): (.*?)\r\n", HEADERS) if name != "host"
+        f'wrk.headers["{name}"] = "{value}"\n'
+        for name, value in re.findall(r"(\S+): (.*?)\r\n", HEADERS)
+        if name != "host"
     )
     script.write_text(f"wrk.method = 'POST'\nwrk.body = '{body('gpt-4.1', 64, stream=False)}'\n{headers}")
     url = f"{'https' if contestant.is_tls else 'http'}://127.0.0.1:{contestant.port}{REQUESTS}"
@@ -131,10 +133,8 @@ def measure_streams(
         return
     if delivery.complete != level:
         results.fault(name, f"{label}: {level - delivery.complete} did not end in order")
-    if abs(delivery.chunks - expected) > expected * 0.05:
-        results.fault(name, f"{label}: {delivery.chunks} chunks in the window instead of {expected:.0f}")
-        if not delivery.chunks:
-            return
+    if not delivery.chunks:
+        return
     results.streams += delivery.complete
     results.chunks += delivery.chunks
     if name != "no proxy":
@@ -146,28 +146,23 @@ def measure_streams(
 # --- memory ---
 
 
-def measure_memory(contestant: Contestant, plan: Plan, results: Results) -> None:
-    """Connections that have carried one request and idle; then streams that have begun and are silent."""
-    once = request(REQUESTS, body("gpt-4.1", 64, stream=False))
-    idle = request(STREAMS, body("idle", 1_000_000, stream=True))
-    for metric, number, content, until in (
-        ("memory per idle connection", plan.idle_connections, once, b"}"),
-        ("memory per idle stream", plan.idle_streams, idle, b"t@"),
-    ):
-        before = contestant.resident_kib()
-        sockets = []
-        try:
-            for _ in range(number):
-                sockets.append(connect(contestant.port))
-                exchange(sockets[-1], content, until)
-            time.sleep(0.5)
-            results.add(contestant.name, metric, "KiB", (contestant.resident_kib() - before) / number)
-        except OSError as error:
-            results.fault(contestant.name, f"{metric}: {error} after {len(sockets)}")
-        finally:
-            for sock in sockets:
-                sock.close()
-        time.sleep(1.0)
+def measure_memory(
+    contestant: Contestant, metric: str, number: int, content: bytes, until: bytes, results: Results
+) -> None:
+    """Connections that have carried one request and idle; or streams that have begun and are silent."""
+    before = contestant.resident_kib()
+    sockets = []
+    try:
+        for _ in range(number):
+            sockets.append(connect(contestant.port))
+            exchange(sockets[-1], content, until)
+        time.sleep(0.5)
+        results.add(contestant.name, metric, "KiB", (contestant.resident_kib() - before) / number)
+    except OSError as error:
+        results.fault(contestant.name, f"{metric}: {error} after {len(sockets)}")
+    finally:
+        for sock in sockets:
+            sock.close()
 
 
 # --- the run ---
@@ -186,10 +181,16 @@ def run_plain(ups: Upstreams, chosen: dict[str, Starter], plan: Plan, results: R
                 for proxy in [proxy for proxy in proxies if proxy.name not in results.beaten]:
                     measure_streams(proxy.name, proxy.port, level, plan, results, cpu_seconds=proxy.cpu_seconds)
                     wait_until_quiet(proxy)
-    with running(ups, chosen) as proxies:  # fresh ones: memory that others have freed would be used again
-        for proxy in proxies:
-            say(f"memory of {proxy.name}")
-            measure_memory(proxy, plan, results)
+    once = request(REQUESTS, body("gpt-4.1", 64, stream=False))
+    silent = request(STREAMS, body("idle", 1_000_000, stream=True))
+    for metric, number, content, until in (
+        ("memory per idle connection", plan.idle_connections, once, b"}"),
+        ("memory per idle stream", plan.idle_streams, silent, b"t@"),
+    ):
+        with running(ups, chosen) as proxies:  # fresh ones: memory that was freed would be used again
+            for proxy in proxies:
+                say(f"{metric} of {proxy.name}")
+                measure_memory(proxy, metric, number, content, until, results)
 
 
 def run_tls(ups: Upstreams, chosen: dict[str, Starter], plan: Plan, results: Results) -> None:
@@ -239,8 +240,8 @@ def machine() -> dict[str, str]:
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
         cpu = found[1] if found else cpu
     versions = {
-        "nginx": subprocess.run([contestants._program("nginx"), "-v"], capture_output=True, text=True).stderr,
-        "haproxy": subprocess.run([contestants._program("haproxy"), "-v"], capture_output=True, text=True).stdout,
+        "nginx": subprocess.run([contestants.program("nginx"), "-v"], capture_output=True, text=True).stderr,
+        "haproxy": subprocess.run([contestants.program("haproxy"), "-v"], capture_output=True, text=True).stdout,
     }
     numbers = {name: (re.search(r"\d+\.\d+\.\d+", text) or ["?"])[0] for name, text in versions.items()}
     return {
@@ -267,8 +268,7 @@ def table(results: Results, prefix: str = "") -> list[str]:
                 continue
             ratio = f" ({figure.median / base.median:.2f}×)" if base and name not in ("HAProxy", "no proxy") else ""
             cells.append(f"{_round(figure.median)}{ratio}")
-        unit = results.figures[(names[0], metric)].unit if (names[0], metric) in results.figures else chosen[0].unit
-        unit = next(figure.unit for figure in chosen if figure.metric == metric) or unit
+        unit = next(figure.unit for figure in chosen if figure.metric == metric)
         rows.append(f"| {metric.removeprefix(prefix)}, {unit} | " + " | ".join(cells) + " |")
     return rows
 
@@ -278,11 +278,13 @@ def _round(value: float) -> str:
 
 
 def report(results: Results, facts: dict[str, str], command: str, plan: Plan, seconds: float) -> str:
-    lines = [f"Command: `{command}` ({plan.rounds} rounds of requests, {plan.stream_rounds} of streams, {seconds:.0f} s)  "]
+    lines = [
+        f"Command: `{command}` ({plan.rounds} rounds of requests, {plan.stream_rounds} of streams, {seconds:.0f} s)  "
+    ]
     lines += [f"{name}: {value}  " for name, value in facts.items()]
     lines += [
-        f"Delivered and checked: {results.requests:,} requests, {results.streams:,} streams, {results.chunks:,} chunks; "
-        f"faults: {len(results.faults)}",
+        f"Delivered and checked: {results.requests:,} requests, {results.streams:,} streams, "
+        f"{results.chunks:,} chunks; faults: {len(results.faults)}",
         "",
         "Medians over the rounds; in brackets the ratio to HAProxy in the same run.",
         "",
@@ -322,7 +324,13 @@ def main() -> int:
         args.markdown.write_text(text)
     if args.json:
         figures = [asdict(figure) | {"median": figure.median} for figure in results.figures.values()]
-        content = {"command": command, "machine": facts, "plan": asdict(plan), "figures": figures, "faults": results.faults}
+        content = {
+            "command": command,
+            "machine": facts,
+            "plan": asdict(plan),
+            "figures": figures,
+            "faults": results.faults,
+        }
         args.json.write_text(json.dumps(content, indent=1))
     return 1 if results.faults else 0
 
