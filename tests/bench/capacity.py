@@ -37,7 +37,8 @@ def run(idle: int, streams: int, folder: Path) -> int:
             time.sleep(0.5)
             with_clients = farline.resident_kib()
             print(
-                f"{idle} idle clients: {(with_clients - empty) / idle:.1f} KiB each, {with_clients / 1024:.0f} MiB in all"
+                f"{idle} idle clients: {(with_clients - empty) / idle:.1f} KiB each, "
+                f"{with_clients / 1024:.0f} MiB in all"
             )
             delivery = run_streams(
                 farline.port, STREAMS, streams, cpu_seconds=farline.cpu_seconds, window=4.0, per_second=500.0

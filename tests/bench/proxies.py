@@ -42,7 +42,7 @@ class Plan:
     request_seconds: float = 2.0
     levels: tuple[int, ...] = (200, 1000, 3000)
     stream_rounds: int = 3
-    window: float = 3.0
+    window: float = 2.0
     idle_connections: int = 10_000
     idle_streams: int = 2_000
     tls_level: int = 500
