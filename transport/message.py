@@ -51,13 +51,13 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     return None
 
 
-def end_to_end(headers: Headers) -> Headers:
-    """The headers that a proxy forwards: without hop-by-hop fields and those that `Connection` names."""
-    listed = header(headers, b"connection")
-    if listed is None:
-        return [pair for pair in headers if pair[0] not in HOP_BY_HOP]
-    named: set[bytes] = set()
-    for key, value in headers:
-        if key == b"connection":
-            named.update(token.strip().lower() for token in value.split(b","))
-    return [pair for pair in headers if pair[0] not in HOP_BY_HOP and pair[0] not in named]
+_NAMES_NOTHING = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+
+
+def end_to_end(headers: Headers, without: frozenset[bytes] = HOP_BY_HOP) -> Headers:
+    """The headers that a proxy forwards: without hop-by-hop fields (or all of `without`) and those that `Connection`
+    names."""
+    named = [value for key, value in headers if key == b"connection" and value not in _NAMES_NOTHING]
+    if named:
+        without = without.union(token.strip().lower() for token in b",".join(named).split(b","))
+    return [pair for pair in headers if pair[0] not in without]

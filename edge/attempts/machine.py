@@ -287,6 +287,8 @@ class AttemptMachine:
     def _next_candidate(self) -> Path | None:
         """Untried paths first, in rank order, those that avoid the last blame before the others; then, once more,
         the best path where only a connection failed: a reused one, or one that took no more requests."""
+        if not self._tried:
+            return self.candidates[0] if self.candidates else None
         untried = [p for p in self.candidates if p not in self._tried and not self._endpoint_refused(p)]
         for path in untried:
             if not self._shares_blame(path.line):

@@ -36,6 +36,8 @@ from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers, RequestHead, ResponseHead
 from transport.path import Path, Protocol
 
+_START = Start()
+
 
 class AttemptObserver(Interface):
     """Hears how attempts go, for health."""
@@ -155,6 +157,7 @@ class AttemptRunner:
         self._sinks: dict[int, AttemptSink] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._is_feeding = False
 
     async def run(self, replay_bytes: int) -> AttemptSink:
         """Runs until commit. Cancelling it (the client left) cancels everything it has begun.
@@ -164,7 +167,7 @@ class AttemptRunner:
         """
         try:
             self.upload.start(replay_bytes, lambda: self.feed(BodyDropped()))
-            self.feed(Start())
+            self.feed(_START)
             return await self._done
         finally:
             self._stop()
@@ -177,10 +180,16 @@ class AttemptRunner:
             self._done.set_exception(GaveUp(gone))
 
     def feed(self, event: Event) -> None:
-        """Hands an event to the machine and performs what it answers."""
-        for command in self.machine.handle(event, monotonic()):
-            self._perform(command)
-        self._rearm()
+        """Hands an event to the machine and performs what it answers. What that brings about is fed from within; the
+        timer is set once, when all is done."""
+        is_inner, self._is_feeding = self._is_feeding, True
+        try:
+            for command in self.machine.handle(event, monotonic()):
+                self._perform(command)
+        finally:
+            self._is_feeding = is_inner
+        if not is_inner:
+            self._rearm()
 
     def _perform(self, command: Command) -> None:
         match command:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -58,6 +60,7 @@ def _run_workers(args: argparse.Namespace, snapshot: Snapshot) -> int:
 
 def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
     set_up_logging()
+    _raise_open_files()
 
     async def serve() -> None:
         await Node(snapshot, worker=args.worker, run_dir=args.run_dir, on_ready=_announce).run()
@@ -68,6 +71,15 @@ def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
         print(f"farline edge: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _raise_open_files() -> None:
+    """A stream takes two sockets: the usual soft limit of 1024 files would end at 500 streams."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        logging.getLogger("farline.node").warning("the limit of open files stays as it is: %s", error)
 
 
 def _announce(node: Node) -> None:

@@ -42,6 +42,9 @@ class Usage:
     reasoning: int | None = None
 
 
+NO_USAGE = Usage()
+
+
 class Meter(Interface):
     """Watches one reply's body go by. `feed` is on the hot path: no parsing of chunks that can't matter."""
 

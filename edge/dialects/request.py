@@ -68,6 +68,8 @@ def segments(target: bytes) -> list[str]:
 
 def query(target: bytes, name: str) -> str | None:
     """The first value of a query parameter, unquoted."""
+    if b"?" not in target:
+        return None
     text = target.partition(b"?")[2].decode("latin-1")
     for key, found in parse_qsl(text, keep_blank_values=True):
         if key == name:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from edge.dialects.facts import Usage
 from edge.dialects.json_scan import last_objects, value
@@ -155,6 +155,23 @@ OPENAI = ((b"usage", openai_usage),)
 ANTHROPIC = ((b"usage", anthropic_usage),)
 GEMINI = ((b"usageMetadata", gemini_usage), (b"usage", interaction_usage))
 ANY = (*OPENAI, *GEMINI)
+
+
+class _Document(Struct):
+    usage: Raw = Raw()
+    usageMetadata: Raw = Raw()  # noqa: N815 - the wire's name
+
+
+def document_usage(data: bytes, readers: tuple[tuple[bytes, Reader], ...]) -> Usage | None:
+    """The usage among the members of a whole JSON object; None if it is cut or has none there."""
+    document = value(data, _Document)
+    if document is None:
+        return None
+    for name, read in readers:
+        raw = document.usage if name == b"usage" else document.usageMetadata
+        if bytes(raw) and (usage := read(bytes(raw))) is not None:
+            return usage
+    return None
 
 
 def find_usage(data: bytes, readers: tuple[tuple[bytes, Reader], ...]) -> Usage | None:

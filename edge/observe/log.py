@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -66,4 +67,9 @@ def set_up_logging(level: int = logging.INFO) -> None:
 
 def _now_utc() -> str:
     now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    return f"{_second_utc(int(now))}.{int(now % 1 * 1000):03d}Z"
+
+
+@lru_cache(2)
+def _second_utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from edge.observe.histogram import HotHistogram
+from edge.dialects.facts import NO_USAGE, Usage
+from edge.observe.hot import HotCounter, HotHistogram, HotHistograms
 from edge.observe.record import RequestRecord
 from transport.failure import Failure
 from transport.path import Path, Protocol
@@ -23,30 +24,36 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.requests = Counter(
-            "farline_requests", "Client requests by outcome.", ["provider", "operation", "status"], registry=registry
+        self.requests = HotCounter(
+            "farline_requests", "Client requests by outcome.", ["provider", "operation", "status"]
         )
-        self.request_seconds = Histogram(
-            "farline_request_seconds",
-            "From a request's head to the end of its reply.",
-            ["provider"],
-            buckets=LATENCY_BOUNDS,
-            registry=registry,
+        self.request_seconds = HotHistograms(
+            "farline_request_seconds", "From a request's head to the end of its reply.", "provider", LATENCY_BOUNDS
         )
-        self.ttft_seconds = Histogram(
+        self.ttft_seconds = HotHistograms(
             "farline_ttft_seconds",
             "From a request's head to the first body byte of its streamed reply.",
-            ["provider"],
-            buckets=LATENCY_BOUNDS,
-            registry=registry,
+            "provider",
+            LATENCY_BOUNDS,
         )
         self.token_gap_seconds = HotHistogram(
             "farline_token_gap_seconds", "Time between two chunks of a reply.", GAP_BOUNDS
         )
-        registry.register(self.token_gap_seconds)
-        self.attempts = Counter("farline_attempts", "Attempts by how they ended.", ["outcome"], registry=registry)
-        self.failovers = Counter("farline_failovers", "Further tries, by reason.", ["reason"], registry=registry)
-        self.tokens = Counter("farline_tokens", "Tokens as providers counted them.", ["kind"], registry=registry)
+        self.attempts = HotCounter("farline_attempts", "Attempts by how they ended.", ["outcome"])
+        self.failovers = HotCounter("farline_failovers", "Further tries, by reason.", ["reason"])
+        self.tokens = HotCounter("farline_tokens", "Tokens as providers counted them.", ["kind"])
+        self.line_bytes = HotCounter("farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"])
+        for collector in (
+            self.requests,
+            self.request_seconds,
+            self.ttft_seconds,
+            self.token_gap_seconds,
+            self.attempts,
+            self.failovers,
+            self.tokens,
+            self.line_bytes,
+        ):
+            registry.register(collector)
         self.undelivered = Counter(
             "farline_paid_undelivered_tokens",
             "Output tokens generated for replies that the client did not wait for.",
@@ -55,9 +62,6 @@ class Metrics:
         self.clients_gone = Counter("farline_clients_gone", "Requests whose client left early.", registry=registry)
         self.in_flight = Gauge("farline_requests_in_flight", "Requests being served.", registry=registry)
         self.client_connections = Gauge("farline_client_connections", "Open client connections.", registry=registry)
-        self.line_bytes = Counter(
-            "farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"], registry=registry
-        )
         self.dials = Counter(
             "farline_dials", "Connections dialed.", ["line", "endpoint", "protocol", "result"], registry=registry
         )
@@ -85,25 +89,26 @@ class Metrics:
 
     def count(self, record: RequestRecord) -> None:
         """Accounts one finished request."""
-        provider = record.provider or "none"
-        operation = record.facts.operation if record.facts else "none"
-        self.requests.labels(provider, operation, str(record.status)).inc()
-        self.request_seconds.labels(provider).observe(record.ended_at - record.received_at)
-        if record.first_byte_at is not None and record.facts is not None and record.facts.streaming:
-            self.ttft_seconds.labels(provider).observe(record.first_byte_at - record.received_at)
+        provider, facts = record.provider or "none", record.facts
+        self.requests.by[(provider, facts.operation if facts else "none", str(record.status))] += 1
+        self.request_seconds.by[provider].observe(record.ended_at - record.received_at)
+        if record.first_byte_at is not None and facts is not None and facts.streaming:
+            self.ttft_seconds.by[provider].observe(record.first_byte_at - record.received_at)
         for attempt in record.attempts:
-            self.attempts.labels(attempt.outcome).inc()
+            self.attempts.by[(attempt.outcome,)] += 1
         for reason in record.failovers:
-            self.failovers.labels(reason).inc()
+            self.failovers.by[(reason,)] += 1
         if record.path is not None:
-            self.line_bytes.labels(record.path.line, "up").inc(record.bytes_in)
-            self.line_bytes.labels(record.path.line, "down").inc(record.bytes_out)
-        self._count_tokens(record)
+            self.line_bytes.by[(record.path.line, "up")] += record.bytes_in
+            self.line_bytes.by[(record.path.line, "down")] += record.bytes_out
+        if record.usage is not NO_USAGE:
+            self._count_tokens(record.usage)
+        if record.undelivered_tokens:
+            self.undelivered.inc(record.undelivered_tokens)
         if record.client_left:
             self.clients_gone.inc()
 
-    def _count_tokens(self, record: RequestRecord) -> None:
-        usage = record.usage
+    def _count_tokens(self, usage: Usage) -> None:
         for kind, number in (
             ("input", usage.input),
             ("output", usage.output),
@@ -111,9 +116,7 @@ class Metrics:
             ("reasoning", usage.reasoning),
         ):
             if number:
-                self.tokens.labels(kind).inc(number)
-        if record.undelivered_tokens:
-            self.undelivered.inc(record.undelivered_tokens)
+                self.tokens.by[(kind,)] += number
 
     # --- TransportObserver ---
 

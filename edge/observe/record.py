@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edge.dialects.facts import Facts, Usage
+from edge.dialects.facts import NO_USAGE, Facts, Usage
 from transport.failure import Failure
 from transport.path import Path
 
@@ -44,7 +44,7 @@ class RequestRecord:
     ended_at: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     undelivered_tokens: int = 0
     client_left: bool = False
     failure: Failure | None = None

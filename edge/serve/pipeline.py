@@ -11,7 +11,7 @@ from edge.attempts.budget import RetryBudget
 from edge.attempts.machine import AttemptMachine, AttemptPolicy
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
-from edge.config.model import Provider, Snapshot
+from edge.config.model import Provider
 from edge.dialects import by_name
 from edge.dialects.credentials import without_key_query, without_keys
 from edge.dialects.facts import Dialect, Facts
@@ -32,13 +32,11 @@ from health.board import HealthBoard
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.message import Headers, header
+from transport.message import Headers
 from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
-HOPELESS_DIAL_SECONDS = 0.8  # with no line admitted: time to find out whether one has come back…
-HOPELESS_RACE_SECONDS = 0.05  # …so all of them are tried nearly at once
 
 
 class Refused(Exception):
@@ -79,6 +77,7 @@ class _Run:
         self.shared = shared
         self.client = client
         self.tables = shared.tables  # one generation for the whole request, whatever is reloaded meanwhile
+        self.fields = dict(reversed(client.headers))  # by name, the first of each: most lookups are for absent ones
         self.loop = asyncio.get_running_loop()
         self.record = _record(client, shared.request_ids())
         self.dialect: Dialect = by_name("openai")  # until routing knows better
@@ -152,7 +151,7 @@ class _Run:
 
     def _presented_key(self) -> str | None:
         """The caller's farline key: in its own header, or where the caller's SDK puts its API key."""
-        presented = header(self.client.headers, b"x-farline-key")
+        presented = self.fields.get(b"x-farline-key")
         if presented is not None:
             return presented.decode("latin-1")
         return self.dialect.credential_of(self.client.headers, self.rest)
@@ -168,7 +167,7 @@ class _Run:
         return without_keys(headers)
 
     def _priority(self) -> str:
-        value = header(self.client.headers, b"x-farline-priority")
+        value = self.fields.get(b"x-farline-priority")
         if value is None:
             return "interactive"
         name = value.decode("latin-1")
@@ -193,7 +192,7 @@ class _Run:
 
     def _check_data_class(self) -> None:
         """Fails closed: only a local pool may answer sensitive requests, and this node has none."""
-        value = header(self.client.headers, b"x-farline-data-class")
+        value = self.fields.get(b"x-farline-data-class")
         if value == b"sensitive":
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
         if value is not None:
@@ -227,10 +226,10 @@ class _Run:
         view = self.shared.board.view(monotonic())
         lines = self._lines()
         self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
-        self.policy = _policy(self.tables.snapshot, self.facts, all_down(lines, view))
+        self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view))
 
     def _lines(self) -> tuple[Line, ...]:
-        wanted = header(self.client.headers, b"x-farline-line")
+        wanted = self.fields.get(b"x-farline-line")
         if wanted is None:
             return self.tables.snapshot.lines
         assert self.principal is not None
@@ -280,7 +279,7 @@ class _Run:
             headers = [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
             return self._without_our_key(headers)
         headers = self._without_our_key(forwarded(self.client.headers))
-        length = header(headers, b"content-length")
+        length = self.fields.get(b"content-length")
         if length is None and self.upload.complete and self.client.expects_body:
             return [*headers, (b"content-length", b"%d" % self.upload.size)]  # wholly here, however it came in
         if length is not None and self.grown_by:
@@ -303,7 +302,7 @@ class _Run:
             return
         meter = self.dialect.meter(self.facts, head.status, head.headers)
         own = added(record, sink.path, attempts)
-        headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url())
+        headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url)
         stream.begin(sink.exchange, head.status, headers, meter)
         self.client.watch(stream)
         self.shared.sweep.add(stream)
@@ -361,24 +360,6 @@ class _Leaver:
 def _record(client: ClientExchange, request_id: str) -> RequestRecord:
     path, _, _ = client.target.partition(b"?")  # queries can hold keys
     return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
-
-
-def _policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
-    """The limits of this request's attempts, from the configuration and from what the client said of its patience."""
-    routing, timeouts = snapshot.routing, snapshot.timeouts
-    first_byte = timeouts.first_byte_stream if facts.streaming else timeouts.first_byte
-    if facts.patience is not None:
-        first_byte = min(first_byte, facts.patience * 0.9)  # time for another attempt or an honest error
-    return AttemptPolicy(
-        repeat=facts.repeat,
-        max_attempts=routing.max_attempts,
-        max_billed_replays=routing.max_billed_replays,
-        race_after=HOPELESS_RACE_SECONDS if hopeless else routing.race_after_ms / 1000,
-        dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
-        first_byte=first_byte,
-        commit_hold=timeouts.commit_hold,
-        total=timeouts.total,
-    )
 
 
 def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.dialects import errors
 from edge.dialects.facts import Dialect
 from edge.observe.record import RequestRecord
 from edge.serve.tables import Upstream
 from transport.failure import Code, Failure
-from transport.message import Headers, RequestHead, end_to_end, header
+from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end, header
 from transport.path import Path
 
-_NOT_FORWARDED = frozenset((b"host", b"expect"))
-_NOT_RETURNED = frozenset((b"alt-svc", b"strict-transport-security"))  # they speak of the provider's origin, not ours
+_NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
+_NOT_RETURNED = HOP_BY_HOP | {b"alt-svc", b"strict-transport-security"}  # they speak of the provider's origin, not ours
 _LINKS = frozenset((b"location", b"content-location", b"x-goog-upload-url", b"x-goog-upload-control-url"))
 _OURS = b"x-farline-"
 
@@ -67,16 +69,14 @@ def request_head(method: bytes, rest: bytes, headers: Headers, upstream: Upstrea
 
 def forwarded(headers: Headers) -> Headers:
     """The client's end-to-end headers without Host, Expect and farline's own."""
-    return [pair for pair in end_to_end(headers) if pair[0] not in _NOT_FORWARDED and not pair[0].startswith(_OURS)]
+    return [pair for pair in end_to_end(headers, _NOT_FORWARDED) if not pair[0].startswith(_OURS)]
 
 
-def returned(headers: Headers, own: Headers, upstream: Upstream, here: bytes) -> Headers:
+def returned(headers: Headers, own: Headers, upstream: Upstream, here: Callable[[], bytes]) -> Headers:
     """The provider's end-to-end headers and the edge's `own`. Links to the provider lead through the edge."""
-    kept = [
-        (name, _through(value, upstream, here) if name in _LINKS else value)
-        for name, value in end_to_end(headers)
-        if name not in _NOT_RETURNED
-    ]
+    kept = end_to_end(headers, _NOT_RETURNED)
+    if not _LINKS.isdisjoint(name for name, _ in kept):
+        kept = [(name, _through(value, upstream, here()) if name in _LINKS else value) for name, value in kept]
     return kept + own
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from edge.attempts.machine import AttemptPolicy
 from edge.config.model import Endpoint, Model, Provider, Snapshot
 from edge.dialects import by_name
-from edge.dialects.facts import Dialect
+from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.policy.access import KeyRing
 from transport.message import Headers
 from transport.path import Line, Target
@@ -48,6 +49,11 @@ class Upstream:
         )
 
 
+HOPELESS_DIAL_SECONDS = 0.8  # with no line admitted: time to find out whether one has come back…
+HOPELESS_RACE_SECONDS = 0.05  # …so all of them are tried nearly at once
+_MOST_POLICIES = 256  # kept; clients choose their patience, so there is no end to them
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """Lookups by id, and what can be derived once."""
@@ -60,6 +66,7 @@ class Tables:
     models: dict[str, Model]
     lines: dict[str, Line]
     by_dialect: dict[str, Provider]  # the first provider of each dialect
+    _policies: dict[tuple[Repeat, bool, float | None, bool], AttemptPolicy] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Tables:
@@ -84,7 +91,35 @@ class Tables:
             return self.providers[entry.provider]
         return self.by_dialect.get(dialect)
 
+    def attempt_policy(self, facts: Facts, *, hopeless: bool) -> AttemptPolicy:
+        """The limits of such a request's attempts. `hopeless`: no line is left that isn't ejected."""
+        key = (facts.repeat, facts.streaming, facts.patience, hopeless)
+        policy = self._policies.get(key)
+        if policy is None:
+            policy = _attempt_policy(self.snapshot, facts, hopeless)
+            if len(self._policies) < _MOST_POLICIES:
+                self._policies[key] = policy
+        return policy
+
     @property
     def targets(self) -> list[Target]:
         """The endpoints as the transport sees them."""
         return [upstream.target for upstream in self.upstreams.values()]
+
+
+def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
+    """From the configuration, and from what the client said of its patience."""
+    routing, timeouts = snapshot.routing, snapshot.timeouts
+    first_byte = timeouts.first_byte_stream if facts.streaming else timeouts.first_byte
+    if facts.patience is not None:
+        first_byte = min(first_byte, facts.patience * 0.9)  # time for another attempt or an honest error
+    return AttemptPolicy(
+        repeat=facts.repeat,
+        max_attempts=routing.max_attempts,
+        max_billed_replays=routing.max_billed_replays,
+        race_after=HOPELESS_RACE_SECONDS if hopeless else routing.race_after_ms / 1000,
+        dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
+        first_byte=first_byte,
+        commit_hold=timeouts.commit_hold,
+        total=timeouts.total,
+    )

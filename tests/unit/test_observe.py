@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
-from edge.observe.histogram import HotHistogram
+from edge.observe.hot import HotHistogram
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer, retry_after
 from edge.observe.record import AttemptTrace, RequestRecord

@@ -9,7 +9,16 @@ import pytest
 from edge.config.model import ClientKey, Endpoint, Model, Provider, Secret, Snapshot
 from edge.dialects import by_name
 from edge.observe.record import RequestRecord
-from edge.serve.reply import error_reply, forwarded, proxy_status, request_head, returned, server_timing, status_of
+from edge.serve.reply import (
+    added,
+    error_reply,
+    forwarded,
+    proxy_status,
+    request_head,
+    returned,
+    server_timing,
+    status_of,
+)
 from edge.serve.tables import Tables
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers, header
@@ -82,7 +91,8 @@ def test_what_a_reply_gains_and_loses() -> None:
         (b"connection", b"close"),
         (b"x-request-id", b"theirs"),
     ]
-    seen = dict(returned(headers, RECORD, Path("cn2", "openai-us"), 2))
+    own = added(RECORD, Path("cn2", "openai-us"), 2)
+    seen = dict(returned(headers, own, tables(provider()).upstreams["openai-us"], lambda: b"http://edge"))
     assert seen[b"content-type"] == b"application/json"
     assert seen[b"x-request-id"] == b"theirs"
     assert seen[b"x-farline-path"] == b"cn2/direct/openai-us"
