@@ -128,8 +128,8 @@ async def _black_hole() -> AsyncIterator[int]:
 @pytest.mark.parametrize("protocols", [H1, H2, H3])
 async def test_blackhole(protocols: tuple[Protocol, ...], certs: Certificates) -> None:
     async with _black_hole() as port:
-        await _check(endpoint(f"https://127.0.0.1:{port}", protocols, certs.authority), 503, "connection_timeout",
-                     "ejected")  # fmt: skip
+        end = endpoint(f"https://127.0.0.1:{port}", protocols, certs.authority)
+        await _check(end, 503, "connection_timeout", "ejected", 0.3)
 
 
 async def test_a_blackholed_first_request_waits_for_the_connect_timeout_and_no_longer(certs: Certificates) -> None:
