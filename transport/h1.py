@@ -72,7 +72,7 @@ def lost(error: Exception | None, *, began: bool) -> Failure:
     """
     verdict = Verdict.UNSAFE if began else Verdict.UNKNOWN
     if error is None:
-        code = Code.HTTP_RESPONSE_INCOMPLETE if began else Code.CONNECTION_TERMINATED  # RFC 9209 §2.3.7, §2.3.15
+        code = Code.HTTP_RESPONSE_INCOMPLETE if began else Code.CONNECTION_TERMINATED  # RFC 9209 §2.3
         return Failure(Origin.ENDPOINT, verdict, code, "the peer closed the connection")
     if not isinstance(error, OSError):
         return Failure(Origin.EDGE, verdict, Code.PROXY_INTERNAL_ERROR, type(error).__name__)

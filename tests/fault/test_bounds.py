@@ -1,4 +1,4 @@
-"""Bounds: a provider in trouble isn't given more of it, a client isn't billed more than agreed, an effect is had once."""
+"""Bounds: no trouble is multiplied, a client isn't billed more than agreed, an effect is had at most once."""
 
 from __future__ import annotations
 

@@ -42,19 +42,22 @@ from transport.path import Protocol
 ASKS = (MODELS, CHAT, BATCH)
 
 
-async def _check(end: Endpoint, status: int, code: str, standing: str = "admitted") -> None:
+async def _check(
+    end: Endpoint, status: int, code: str, standing: str = "admitted", connect: float = QUICK.connect
+) -> None:
     """Every kind of request ends with this; and whom does it count against?"""
     for ask in ASKS:
-        async with world([end]) as edge:
+        async with world([end], timeouts=replace(QUICK, connect=connect)) as edge:
             answer = await edge.ask(ask)
             assert (answer.status, answer.failure, answer.error, answer.attempts) == (status, code, code, 0)
             assert answer.record.attempts == []
             assert "x-farline-path" not in answer.headers
             if status == 503:
                 assert answer.headers["retry-after"] == "1"
-            if standing == "ejected":
+            if standing == "admitted":
+                assert edge.metric("farline_line_standing", standing=standing) == len(LINES)
+            elif ask is CHAT:
                 await _learn(edge, ask)
-            assert edge.metric("farline_line_standing", standing=standing) == len(LINES)
 
 
 async def _learn(edge: World, ask: Ask) -> None:
@@ -125,18 +128,18 @@ async def _black_hole() -> AsyncIterator[int]:
 @pytest.mark.parametrize("protocols", [H1, H2, H3])
 async def test_blackhole(protocols: tuple[Protocol, ...], certs: Certificates) -> None:
     async with _black_hole() as port:
-        await _check(endpoint(f"https://127.0.0.1:{port}", protocols, certs.authority), 503, "connection_timeout",
-                     "ejected")  # fmt: skip
+        end = endpoint(f"https://127.0.0.1:{port}", protocols, certs.authority)
+        await _check(end, 503, "connection_timeout", "ejected", 0.3)
 
 
 async def test_a_blackholed_first_request_waits_for_the_connect_timeout_and_no_longer(certs: Certificates) -> None:
     """Once it is known that all lines are down, the answer comes within a second whatever that timeout is."""
     async with _black_hole() as port:
         end = endpoint(f"https://127.0.0.1:{port}", ANY, certs.authority)
-        async with world([end], timeouts=replace(QUICK, connect=1.5)) as edge:
+        async with world([end], timeouts=replace(QUICK, connect=0.8)) as edge:
             first = await edge.ask(CHAT)
             assert (first.status, first.failure) == (503, "connection_timeout")
-            assert 1.2 < first.seconds < 2.5
+            assert 0.7 < first.seconds < 1.7
             await _learn(edge, CHAT)
             for ask in (CHAT, STREAM, MESSAGES, GENERATE, EMBEDDING):  # ejected, then on probation
                 answer = await edge.ask(ask)

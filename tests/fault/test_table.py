@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
+from edge.config.model import Routing
 from edge.serve.reply import _STANDARD
 from netem.provider.aio.server import FakeProvider
 from tests.fault.table import ELSEWHERE, FAULTS, IMPOSSIBLE, PHASES, ROWS, Row
-from tests.fault.world import BATCH, CHAT, LINES, MODELS, STREAM, Answer, Ask, endpoint, provider, world
+from tests.fault.world import BATCH, CHAT, LINES, MODELS, QUICK, STREAM, Answer, Ask, endpoint, provider, world
 from tests.support.certificates import Certificates
 from transport.path import Protocol
 
+CALM = Routing(race_after_ms=8000.0)  # no rival dials: a busy machine must not change the attempts
+SHORT = replace(QUICK, connect=10.0, first_byte=1.0, first_byte_stream=1.0, idle=0.6)
+LONG = replace(SHORT, first_byte=20.0, first_byte_stream=20.0, idle=20.0)
 _CELL = re.compile(r"(\d+)( broken)?(?: (\w+))? (\d+)x(\d+)")
 
 
@@ -38,7 +43,8 @@ async def test_row(row: Row, protocol: Protocol, certs: Certificates) -> None:
 
 
 async def _check(fake: FakeProvider, protocol: Protocol, certs: Certificates, ask: Ask, sim: str, cell: str) -> None:
-    async with world([endpoint(fake, (protocol,), certs.authority)]) as edge:
+    times = SHORT if "timeout" in cell or "stall" in sim else LONG
+    async with world([endpoint(fake, (protocol,), certs.authority)], timeouts=times, routing=CALM) as edge:
         answer = await edge.ask(ask, sim)
         assert _read(answer, fake.executions(answer.id)) == cell
         _check_words(answer)

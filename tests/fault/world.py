@@ -27,7 +27,7 @@ from tests.support.certificates import Certificates
 from transport.path import Line, Protocol
 
 LINES = (Line("cn2", source="127.0.1.1"), Line("cu2", source="127.0.1.2"), Line("cmi", source="127.0.1.3"))
-QUICK = Timeouts(connect=0.3, first_byte_stream=0.4, first_byte=0.4, idle=0.4, commit_hold=0.3, total=20.0)
+QUICK = Timeouts(connect=3.0, first_byte_stream=0.6, first_byte=0.6, idle=0.4, commit_hold=0.3, total=20.0)
 FAST = "think_ms=0,interval_ms=1,tokens=8"
 
 H1, H2, H3 = (Protocol.H1,), (Protocol.H2,), (Protocol.H3,)
