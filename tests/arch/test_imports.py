@@ -71,7 +71,12 @@ def test_seeded_generators_are_the_only_chance_in_netem() -> None:
 
 def test_the_contracts_of_imports_hold() -> None:
     made = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"],
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

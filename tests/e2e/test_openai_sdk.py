@@ -60,9 +60,7 @@ async def test_structured_output(sdks: Sdks):
     said = [{"role": "user", "content": '{"name": "北京", "people": 21893095}'}]
     reply = await of(client.chat.completions.parse(model="gpt-4.1", messages=said, response_format=City))
     assert reply.choices[0].message.parsed == City(name="北京", people=21893095)
-    async with entered(
-        client.chat.completions.stream(model="gpt-4.1", messages=said, response_format=City)
-    ) as stream:
+    async with entered(client.chat.completions.stream(model="gpt-4.1", messages=said, response_format=City)) as stream:
         final = await of(stream.get_final_completion())
     assert final.choices[0].message.parsed.people == 21893095
 

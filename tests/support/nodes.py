@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from edge.app import Node
 from edge.config.watch import load
-from prometheus_client.parser import text_string_to_metric_families
 
 LINES = {"cn2": "127.0.1.1", "cu2": "127.0.1.2", "cmi": "127.0.1.3"}
 READY_SECONDS = 20.0
