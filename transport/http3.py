@@ -209,6 +209,9 @@ class Http3(H3Connection):
             self.goaway = lowest if self.goaway is None else min(self.goaway, lowest)
         return events
 
+    def _check_content_length(self, stream: H3Stream) -> None:
+        """Nothing: `transport.reply.Reply` checks it, and knows that replies to HEAD, 204 and 304 have no body."""
+
     def _receive_request_or_push_data(self, stream: H3Stream, data: bytes, stream_ended: bool) -> list[H3Event]:
         if len(stream.buffer) > HEAD_LIMIT:
             raise TooMuchHead("frame too large")

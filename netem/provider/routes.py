@@ -75,9 +75,11 @@ class Routes:
 
     def find(self, request: Request) -> Route | None:
         path = _PREFIX.sub("", request.path)
+        if _DECIMAL.search(path):
+            return Route("openai", "bytes", raw_bytes)
         found = _VERSION.match(path) or _AZURE.match(path)
         if found is None:
-            return Route("openai", "bytes", raw_bytes) if _DECIMAL.search(path) else None
+            return None
         rest = path[found.end() :]
         if request.method == "POST" and rest in self._posts:
             return self._posts[rest]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anthropic
@@ -13,13 +11,12 @@ import pytest
 from aiohttp import ClientError
 from google.genai import errors
 
-from tests.support.sdks import Sdks, each, entered, of
+from tests.support.sdks import Sdks, each, entered, of, outcomes
 from tests.support.worlds import World
 
 # google-genai subclasses aiohttp's ClientSession, which aiohttp discourages
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
-Ask = Callable[[Sdks, str], Awaitable[Any]]
 USER = [{"role": "user", "content": "count"}]
 
 
@@ -86,37 +83,13 @@ FAULTS = (
 )
 
 
-async def ask_in_a_thread(world: World, protocol: str, ask: Ask, sim: str) -> Any:
-    """A sync SDK in a thread with a loop of its own, so that all can be asked at once."""
-
-    async def run() -> Any:
-        sdks = Sdks(world, protocol, is_async=False)
-        async with sdks.stack:
-            return await ask(sdks, sim)
-
-    return await asyncio.to_thread(asyncio.run, run())
-
-
-async def ask_here(world: World, protocol: str, ask: Ask, sim: str) -> Any:
-    sdks = Sdks(world, protocol, is_async=True)
-    async with sdks.stack:
-        return await ask(sdks, sim)
-
-
-async def outcomes(world: World, protocol: str, sim: str) -> dict[str, Any]:
-    """What each SDK made of it, all at once."""
-    names = [f"{mode} {ask.__name__}" for ask in ASKS for mode in ("async", "sync")]
-    made = [go(world, protocol, ask, sim) for ask in ASKS for go in (ask_here, ask_in_a_thread)]
-    return dict(zip(names, await asyncio.gather(*made, return_exceptions=True), strict=True))
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_sdk_takes_a_cut_reply_for_a_whole_one(world: World, protocol: str, fault: str):
-    got = await outcomes(world, protocol, f"tokens=6,interval_ms=2,fault={fault}")
+    got = await outcomes(world, protocol, ASKS, f"tokens=6,interval_ms=2,fault={fault}")
     wrong = {name: outcome for name, outcome in got.items() if not isinstance(outcome, FAILURES)}
     assert wrong == {}
 
 
 async def test_whole_replies_look_whole(world: World, protocol: str):
-    got = await outcomes(world, protocol, "tokens=6,interval_ms=2")
+    got = await outcomes(world, protocol, ASKS, "tokens=6,interval_ms=2")
     assert {name: outcome for name, outcome in got.items() if isinstance(outcome, BaseException)} == {}

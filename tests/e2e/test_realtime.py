@@ -68,15 +68,19 @@ async def test_a_refused_upgrade_is_an_error(sdks: Sdks, status: int):
     assert caught.value.response.status_code == status  # type: ignore[attr-defined]  # both have it
 
 
+async def _talk(connecting: Any) -> None:
+    async with entered(connecting) as live:
+        for _ in range(5):
+            await of(live.input_audio_buffer.append(audio="AAAA"))
+            await of(live.recv())
+
+
 @pytest.mark.parametrize("fault", ["reset", "cut", "truncate"])
 async def test_an_upstream_that_dies_is_no_normal_close(sdks: Sdks, fault: str):
     client = await sdks.openai()
     connecting = client.realtime.connect(model="m", extra_headers={"x-sim": f"fault={fault},after=2"})
     with pytest.raises(ConnectionClosedError) as caught:
-        async with entered(connecting) as live:
-            for _ in range(5):
-                await of(live.input_audio_buffer.append(audio="AAAA"))
-                await of(live.recv())
+        await _talk(connecting)
     assert caught.value.rcvd is None or caught.value.rcvd.code in (1011, 1012, 1014)
 
 

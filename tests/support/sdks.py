@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,3 +104,33 @@ class Sdks:
             assert record["protocol"] == ("http/1.1" if is_upgrade else PROTOCOLS[self.protocol])
             assert not [name for name in names if name.startswith(("x-farline", "x-forwarded"))]
             assert is_upgrade or not names & HOP_BY_HOP
+
+
+Ask = Callable[[Sdks, str], Awaitable[Any]]
+
+
+async def outcomes(world: World, protocol: str, asks: Iterable[Ask], sim: str) -> dict[str, Any]:
+    """What each SDK made of it, sync and async, all at once: by name a result or an exception."""
+    made = {
+        f"{mode} {ask.__name__}": go(world, protocol, ask, sim)
+        for ask in asks
+        for mode, go in (("async", _ask_here), ("sync", _ask_in_a_thread))
+    }
+    return dict(zip(made, await asyncio.gather(*made.values(), return_exceptions=True), strict=True))
+
+
+async def _ask_here(world: World, protocol: str, ask: Ask, sim: str) -> Any:
+    sdks = Sdks(world, protocol, is_async=True)
+    async with sdks.stack:
+        return await ask(sdks, sim)
+
+
+async def _ask_in_a_thread(world: World, protocol: str, ask: Ask, sim: str) -> Any:
+    """A sync SDK blocks the loop it is called from, so it gets a thread with one of its own."""
+
+    async def run() -> Any:
+        sdks = Sdks(world, protocol, is_async=False)
+        async with sdks.stack:
+            return await ask(sdks, sim)
+
+    return await asyncio.to_thread(asyncio.run, run())
