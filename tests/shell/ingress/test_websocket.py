@@ -216,9 +216,9 @@ async def test_a_dead_upstream_is_found_by_pings() -> None:
     async def hangs(ws: ServerConnection) -> None:
         ws.transport.pause_reading()
         with contextlib.suppress(ConnectionClosed):
-            await asyncio.sleep(5)
+            await asyncio.sleep(4)
 
-    async with bridged(hangs, options={"ping_seconds": 0.5}) as gate, connect(gate.url) as ws:
+    async with bridged(hangs, {"close_timeout": 0.5}, options={"ping_seconds": 0.5}) as gate, connect(gate.url) as ws:
         await asyncio.wait_for(ws.wait_closed(), 10)
         assert ws.close_code == 1011
         assert "stopped answering" in (ws.close_reason or "")
@@ -334,7 +334,7 @@ async def test_a_flood_of_pings_from_a_client_that_does_not_read_is_bounded() ->
                 await ws.send(bytes(500_000))
         await ws.wait_closed()
 
-    async with bridged(floods, {"ping_interval": None, "compression": None}) as gate:
+    async with bridged(floods, {"ping_interval": None, "compression": None, "close_timeout": 0.5}) as gate:
         ws = await connect(gate.url, compression=None, ping_interval=None)
         ws.transport.pause_reading()
         await eventually(lambda: bool(gate.exchanges) and gate.exchanges[0].paused)
