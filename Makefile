@@ -53,6 +53,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.cache/peers: tests/support/install-peers.sh
+.cache/peers: tests/support/install-peers.sh tests/support/install-toxiproxy.sh
 	tests/support/install-peers.sh
+	tests/support/install-toxiproxy.sh
 	@mkdir -p .cache && touch $@

@@ -37,6 +37,7 @@ def _of_stream(c: Conditions, stream: Stream) -> tuple[ToxicSpec, ...]:
         # timeout 0: hold all data and never close. Toxiproxy's picture of a blackhole.
         toxics.append(ToxicSpec("timeout", stream, {"timeout": 0}))
     if c.tcp_reset:
+        # Only a connection made while the toxic is on is reset; one that lives already is closed in the ordinary way.
         toxics.append(ToxicSpec("reset_peer", stream, {"timeout": 0}))
     if c.delay_ms or c.jitter_ms:
         jitter = round(c.jitter_ms * 3**0.5)

@@ -85,6 +85,11 @@ def quantile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
 
 
+def median(values: Sequence[float]) -> float:
+    """Unmoved by the few packets that met a busy moment of the machine."""
+    return quantile(values, 0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One row of the doctor's table. `expected`: what this seed makes of `configured` with the packets of the probe."""
@@ -105,12 +110,14 @@ class Check:
 def compare(line: str, wanted: Conditions, measured: Probe, expected: Probe) -> tuple[Check, ...]:
     """The rows for one line: delay always, the rest where the line has it."""
     delays, model = measured.delays(), expected.delays()
-    checks = [_check(f"{line}: delay", "ms", wanted.delay_ms, mean(model) * 1e3, mean(delays) * 1e3, 1.0)]
+    checks = [_check(f"{line}: delay", "ms", wanted.delay_ms, median(model) * 1e3, median(delays) * 1e3, 1.0)]
     if wanted.jitter_ms:
         row = (wanted.jitter_ms, sigma(model) * 1e3, sigma(delays) * 1e3, max(0.5, wanted.jitter_ms / 10))
         checks.append(_check(f"{line}: jitter σ", "ms", *row))
     if wanted.mean_loss:
-        row = (100 * wanted.mean_loss, 100 * expected.loss_ratio(), 100 * measured.loss_ratio(), 0.5)
+        # A packet at the very edge of a burst may fall on either side of it.
+        allowed = 1.0 if wanted.bursts else 0.5
+        row = (100 * wanted.mean_loss, 100 * expected.loss_ratio(), 100 * measured.loss_ratio(), allowed)
         checks.append(_check(f"{line}: loss", "%", *row))
     if wanted.bursts:
         burst_ms, spacing = wanted.bursts[0].mean_ms, _spacing(measured.sent) * 1e3

@@ -12,6 +12,11 @@
     proxying.py     CONNECT and SOCKS5 handshakes
     dialing.py      what a failed dial means
     h1.py           HTTP/1.1 bytes
+    http2.py        HTTP/2 client protocol (on h2): its GOAWAY mended, short ways for heads and bodies
+    http3.py        HTTP/3 client protocol (on aioquic): receive windows that stand still for paused streams
+    reply.py        the rules every multiplexed reply keeps: lengths, trailers, verdicts
+    congestion.py   rate-based congestion control for QUIC on lossy lines
+    flood.py        frames that cost work and bring nothing
     pool.py         which connection, when to grow, what to retire
 
 Pure modules stand at this level; everything that touches asyncio, sockets, ssl or clocks lives in `transport.aio`.

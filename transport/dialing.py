@@ -21,6 +21,8 @@ _LINE_CODES = {
     errno.EPERM: Code.DESTINATION_IP_UNROUTABLE,
     errno.ETIMEDOUT: Code.CONNECTION_TIMEOUT,
 }
+DEAD_LINE_ERRNOS = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN))
+"""With these the kernel gives up a connection whose packets are not answered any more, or have no way to go."""
 _EDGE_ERRNOS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 # How far an attempt got, when several addresses failed: the farthest tells most.

@@ -83,6 +83,10 @@ class Connection(Interface):
         chunked on HTTP/1.1. Never raises for the far end's faults: those come through `sink.on_failure`.
         """
 
+    def doubt(self) -> None:
+        """Its line may be dead: no new exchanges until the peer has shown that it is alive. HTTP/1.1 can't ask: it
+        closes if it is idle."""
+
     def close(self) -> None:
         """No new exchanges; closes once those open have ended (at once if idle)."""
 

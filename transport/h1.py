@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers, RequestHead, ResponseHead, header
 
@@ -73,9 +72,10 @@ def lost(error: Exception | None, *, began: bool) -> Failure:
     """
     verdict = Verdict.UNSAFE if began else Verdict.UNKNOWN
     if error is None:
-        return Failure(Origin.ENDPOINT, verdict, Code.HTTP_RESPONSE_INCOMPLETE, "the peer closed the connection")
+        code = Code.HTTP_RESPONSE_INCOMPLETE if began else Code.CONNECTION_TERMINATED  # RFC 9209 §2.3.7, §2.3.15
+        return Failure(Origin.ENDPOINT, verdict, code, "the peer closed the connection")
     if not isinstance(error, OSError):
         return Failure(Origin.EDGE, verdict, Code.PROXY_INTERNAL_ERROR, type(error).__name__)
-    if error.errno == errno.ETIMEDOUT:
-        return Failure(Origin.LINE, verdict, Code.CONNECTION_TIMEOUT, "sent bytes were not acknowledged")
+    if error.errno in DEAD_LINE_ERRNOS:
+        return Failure(Origin.LINE, verdict, Code.CONNECTION_TIMEOUT, f"the line went silent: {error.strerror}")
     return Failure(Origin.LINE, verdict, Code.CONNECTION_TERMINATED, str(error))

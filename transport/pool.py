@@ -4,6 +4,7 @@ take            the fullest h2/h3 connection that has a slot, or the HTTP/1.1 co
 dials_wanted    how many dials to begin for those who wait
 floor_missing   how many to begin so that enough stand ready
 retire          idle connections to close before their peer does
+suspects        whom to doubt when a connection beside them has died
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ class PoolPolicy:
 
     `h1_idle`: common servers close an idle connection after 60 to 75 s, so go first; a peer that says less (Keep-Alive:
     timeout=N) is believed, with a margin for the flight time of its FIN. `mux_idle`: how long an h2/h3 connection above
-    the floor may idle. `streams` bounds the exchanges that one h2/h3 connection carries, whatever its peer allows:
-    all of them wait when it loses a packet (h2), and fail when it breaks.
+    the floor may idle. `fresh`: an HTTP/1.1 connection used so recently isn't doubted when another one dies.
+    `streams` bounds the exchanges that one h2/h3 connection carries, whatever its peer allows: all of them wait when
+    it loses a packet (h2), and fail when it breaks.
     """
 
     h1_idle: float = 50.0
     mux_idle: float = 300.0
+    fresh: float = 1.0
     margin: float = 2.0
     streams: int = 100
 
@@ -177,6 +180,12 @@ class Shelf:
         for connection in retired:
             self.drained(connection)
         return retired
+
+    def suspects(self, now: float) -> list[Connection]:
+        """Whom to doubt when a connection beside them has died: those that have been silent for a while. They are
+        still on the shelf; an HTTP/1.1 connection leaves it when it is closed."""
+        fresh = now - self._policy.fresh
+        return [one for one, since in self._h1_idle.items() if since < fresh] + self._open_mux()
 
     def counts(self) -> list[ProtocolCount]:
         """What there is, for those protocols that have any."""

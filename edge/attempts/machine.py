@@ -16,6 +16,7 @@ What may be repeated
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
 - Nothing may once the body can't be replayed or the reply is committed.
+- All of that draws on the node's retry budget; what an ending connection takes with it, on what good replies earned.
 """
 
 from __future__ import annotations
@@ -128,9 +129,11 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Ask the pool for a connection on `path`."""
+    """Ask the pool for a connection on `path`. `again`: one of it has just failed; let the pool hear of that first, or
+    it hands out the next that is dead."""
 
     path: Path
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ class AttemptMachine:
             case HeadArrived(number, status):
                 return self._head(number, status, now)
             case BodyArrived(number):
-                return self._commit(number)
+                return self._commit(number, now)
             case Start():
                 self._deadline = now + self.policy.total
                 self.budget.deposit(now)
@@ -276,14 +279,14 @@ class AttemptMachine:
         if path is None:
             self._race_at = None
             return []
-        self._tried[path] = self._tried.get(path, 0) + 1
+        tries = self._tried[path] = self._tried.get(path, 0) + 1
         self._dialing.append(path)
         self._race_at = now + self.policy.race_after
-        return [Dial(path)]
+        return [Dial(path, again=tries > 1)]
 
     def _next_candidate(self) -> Path | None:
         """Untried paths first, in rank order, those that avoid the last blame before the others; then, once more,
-        the best path that failed on a reused connection (only a fresh one tells whether the path is dead)."""
+        the best path where only a connection failed: a reused one, or one that took no more requests."""
         if not self._tried:
             return self.candidates[0] if self.candidates else None
         untried = [p for p in self.candidates if p not in self._tried and not self._endpoint_refused(p)]
@@ -293,7 +296,7 @@ class AttemptMachine:
         if untried:
             return untried[0]
         for attempt in self.attempts:
-            if attempt.warm and attempt.outcome is Outcome.FAILED and self._tried[attempt.path] == 1:
+            if _may_be_its_connection(attempt) and self._tried[attempt.path] == 1:
                 return attempt.path
         return None
 
@@ -304,7 +307,8 @@ class AttemptMachine:
         return any(a.path.line == line and a.failure and a.failure.origin is Origin.LINE for a in self.attempts)
 
     def _endpoint_refused(self, path: Path) -> bool:
-        return any(a.status is not None and a.path.endpoint == path.endpoint for a in self.attempts)
+        """Has this endpoint answered, with a status that another attempt there wouldn't change?"""
+        return any(a.status in REFUSALS | ERRORS and a.path.endpoint == path.endpoint for a in self.attempts)
 
     def _connected(self, path: Path, warm: bool, now: float) -> list[Command]:
         if path not in self._dialing:
@@ -324,11 +328,10 @@ class AttemptMachine:
             return []
         self._dialing.remove(path)
         self._last_failure = failure
-        self.failovers.append(failure.code)
         more = self._dial_next(now)
-        if more or self._dialing:
-            return more
-        return self._give_up()
+        if more:
+            self.failovers.append(failure.code)
+        return more if self._dialing else self._give_up()
 
     # --- the live attempt ---
 
@@ -347,14 +350,14 @@ class AttemptMachine:
         if status in ERRORS:
             return self._refused(live, Outcome.ERROR, Verdict.UNKNOWN, now)
         if status == 101:
-            return self._commit(number)
+            return self._commit(number, now)
         live.hold_until = now + self.policy.commit_hold
         return []
 
     def _refused(self, live: Attempt, outcome: Outcome, verdict: Verdict, now: float) -> list[Command]:
         """The provider said no. Ask another endpoint if there is one; otherwise this answer is the answer."""
         if self._next_candidate() is None or not self._may_repeat(verdict, now):
-            return self._commit(live.number)
+            return self._commit(live.number, now)
         live.outcome = outcome
         self.failovers.append(f"status_{live.status}")
         released: list[Command] = []
@@ -373,12 +376,13 @@ class AttemptMachine:
         live.outcome, live.failure = outcome, failure
         self._live, self._last_failure = None, failure
         cut: list[Command] = [Cancel(number)] if outcome is Outcome.TIMEOUT else []
-        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now):
+        collateral = _is_collateral(failure, live)
+        if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, collateral=collateral):
             self.failovers.append(failure.code)
             return cut + self._begin_dialing(now)
         return cut + self._give_up()
 
-    def _may_repeat(self, verdict: Verdict, now: float) -> bool:
+    def _may_repeat(self, verdict: Verdict, now: float, *, collateral: bool = False) -> bool:
         """The replay rules of this module's head. Counts what it allows."""
         if not self._can_replay or len(self.attempts) >= self.policy.max_attempts:
             return False
@@ -387,7 +391,7 @@ class AttemptMachine:
             return False
         if billed and self._billed_replays >= self.policy.max_billed_replays:
             return False
-        if not self.budget.withdraw(now):
+        if not self.budget.withdraw(now, collateral=collateral):
             return False
         self._billed_replays += billed
         return True
@@ -399,7 +403,7 @@ class AttemptMachine:
         live = self._live
         if live is not None:
             if live.hold_until is not None and now >= live.hold_until:
-                return self._commit(live.number)
+                return self._commit(live.number, now)
             if live.hold_until is None and live.first_byte_at is not None and now >= live.first_byte_at:
                 late = Failure(Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_RESPONSE_TIMEOUT, "no reply in time")
                 return self._attempt_failed(live.number, late, Outcome.TIMEOUT, now)
@@ -414,10 +418,12 @@ class AttemptMachine:
 
     # --- ends ---
 
-    def _commit(self, number: int) -> list[Command]:
+    def _commit(self, number: int, now: float) -> list[Command]:
         live = self._live
         if live is None or live.number != number:
             return []
+        if live.status not in REFUSALS | ERRORS:
+            self.budget.earn(now)
         live.outcome = Outcome.COMMITTED
         self._live = None
         return [*self._finish(Outcome.CANCELLED), Commit(number)]
@@ -448,3 +454,17 @@ class AttemptMachine:
 
     def _too_late(self, event: Event) -> list[Command]:
         return [Undial(event.path)] if isinstance(event, Connected) else []
+
+
+def _may_be_its_connection(attempt: Attempt) -> bool:
+    """Did the attempt fail in a way that leaves hope for a fresh connection on the same path?"""
+    if attempt.outcome is not Outcome.FAILED or attempt.failure is None:
+        return False
+    return attempt.warm or attempt.failure.verdict is Verdict.SAFE
+
+
+def _is_collateral(failure: Failure, attempt: Attempt) -> bool:
+    """Did the request only share the end of its connection: of a dead line's, or a pooled one that had gone stale?"""
+    if attempt.status is not None:
+        return False
+    return failure.code == Code.CONNECTION_TIMEOUT or (failure.code == Code.CONNECTION_TERMINATED and attempt.warm)

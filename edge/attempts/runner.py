@@ -193,15 +193,16 @@ class AttemptRunner:
 
     def _perform(self, command: Command) -> None:
         match command:
-            case Dial(path):
-                self._dial(path)
+            case Dial(path, again):
+                self._dial(path, again)
             case Send(number, path):
                 self._send(number, path)
             case Commit(number):
                 self._committed(self._sinks[number])
             case Cancel(number):
-                self.upload.detach()
-                self._sinks[number].exchange.cancel()
+                exchange = self._sinks[number].exchange
+                self.upload.detach(exchange)
+                exchange.cancel()
             case Undial(path):
                 self._undial(path)
             case GiveUp(failure):
@@ -210,8 +211,8 @@ class AttemptRunner:
 
     # --- dialing ---
 
-    def _dial(self, path: Path) -> None:
-        connection = self._connector.take(path, self._only)
+    def _dial(self, path: Path, again: bool) -> None:
+        connection = None if again else self._connector.take(path, self._only)
         if connection is not None:
             self._ready[path] = connection
             self.feed(Connected(path, warm=True))
@@ -255,7 +256,7 @@ class AttemptRunner:
 
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
         """An uncommitted attempt failed (called by its sink)."""
-        self.upload.detach()
+        self.upload.detach(sink.exchange)
         self.feed(AttemptFailed(sink.number, failure))
 
     def _committed(self, sink: AttemptSink) -> None:

@@ -71,10 +71,11 @@ class Upload:
         self._drop_if_long()
         self.writable()
 
-    def detach(self) -> None:
-        """The exchange is over; keep what comes for the next one."""
-        self._exchange = None
-        self._on_sent = _nothing
+    def detach(self, exchange: Exchange) -> None:
+        """`exchange` is over; if it is the one that is fed, keep what comes for the next one."""
+        if self._exchange is exchange:
+            self._exchange = None
+            self._on_sent = _nothing
 
     def writable(self) -> None:
         """The exchange takes bytes again."""

@@ -111,21 +111,16 @@ def _profile_row(found: Profile) -> str:
 
 
 def _up(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Lab(_scenario(args.scenario)) as lab:
             _describe(lab, args.json)
-            _wait_for_signal()
+            signal.pause()
+    except KeyboardInterrupt:
+        return 0
     except (LabError, ValueError, OSError) as refused:
         return _refuse(str(refused))
     return 0
-
-
-def _wait_for_signal() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        return
 
 
 def _describe(lab: Lab, is_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.config.fault import KeyPath, shown
-from edge.config.model import Address, ClientKey, Listen, Model, Provider, Snapshot
+from edge.config.model import Address, ClientKey, Listen, Provider, Snapshot
 from edge.config.places import is_loopback
 from edge.config.reading import STAND_IN, Reading
 
@@ -69,21 +69,9 @@ def _unique_digests(reading: Reading, keys: tuple[ClientKey, ...]) -> None:
 
 def _check_models(reading: Reading, snapshot: Snapshot) -> None:
     providers = {provider.id for provider in snapshot.providers}
-    names = {model.name for model in snapshot.models}
     for index, model in enumerate(snapshot.models):
         if model.provider not in providers and not model.provider.startswith(STAND_IN):
             _unknown(reading, ("model", index, "provider"), model.provider, "provider", providers)
-        _check_fallback(reading, index, model, names, providers)
-
-
-def _check_fallback(reading: Reading, index: int, model: Model, names: set[str], providers: set[str]) -> None:
-    """A fallback is another [[model]], or `provider/model`."""
-    for number, name in enumerate(model.fallback):
-        where: KeyPath = ("model", index, "fallback", number)
-        if name == model.name:
-            reading.fault(where, f"{shown(name)} falls back to itself", "another model")
-        elif name not in names and not ("/" in name and name.partition("/")[0] in providers):
-            _unknown(reading, where, name, "model", names, 'a [[model]], or "provider/model"')
 
 
 def _check_keys(reading: Reading, snapshot: Snapshot) -> None:

@@ -107,7 +107,6 @@ class Model:
     name: str
     provider: str
     upstream: str | None = None
-    fallback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

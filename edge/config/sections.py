@@ -73,7 +73,6 @@ MODEL = (
     Key("name", _NAME, required=True),
     Key("provider", _NAME, required=True),
     Key("upstream", _NAME),
-    Key("fallback", kinds.listing(_NAME)),
 )
 KEY = (
     Key("id", kinds.identifier(), required=True),

@@ -24,6 +24,7 @@ ABSENT = (
     Absent(("budget",)),
     Absent(("privacy",)),
     Absent(("alert",)),
+    Absent(("model", "fallback")),
     Absent(("node", "role"), "relay", '"edge"'),
     Absent(("node", "key")),
     Absent(("listen", "session")),

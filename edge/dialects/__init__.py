@@ -15,6 +15,7 @@ sse.py          event boundaries, and the few events that matter (hot path)
 meters.py       JSON documents, event streams, compressed replies
 inflate.py      a decompressed copy for the meter
 usage.py        the vendors' token counts as one Usage
+rename.py       a model's upstream name put into a request
 errors.py       Failure → status, type and headers that the SDKs obey
 credentials.py  where keys stand, out and in
 """

@@ -9,7 +9,7 @@ Grammar: RFC 8259.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -77,27 +77,44 @@ def members(data: bytes, wanted: Collection[bytes]) -> dict[bytes, bytes]:
     a name that occurs twice has its last value, as JSON parsers do. Stops when all wanted names have been seen.
     """
     found: dict[bytes, bytes] = {}
+    for name, start, end in _top_level(data):
+        if name in wanted and start < len(data):
+            found[name] = data[start:] if end < 0 else data[start:end]
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def member_span(data: bytes, name: bytes) -> tuple[int, int] | None:
+    """Where the whole value of the last top-level member `name` stands, as far as `data` shows; None if nowhere."""
+    span = None
+    for found, start, end in _top_level(data):
+        if found == name and end > 0:
+            span = (start, end)
+    return span
+
+
+def _top_level(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(name, start of the value, its end or -1 if it is cut) of each member, as far as there is sense in them."""
     at = skip_space(data, 0)
     if data[at : at + 1] != b"{":
-        return found
+        return
     at = skip_space(data, at + 1)
-    while data[at : at + 1] == b'"' and len(found) < len(wanted):
+    while data[at : at + 1] == b'"':
         end = string_end(data, at)
         colon = skip_space(data, end) if end > 0 else len(data)
         if data[colon : colon + 1] != b":":
-            break
+            return
         name = data[at + 1 : end - 1]
         at = skip_space(data, colon + 1)
         end = value_end(data, at)
-        if name in wanted and at < len(data):
-            found[name] = data[at:] if end < 0 else data[at:end]
+        yield name, at, end
         if end < 0:
-            break
+            return
         at = skip_space(data, end)
         if data[at : at + 1] != b",":
-            break
+            return
         at = skip_space(data, at + 1)
-    return found
 
 
 def value(raw: bytes | None, kind: type[T]) -> T | None:

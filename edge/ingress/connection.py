@@ -342,8 +342,11 @@ class IngressConnection(asyncio.Protocol):
             self._chunked = None
         return request
 
-    def break_off(self) -> None:
+    def break_off(self, *, reset: bool) -> None:
         self._detach()
+        if not reset:
+            self._finish(linger=self._transport.can_write_eof())
+            return
         self._buffer = b""
         self._is_lingering = True
         self._break_off(0)

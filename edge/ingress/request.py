@@ -40,8 +40,8 @@ class Wire(Interface):
 
     def reply_ended(self, *, close: bool) -> None: ...
 
-    def break_off(self) -> None:
-        """Resets the connection once what was written has left."""
+    def break_off(self, *, reset: bool) -> None:
+        """Closes once what was written has left; `reset`: with RST, so that it can't be taken for an orderly end."""
 
     def refuse(self, status: int, detail: str, target: bytes) -> None:
         """Sends an error reply of the ingress's own and closes."""
@@ -229,7 +229,7 @@ class ClientRequest:
         fault = self.fault or ClientGone()
         self._leave(fault)
         if self._started:
-            self._wire.break_off()
+            self._wire.break_off(reset=True)
         else:
             self._wire.refuse(fault.status, str(fault), self.target)
 
@@ -241,7 +241,7 @@ class ClientRequest:
         """The client was silent in its body, or didn't read, for too long: as if it had left."""
         if self._started:
             self._leave(ClientGone("the client didn't read"))
-            self._wire.break_off()
+            self._wire.break_off(reset=True)
         else:
             self._leave(ClientGone("the client went silent in its request"))
             self._wire.refuse(408, "the request's body didn't come in time", self.target)
@@ -366,7 +366,10 @@ class ClientRequest:
         self._release_head()
         self._ended = True
         self._forget_body()
-        self._wire.break_off()
+        # Where the framing shows that the end is missing, a plain close is enough, and kinder: many clients throw
+        # away what they have read but not yet looked at (the error event) when a reset comes.
+        is_cut_visible = self._framing is Framing.CHUNKED or (self._framing is Framing.LENGTH and self._left > 0)
+        self._wire.break_off(reset=not is_cut_visible)
 
     def _forget_body(self) -> None:
         self._sink = None

@@ -26,5 +26,5 @@ def rank(
 
 
 def all_down(lines: Sequence[Line], view: HealthView) -> bool:
-    """Is there no line left that isn't ejected? Then a request should learn its fate quickly."""
-    return all(view.line(line.id) is Standing.EJECTED for line in lines)
+    """Is no line known to work? Then a request should learn its fate quickly."""
+    return all(view.line(line.id) is not Standing.ADMITTED for line in lines)

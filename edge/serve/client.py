@@ -72,7 +72,8 @@ class ClientExchange(Interface):
         """The reply is complete; the connection goes on to the next request if it may."""
 
     def abort(self) -> None:
-        """Breaks the connection so that the reply cannot look complete: no last chunk, TCP reset."""
+        """Breaks the connection so that the reply cannot look complete: closed without the last chunk, or short of its
+        length; with a TCP reset where the framing could not show it. What was written still arrives."""
 
     def tunnel(self, headers: Headers) -> None:
         """Answers 101 with `headers`; then `write` sends raw bytes and the body sink receives raw bytes."""

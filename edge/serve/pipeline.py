@@ -13,7 +13,9 @@ from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, Ga
 from edge.attempts.upload import Upload
 from edge.config.model import Provider
 from edge.dialects import by_name
+from edge.dialects.credentials import without_key_query, without_keys
 from edge.dialects.facts import Dialect, Facts
+from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.policy.access import Principal
@@ -21,7 +23,7 @@ from edge.policy.permits import Permits
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
-from edge.serve.reply import added, error_reply, forwarded, request_head, returned, status_of
+from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
@@ -87,6 +89,7 @@ class _Run:
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
+        self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
 
@@ -153,6 +156,16 @@ class _Run:
             return presented.decode("latin-1")
         return self.dialect.credential_of(self.client.headers, self.rest)
 
+    def _without_our_key(self, headers: Headers) -> Headers:
+        """A key of this node, where the caller's SDK put it, is none of the provider's business."""
+        if self.principal is None or self.principal.key is None:
+            return headers
+        found = self.dialect.credential_of(self.client.headers, self.rest)
+        if found is None or self.tables.keys.identify(found) is None:
+            return headers
+        self.rest = without_key_query(self.rest)
+        return without_keys(headers)
+
     def _priority(self) -> str:
         value = self.fields.get(b"x-farline-priority")
         if value is None:
@@ -167,20 +180,45 @@ class _Run:
     async def _understand(self) -> None:
         client, record = self.client, self.record
         prefix, complete = await client.read_body(PREFIX_BYTES)
-        self.upload = Upload(client, prefix, complete)
         record.bytes_in = len(prefix)
         facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
-        provider = self.routed_to or self.tables.provider_for(self.dialect.name, facts.model)
-        if provider is None:
-            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
-        self.provider = provider
+        provider = self.provider = self.routed_to or self._by_model(facts.model)
         record.provider, record.facts = provider.id, facts
+        self.upload = Upload(client, self._renamed(prefix), complete)
         assert self.principal is not None
         if not self.principal.may_use(provider.id, facts.model):
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
-        if self.fields.get(b"x-farline-data-class") == b"sensitive":
-            # Fails closed: only a local pool may answer these, and this node has none.
+        self._check_data_class()
+
+    def _check_data_class(self) -> None:
+        """Fails closed: only a local pool may answer sensitive requests, and this node has none."""
+        value = self.fields.get(b"x-farline-data-class")
+        if value == b"sensitive":
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
+        if value is not None:
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
+
+    def _by_model(self, model: str | None) -> Provider:
+        """Unified routes: who serves this model, in the caller's own dialect?"""
+        name = self.dialect.name
+        provider = self.tables.provider_for(name, model)
+        if provider is None:
+            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
+        if provider.dialect not in (name, "generic"):
+            text = f"{provider.id} serves this model and speaks {provider.dialect}: ask it at /{provider.id}/…"
+            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, text))
+        return provider
+
+    def _renamed(self, prefix: bytes) -> bytes:
+        """The body's start with the model's upstream name, where [[model]] gives one (unified routes only)."""
+        model = self.facts.model
+        entry = self.tables.models.get(model) if model is not None and self.routed_to is None else None
+        if model is None or entry is None or entry.upstream is None:
+            return prefix
+        headers = self.client.headers
+        self.rest, renamed = rename(self.rest, headers, prefix, model, entry.upstream)
+        self.grown_by = len(renamed) - len(prefix)
+        return renamed
 
     # --- 5 routing: which paths, in which order? ---
 
@@ -238,10 +276,15 @@ class _Run:
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
-            return [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
-        headers = forwarded(self.client.headers)
-        if self.upload.complete and self.client.expects_body and b"content-length" not in self.fields:
-            headers.append((b"content-length", b"%d" % self.upload.size))  # however it came in
+            headers = [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
+            return self._without_our_key(headers)
+        headers = self._without_our_key(forwarded(self.client.headers))
+        length = self.fields.get(b"content-length")
+        if length is None and self.upload.complete and self.client.expects_body:
+            return [*headers, (b"content-length", b"%d" % self.upload.size)]  # wholly here, however it came in
+        if length is not None and self.grown_by:
+            kept = [pair for pair in headers if pair[0] != b"content-length"]
+            return [*kept, (b"content-length", b"%d" % (int(length) + self.grown_by))]
         return headers
 
     def _new_stream(self) -> ReplyStream:
@@ -258,10 +301,16 @@ class _Run:
             self._commit_bridge(sink, self.offer, attempts)
             return
         meter = self.dialect.meter(self.facts, head.status, head.headers)
-        stream.begin(sink.exchange, head.status, returned(head.headers, record, sink.path, attempts), meter)
+        own = added(record, sink.path, attempts)
+        headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url)
+        stream.begin(sink.exchange, head.status, headers, meter)
         self.client.watch(stream)
         self.shared.sweep.add(stream)
         sink.deliver_to(stream)
+
+    def _base_url(self) -> bytes:
+        prefix = b"/" + self.routed_to.id.encode() if self.routed_to is not None else b""
+        return base_url(self.client.headers, self.tables.snapshot.listen.tls is not None, prefix)
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.dialects import errors
 from edge.dialects.facts import Dialect
 from edge.observe.record import RequestRecord
 from edge.serve.tables import Upstream
 from transport.failure import Code, Failure
-from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end
+from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end, header
 from transport.path import Path
 
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
 _NOT_RETURNED = HOP_BY_HOP | {b"alt-svc", b"strict-transport-security"}  # they speak of the provider's origin, not ours
+_LINKS = frozenset((b"location", b"content-location", b"x-goog-upload-url", b"x-goog-upload-control-url"))
 _OURS = b"x-farline-"
 
 _NOTHING_REACHED = frozenset(
@@ -69,9 +72,29 @@ def forwarded(headers: Headers) -> Headers:
     return [pair for pair in end_to_end(headers, _NOT_FORWARDED) if not pair[0].startswith(_OURS)]
 
 
-def returned(headers: Headers, record: RequestRecord, path: Path, attempts: int) -> Headers:
-    """The provider's end-to-end headers and the edge's own."""
-    return end_to_end(headers, _NOT_RETURNED) + added(record, path, attempts)
+def returned(headers: Headers, own: Headers, upstream: Upstream, here: Callable[[], bytes]) -> Headers:
+    """The provider's end-to-end headers and the edge's `own`. Links to the provider lead through the edge."""
+    kept = end_to_end(headers, _NOT_RETURNED)
+    if not _LINKS.isdisjoint(name for name, _ in kept):
+        kept = [(name, _through(value, upstream, here()) if name in _LINKS else value) for name, value in kept]
+    return kept + own
+
+
+def base_url(headers: Headers, is_tls: bool, prefix: bytes) -> bytes:
+    """What the client calls this node: to it, links must lead. `x-forwarded-proto` is believed, since it can only
+    mislead the client that sent it; a balancer in front that ends TLS sets it."""
+    scheme = header(headers, b"x-forwarded-proto") or (b"https" if is_tls else b"http")
+    return scheme + b"://" + (header(headers, b"host") or b"localhost") + prefix
+
+
+def _through(link: bytes, upstream: Upstream, here: bytes) -> bytes:
+    """A link under the endpoint's base URL, as one under `here`; any other as it is.
+
+    Gemini's resumable uploads go to a URL from a reply: a client that took it as it is would go past the node.
+    """
+    base = upstream.scheme + b"://" + upstream.authority + upstream.base_path
+    rest = link[len(base) :]
+    return here + rest if link.startswith(base) and rest[:1] in (b"", b"/", b"?") else link
 
 
 def added(record: RequestRecord, path: Path, attempts: int) -> Headers:

@@ -179,6 +179,10 @@ class ReplyStream:
             self._client.write(ping)
 
     def _break_off(self, failure: Failure) -> None:
+        if self._is_event_stream and self.meter.is_complete() and self.meter.at_boundary():
+            self._client.end()  # the reply's own end has been passed on: only the connection's was missing
+            self._finish()
+            return
         self.failure = failure
         if self._may_insert and self.meter.at_boundary():
             self._client.write(self.dialect.stream_error(failure, self.request_id))

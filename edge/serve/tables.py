@@ -49,7 +49,8 @@ class Upstream:
         )
 
 
-HOPELESS_DIAL_SECONDS = 1.0  # with every line ejected: time to find out whether one has come back
+HOPELESS_DIAL_SECONDS = 0.8  # with no line admitted: time to find out whether one has come back…
+HOPELESS_RACE_SECONDS = 0.05  # …so all of them are tried nearly at once
 _MOST_POLICIES = 256  # kept; clients choose their patience, so there is no end to them
 
 
@@ -116,7 +117,7 @@ def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> Attempt
         repeat=facts.repeat,
         max_attempts=routing.max_attempts,
         max_billed_replays=routing.max_billed_replays,
-        race_after=routing.race_after_ms / 1000,
+        race_after=HOPELESS_RACE_SECONDS if hopeless else routing.race_after_ms / 1000,
         dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
         first_byte=first_byte,
         commit_hold=timeouts.commit_hold,

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN
+from websockets.protocol import CLIENT, OPEN, SERVER, Protocol, Side
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
@@ -79,7 +79,7 @@ class UpstreamOffer:
         own = [(name.lower().encode(), value.encode()) for name, value in handshake.raw_items() if name != "Host"]
         self.headers: Headers = passed + own
 
-    def accept(self, head: ResponseHead) -> ClientProtocol:
+    def accept(self, head: ResponseHead) -> Protocol:
         """Checks the upstream's 101; the upstream side, open.
 
         Raises:
@@ -91,9 +91,9 @@ class UpstreamOffer:
         except InvalidHandshake as error:
             failure = Failure(Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_UPGRADE_FAILED, str(error))
             raise TransportError(failure) from error
-        return self._protocol
+        return self._opened(self._protocol, CLIENT)
 
-    def answer_client(self, upstream: ClientProtocol, head: ResponseHead) -> tuple[ServerProtocol, Headers]:
+    def answer_client(self, upstream: Protocol, head: ResponseHead) -> tuple[Protocol, Headers]:
         """The client's side, open, and the headers of its 101: the upstream's own and the handshake's."""
         chosen = upstream.subprotocol
         server = ServerProtocol(
@@ -110,7 +110,14 @@ class UpstreamOffer:
             for name, value in response.headers.raw_items()
             if name != "Connection"
         ]
-        return server, passed + own
+        return self._opened(server, SERVER), passed + own
+
+    def _opened(self, shaken: ServerProtocol | ClientProtocol, side: Side) -> Protocol:
+        """A protocol past its handshake. The one that shook hands would parse the next bytes as a head."""
+        protocol = Protocol(side, state=OPEN, max_size=self._max, logger=_quiet)
+        protocol.extensions = shaken.extensions
+        protocol.subprotocol = shaken.subprotocol
+        return protocol
 
 
 def _check(asked: Request) -> None:

@@ -12,11 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from websockets.client import ClientProtocol
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
-from websockets.protocol import CLOSED, OPEN
-from websockets.server import ServerProtocol
+from websockets.protocol import CLOSED, OPEN, Protocol
 
 CLOSE_SECONDS = 5.0
 """How long a closing handshake may take before the connection is dropped."""
@@ -44,7 +42,7 @@ class LegState(Enum):
 class Leg:
     """One side of the link: a protocol, what must be written to it, and what it has seen."""
 
-    def __init__(self, party: Party, protocol: ServerProtocol | ClientProtocol, now: float) -> None:
+    def __init__(self, party: Party, protocol: Protocol, now: float) -> None:
         self.party = party
         self.protocol = protocol
         self.state = LegState.OPEN
@@ -166,7 +164,7 @@ class LinkSummary:
 class WebSocketLink:
     """Joins `client` and `upstream`. `ping_seconds` of silence on a side cause a ping, as much again its end."""
 
-    def __init__(self, server: ServerProtocol, client: ClientProtocol, now: float, ping_seconds: float = 20.0) -> None:
+    def __init__(self, server: Protocol, client: Protocol, now: float, ping_seconds: float = 20.0) -> None:
         self.client = Leg(Party.CLIENT, server, now)
         self.upstream = Leg(Party.UPSTREAM, client, now)
         self.closed_by: Party | None = None

@@ -34,6 +34,9 @@ class Engine(Protocol):
     def start(self) -> None:
         """Lab time is 0 now."""
 
+    def troubles(self) -> dict[str, int]:
+        """What the lab itself did to packets, as counts."""
+
     def check(self, profile: Profile) -> None:
         """Raises ValueError if this backend can't do the profile."""
 
@@ -51,7 +54,8 @@ def _perform(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
     if what == "start":
         engine.start()
     elif what == "tally":
-        return {"now": engine.now(), "lines": {id: _tallies(link) for id, link in engine.links.items()}}
+        lines = {id: _tallies(link) for id, link in engine.links.items()}
+        return {"now": engine.now(), "lines": lines, "troubles": engine.troubles()}
     elif what != "now":
         _change(engine, what, request)
     return {"now": engine.now()}

@@ -8,14 +8,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from netem.aio.control import Server
 from netem.aio.forwarder import Forwarder, Wire, be_punctual
 from netem.aio.namespaces import RUN, LabError, ip_batch, open_tun, remove, write_sysctls
 from netem.aio.shaper import Shaper
-from netem.link.link import Link
 from netem.scenario import Scenario, read_scenario
 from netem.topology import CLIENT, EDGE, FAR, ROLES, LabName, Topology
 
@@ -28,18 +26,14 @@ def build(name: LabName, scenario: Scenario, backend: str) -> Forwarder | Shaper
     for role in ROLES:
         write_sysctls(name.namespace(role), topology.sysctls(role))
     ip_batch(edge, topology.wiring(name.namespace(CLIENT)))
-    engine: Forwarder | Shaper
+    wires: dict[str, Wire] = {}
     if backend == "tun":
-        engine = Forwarder({id: Wire(link, open_tun(edge, id), open_tun(far, id)) for id, link in links.items()})
+        wires = {id: Wire(link, open_tun(edge, id), open_tun(far, id)) for id, link in links.items()}
     else:
         ip_batch(edge, topology.cables(far))
-    for role in (CLIENT, EDGE, FAR):
+    for role in ROLES:
         ip_batch(name.namespace(role), topology.commands(role))
-    return engine if backend == "tun" else _shaper(links, edge, far)
-
-
-def _shaper(links: Mapping[str, Link], edge: str, far: str) -> Shaper:
-    return Shaper(links, {"up": edge, "down": far})
+    return Forwarder(wires) if backend == "tun" else Shaper(links, {"up": edge, "down": far})
 
 
 def serve(name: LabName, engine: Forwarder | Shaper) -> None:

@@ -9,18 +9,23 @@ import gc
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 
 from netem.link.conditions import Profile
 from netem.link.event import Direction
+from netem.link.lane import Lane
 from netem.link.link import Link
 from netem.packets import Nat, flip_bit, flow_of, resets, too_big
 
-BATCH = 32
+BATCH = 16
 """Packets read from one descriptor before others get their turn."""
 MAX_PACKET = 65_535
+LATE = 0.001
+"""A packet written later than this after its time is counted: the machine was too busy to be believed."""
 _PR_SET_TIMERSLACK = 29
 _FOREVER = 3600.0
 
@@ -47,21 +52,66 @@ class Wire:
     nat: Nat = field(default_factory=Nat)
 
 
+class Outlet:
+    """Packets on their way to one descriptor. Most come in the order of their times and need no heap."""
+
+    __slots__ = ("_last", "_serial", "_strays", "fd", "queue")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.queue: deque[tuple[float, bytes]] = deque()
+        self._last = 0.0
+        self._serial = 0
+        self._strays: list[tuple[float, int, bytes]] = []
+
+    def hold(self, at: float, packet: bytes) -> None:
+        """Until `at`, in lab time."""
+        if at >= self._last:
+            self._last = at
+            self.queue.append((at, packet))
+        else:
+            self._serial += 1
+            heappush(self._strays, (at, self._serial, packet))
+
+    def due_at(self) -> float:
+        """When the next packet is due; inf: there is none."""
+        at = self.queue[0][0] if self.queue else inf
+        return min(at, self._strays[0][0]) if self._strays else at
+
+    def take(self, now: float) -> tuple[float, bytes] | None:
+        """The next packet that is due, and when it was."""
+        if self._strays and self._strays[0][0] <= min(now, self.queue[0][0] if self.queue else inf):
+            at, _, packet = heappop(self._strays)
+            return at, packet
+        return self.queue.popleft() if self.queue and self.queue[0][0] <= now else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inlet:
+    wire: Wire
+    direction: Direction
+    lane: Lane
+    onward: Outlet
+    back: Outlet
+
+
 class Forwarder:
-    """Carries the packets of several lines. One thread, one heap; `step` is one turn."""
+    """Carries the packets of several lines in one thread; `step` is one turn."""
 
     def __init__(self, wires: Mapping[str, Wire], clock: Callable[[], float] = time.monotonic) -> None:
         self.links = {id: wire.link for id, wire in wires.items()}
         self.refused_writes = 0
+        self.late_writes = 0
         self._clock = clock
         self._origin = clock()
-        self._serial = 0
-        self._due: list[tuple[float, int, int, bytes]] = []
-        self._ends: dict[int, tuple[Wire, Direction, int]] = {}
+        self._inlets: dict[int, _Inlet] = {}
+        self._outlets: list[Outlet] = []
         for wire in wires.values():
-            self._ends[wire.edge_fd] = (wire, "up", wire.far_fd)
-            self._ends[wire.far_fd] = (wire, "down", wire.edge_fd)
-        self._fds = list(self._ends)
+            edge, far = Outlet(wire.edge_fd), Outlet(wire.far_fd)
+            self._outlets += [edge, far]
+            self._inlets[wire.edge_fd] = _Inlet(wire, "up", wire.link.lane("up"), far, edge)
+            self._inlets[wire.far_fd] = _Inlet(wire, "down", wire.link.lane("down"), edge, far)
+        self._fds = list(self._inlets)
 
     def now(self) -> float:
         """Lab time."""
@@ -71,23 +121,25 @@ class Forwarder:
         """Lab time is 0 now. Only before traffic: link models don't go back."""
         self._origin = self._clock()
 
+    def troubles(self) -> dict[str, int]:
+        """What the lab itself did to packets, as counts."""
+        return {"refused_writes": self.refused_writes, "late_writes": self.late_writes}
+
     def check(self, profile: Profile) -> None:
         """Every profile can be done."""
 
     def step(self, others: Sequence[int]) -> list[int]:
         """Wait for something to do and do it; returns which of the `others` are ready to be read."""
-        wait = self._due[0][0] - self.now() if self._due else _FOREVER
-        ready = select.select([*self._fds, *others], (), (), max(wait, 0.0))[0]
+        wait = min([outlet.due_at() for outlet in self._outlets]) - self.now()
+        ready = select.select([*self._fds, *others], (), (), min(max(wait, 0.0), _FOREVER))[0]
         for fd in ready:
-            if fd in self._ends:
-                self._read(fd)
+            if fd in self._inlets:
+                self._read(fd, self._inlets[fd])
         self._write_due()
-        return [fd for fd in ready if fd not in self._ends]
+        return [fd for fd in ready if fd not in self._inlets]
 
-    def _read(self, fd: int) -> None:
-        wire, direction, target = self._ends[fd]
-        link = wire.link
-        due = self._due
+    def _read(self, fd: int, inlet: _Inlet) -> None:
+        link, lane, onward = inlet.wire.link, inlet.lane, inlet.onward
         read, clock, origin = os.read, self._clock, self._origin
         for _ in range(BATCH):
             try:
@@ -97,42 +149,40 @@ class Forwarder:
             now = clock() - origin
             link.advance(now)
             if link.meddles:
-                answered = self._meddle(wire, direction, packet, now)
+                answered = self._meddle(inlet, packet, now)
                 if answered is None:
                     continue
                 packet = answered
-            lane = link.lane(direction)
             flow = flow_of(packet) if lane.wants_flow else b""
-            for at, flip in link.offer(direction, len(packet), flow, now):
-                self._serial = serial = self._serial + 1
-                heappush(due, (at, serial, target, packet if flip < 0 else flip_bit(packet, flip)))
-            if due and due[0][0] <= now:
-                self._write_due()
+            for at, flip in lane.offer(len(packet), flow, now):
+                onward.hold(at, packet if flip < 0 else flip_bit(packet, flip))
+            if onward.queue and onward.queue[0][0] <= now:
+                self._write(onward, now)
 
-    def _meddle(self, wire: Wire, direction: Direction, packet: bytes, now: float) -> bytes | None:
+    def _meddle(self, inlet: _Inlet, packet: bytes, now: float) -> bytes | None:
         """What goes on in the packet's place; None if it was answered."""
-        conditions = wire.link.lane(direction).conditions
-        here, there = (wire.edge_fd, wire.far_fd) if direction == "up" else (wire.far_fd, wire.edge_fd)
+        conditions, nat = inlet.lane.conditions, inlet.wire.nat
         if conditions.tcp_reset and (forged := resets(packet)):
-            self._push(now + conditions.delay_ms / 1000.0, there, forged[0])
-            self._push(now, here, forged[1])
+            inlet.onward.hold(now + conditions.delay_ms / 1000.0, forged[0])
+            inlet.back.hold(now, forged[1])
             return None
         if conditions.mtu_icmp and 0 < conditions.mtu < len(packet) and (notice := too_big(packet, conditions.mtu)):
-            self._push(now, here, notice)  # the packet itself goes on, to be counted and lost in the lane
-        if wire.nat.generation != wire.link.rebinds:
-            wire.nat.rebind(wire.link.rebinds)
-        return wire.nat.outward(packet) if direction == "up" else wire.nat.inward(packet)
-
-    def _push(self, at: float, fd: int, packet: bytes) -> None:
-        self._serial += 1
-        heappush(self._due, (at, self._serial, fd, packet))
+            inlet.back.hold(now, notice)  # the packet itself goes on, to be counted and lost in the lane
+        if nat.generation != inlet.wire.link.rebinds:
+            nat.rebind(inlet.wire.link.rebinds)
+        return nat.outward(packet) if inlet.direction == "up" else nat.inward(packet)
 
     def _write_due(self) -> None:
-        due = self._due
         now = self.now()
-        while due and due[0][0] <= now:
-            _, _, fd, packet = heappop(due)
+        for outlet in self._outlets:
+            self._write(outlet, now)
+
+    def _write(self, outlet: Outlet, now: float) -> None:
+        while (due := outlet.take(now)) is not None:
+            at, packet = due
+            if now - at > LATE:
+                self.late_writes += 1
             try:
-                os.write(fd, packet)
+                os.write(outlet.fd, packet)
             except OSError:  # the interface is down or its queue full: a loss the model didn't order
                 self.refused_writes += 1

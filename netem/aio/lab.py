@@ -40,7 +40,7 @@ _serials = itertools.count()
 
 
 class LineControl:
-    """One line of a running lab (or of all labs' control sockets), to be changed while it runs."""
+    """One line of a running lab, to be changed while it runs."""
 
     def __init__(self, remote: Remote, id: str) -> None:
         self._remote = remote
@@ -117,6 +117,20 @@ class Lab:
         """Lab time: seconds since the lab opened, the time axis of events and bursts."""
         now: float = self._ask(do="now")["now"]
         return now
+
+    def troubles(self) -> dict[str, int]:
+        """What the lab itself did to packets since it opened; all zero in a run that can be believed.
+
+        late_writes      packets delivered more than 1 ms after their time: the machine was too busy
+        refused_writes   packets an interface didn't take
+        overruns         packets lost before the emulator could read them
+        """
+        found: dict[str, int] = self._ask(do="tally")["troubles"]
+        overruns = 0
+        for role in ("edge", "far"):
+            with self.inside(role):
+                overruns += _transmit_drops(Path("/proc/thread-self/net/dev").read_text(), self.scenario)
+        return {**found, "overruns": overruns}
 
     def line(self, id: str) -> LineControl:
         """One line. Raises ValueError if there is none of that id."""
@@ -195,7 +209,7 @@ class Lab:
         return process
 
     def _end_emulator(self, process: "subprocess.Popen[str]") -> None:
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
             process.communicate(timeout=PATIENCE)  # closes its standard input, which is its sign to end
         if process.poll() is None:
             process.kill()
@@ -215,6 +229,12 @@ class Lab:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+
+def _transmit_drops(table: str, scenario: Scenario) -> int:
+    lines = {spec.id for spec in scenario.lines}
+    rows = (row.partition(":") for row in table.splitlines())
+    return sum(int(figures.split()[11]) for name, _, figures in rows if name.strip() in lines)
 
 
 def _signal(process: "subprocess.Popen[Any]", number: signal.Signals) -> None:

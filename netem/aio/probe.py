@@ -4,11 +4,13 @@ One clock is behind both ends, so delays are one-way. Arrivals are stamped by th
 we are doesn't count as delay.
 """
 
+import os
 import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from netem.aio.lab import Lab
@@ -26,6 +28,7 @@ _STAMP = struct.Struct("qq")
 _NUMBER = struct.Struct("!Q")
 _ECHO, _ECHO_REPLY = 8, 0
 _ECHO_ID = 0x4641
+_ASKINGS = 9
 _BUFFER_BYTES = 4_000_000
 
 
@@ -62,7 +65,36 @@ def open_flow(lab: Lab, line: str, direction: Direction, host: str, size: int) -
 
 def measure(lab: Lab, flows: Sequence[Flow], seconds: float, packets_per_second: float) -> None:
     """Send on all flows, evenly spaced, and fill their probes. Closes the sockets."""
-    offset = time.time() - lab.now()
+    with _in_real_time():
+        _exchange(flows, _origin(lab), seconds, packets_per_second)
+    for flow in flows:
+        flow.sender.close()
+        flow.receiver.close()
+
+
+def _origin(lab: Lab) -> float:
+    """The wall-clock time at which lab time was 0: of several askings the one that took least, at its middle."""
+    askings = []
+    for _ in range(_ASKINGS):
+        before, now, after = time.time(), lab.now(), time.time()
+        askings.append((after - before, (before + after) / 2 - now))
+    return min(askings)[1]
+
+
+@contextmanager
+def _in_real_time() -> Iterator[None]:
+    # Being pushed aside between reading the clock and sending would look like delay of the line.
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, *before)
+
+
+def _exchange(flows: Sequence[Flow], origin: float, seconds: float, packets_per_second: float) -> None:
     receivers = {flow.receiver: flow for flow in flows}
     step = 1.0 / packets_per_second
     began = time.monotonic()
@@ -70,26 +102,23 @@ def measure(lab: Lab, flows: Sequence[Flow], seconds: float, packets_per_second:
     while (now := time.monotonic() - began) < seconds + DRAIN_SECONDS:
         if now < seconds and now >= number * step:
             for flow in flows:
-                flow.probe.sent.append(time.time() - offset)
+                flow.probe.sent.append(time.time() - origin)
                 flow.sender.send(_NUMBER.pack(number) + flow.payload)
             number += 1
             continue
         wait = number * step - now if now < seconds else DRAIN_SECONDS
         for ready in select.select(list(receivers), (), (), max(0.0, min(wait, DRAIN_SECONDS)))[0]:
-            _receive(receivers[ready], offset)
-    for flow in flows:
-        flow.sender.close()
-        flow.receiver.close()
+            _receive(receivers[ready], origin)
 
 
-def _receive(flow: Flow, offset: float) -> None:
+def _receive(flow: Flow, origin: float) -> None:
     while True:
         try:
             data, ancillary, _, _ = flow.receiver.recvmsg(2048, 64)
         except BlockingIOError:
             return
         seconds, nanoseconds = _STAMP.unpack(ancillary[0][2])
-        flow.probe.arrivals.append((_NUMBER.unpack_from(data)[0], seconds + nanoseconds / 1e9 - offset))
+        flow.probe.arrivals.append((_NUMBER.unpack_from(data)[0], seconds + nanoseconds / 1e9 - origin))
 
 
 def ping(lab: Lab, line: str, host: str, count: int) -> Probe:
@@ -97,7 +126,7 @@ def ping(lab: Lab, line: str, host: str, count: int) -> Probe:
     probe = Probe()
     with lab.inside("edge"):
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-    with raw:
+    with raw, _in_real_time():
         raw.bind((lab.address("edge", line), 0))
         raw.settimeout(DRAIN_SECONDS)
         for number in range(count):

@@ -8,6 +8,8 @@ corruption, duplicates, MTU, source addresses. For those use a lab.
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable, Coroutine, Mapping
 from math import inf
 from types import TracebackType
@@ -60,7 +62,7 @@ class RelayLab:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for transport in list(self._transports):
-            transport.abort() if isinstance(transport, asyncio.Transport) else transport.close()
+            _reset(transport)
         await asyncio.sleep(0)  # connection_lost is called in the next turn of the loop
 
     def address(self, host: str, line: str, protocol: Literal["tcp", "udp"]) -> Address:
@@ -116,6 +118,15 @@ class RelayLab:
         self._servers.append(server)
         name: Address = server.sockets[0].getsockname()
         return name
+
+
+def _reset(transport: asyncio.BaseTransport) -> None:
+    end = transport.get_extra_info("socket")
+    if isinstance(transport, asyncio.Transport) and end is not None and end.fileno() >= 0:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with RST, not with FIN
+        transport.abort()
+    else:
+        transport.close()
 
 
 class _UdpIn(asyncio.DatagramProtocol):
@@ -199,6 +210,7 @@ class _TcpEnd(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._has_ended = False
+        self._is_drained = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -239,7 +251,7 @@ class _TcpEnd(asyncio.Protocol):
         """Both connections end at once, with RST."""
         for end in (self, self._peer):
             if end is not None and end._transport is not None:
-                end._transport.abort()
+                _reset(end._transport)
             if end is not None and end._timer is not None:
                 end._timer.cancel()
 
@@ -269,6 +281,14 @@ class _TcpEnd(asyncio.Protocol):
             peer.write(data)
         if self._transport is not None and self._stream.bytes_inside <= MAX_INSIDE and not self._has_ended:
             self._transport.resume_reading()
-        if self._has_ended and not self._stream.bytes_inside:
-            peer.write_eof()
+        if self._has_ended and not self._is_drained and not self._stream.bytes_inside:
+            self._end(peer)
         self._arm()
+
+    def _end(self, peer: asyncio.Transport) -> None:
+        self._is_drained = True
+        if self._peer is not None and self._peer._is_drained and self._transport is not None:
+            self._transport.close()
+            peer.close()
+        else:
+            peer.write_eof()

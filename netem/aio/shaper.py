@@ -37,17 +37,20 @@ class Shaper:
         """Lab time is 0 now."""
         self._origin = self._clock()
 
+    def troubles(self) -> dict[str, int]:
+        """The kernel doesn't tell."""
+        return {}
+
     def check(self, profile: Profile) -> None:
         """Raises ValueError if tc can't do the profile."""
         for conditions in (profile.up, profile.down):
             tc_commands("", conditions)
 
     def step(self, others: Sequence[int]) -> list[int]:
-        """Wait for the next change or for a descriptor, and apply; returns the descriptors ready to be read."""
-        wait = min((link.advance(self.now()) for link in self.links.values()), default=_FOREVER) - self.now()
-        ready = select.select(others, (), (), min(max(wait, 0.0), _FOREVER))[0]
+        """Put in force what is due, then wait for the next change or a descriptor; returns those ready to be read."""
         self._apply()
-        return ready
+        wait = min((link.advance(self.now()) for link in self.links.values()), default=_FOREVER) - self.now()
+        return select.select(others, (), (), min(max(wait, 0.0), _FOREVER))[0]
 
     def _apply(self) -> None:
         now = self.now()

@@ -18,7 +18,7 @@ class Event:
 
     kind           effect                                                                      uses
     blackhole      nothing passes
-    flap           nothing passes every second half of a period                                period
+    flap           nothing passes in the first half of every period                            period
     brown-out      more loss on top                                                            loss
     rtt-step       the round trip takes `rtt_ms` more (all of it in the one direction, if one) rtt_ms
     rate           another bottleneck                                                          rate_mbit

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netem.link.chance import stream_key, uniform, word
 from netem.link.conditions import Conditions
 from netem.link.jitter import Jitter, jitter
-from netem.link.loss import LossRatio, loss_ratio
+from netem.link.loss import LossRatio, Sources, loss_ratio, sources
 from netem.link.queue import Droptail, Policer
 
 UDP = 17
@@ -50,7 +50,7 @@ class Lane:
 
     __slots__ = (
         "_conditions", "_count", "_delay", "_flip_key", "_is_filtered", "_is_plain", "_jitter", "_last", "_loss",
-        "_loss_key", "_name", "_policer", "_queue", "_rare_key", "_seed", "tally",
+        "_loss_key", "_name", "_policer", "_queue", "_rare_key", "_seed", "_sources", "tally",
     )  # fmt: skip
 
     def __init__(self, conditions: Conditions, seed: int, name: str) -> None:
@@ -64,6 +64,7 @@ class Lane:
         self._queue: Droptail | None = None
         self._policer: Policer | None = None
         self._loss: LossRatio | None = None
+        self._sources = Sources()
         self._jitter: Jitter | None = None
         self._conditions = Conditions()
         self.tally = Tally()
@@ -152,8 +153,9 @@ class Lane:
             self._queue = Droptail(conditions.rate_mbit, conditions.queue_bytes) if conditions.rate_mbit else None
         if conditions.udp_police != before.udp_police:
             self._policer = Policer(conditions.udp_police) if conditions.udp_police else None
-        if _loss_of(conditions) != _loss_of(before):
-            self._loss = loss_ratio(conditions, self._seed, self._name)
+        if _memory_of(conditions) != _memory_of(before):
+            self._sources = sources(conditions, self._seed, self._name)
+        self._loss = loss_ratio(conditions.loss, self._sources)
         if _jitter_of(conditions) != _jitter_of(before):
             self._jitter = jitter(conditions, self._seed, self._name)
         self._delay = conditions.delay_ms / 1000.0
@@ -161,8 +163,8 @@ class Lane:
         self._is_plain = conditions.ordered and not (conditions.reorder or conditions.corrupt or conditions.duplicate)
 
 
-def _loss_of(conditions: Conditions) -> tuple[object, ...]:
-    return conditions.loss, conditions.bursts, conditions.packet_bursts
+def _memory_of(conditions: Conditions) -> tuple[object, ...]:
+    return conditions.bursts, conditions.packet_bursts
 
 
 def _jitter_of(conditions: Conditions) -> tuple[object, ...]:

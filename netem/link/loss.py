@@ -1,6 +1,7 @@
 """Is packet n lost at `now`? Every cause gives a probability; one draw per packet decides over all of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from netem.link.chance import exponential, stream_key, uniform
 from netem.link.conditions import Bursts, Conditions, PacketBursts
@@ -62,15 +63,27 @@ class PacketChain:
         return bursts.bad_loss if self._is_bad else bursts.good_loss
 
 
-def loss_ratio(conditions: Conditions, seed: int, name: str) -> LossRatio | None:
-    """The loss of `conditions` for the lane `name`, or None where nothing is ever lost."""
-    clocks = [
-        (burst.bad_loss, BurstClock(burst, _burst_key(burst, i, seed, name)))
-        for i, burst in enumerate(conditions.bursts)
-    ]
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The parts of a lane's loss that have a memory. They outlive changes of everything else."""
+
+    clocks: tuple[tuple[float, BurstClock], ...] = ()
+    chain: PacketChain | None = None
+
+
+def sources(conditions: Conditions, seed: int, name: str) -> Sources:
+    """The clocks and the chain of the lane `name`."""
+    clocks = tuple(
+        (burst.bad_loss, BurstClock(burst, _burst_key(burst, index, seed, name)))
+        for index, burst in enumerate(conditions.bursts)
+    )
     per_packet = conditions.packet_bursts
-    chain = PacketChain(per_packet, stream_key(seed, name, "chain")) if per_packet else None
-    constant = conditions.loss
+    return Sources(clocks, PacketChain(per_packet, stream_key(seed, name, "chain")) if per_packet else None)
+
+
+def loss_ratio(constant: float, remembering: Sources) -> LossRatio | None:
+    """Independent loss and that of the sources together, or None where nothing is ever lost."""
+    clocks, chain = remembering.clocks, remembering.chain
 
     def constantly(n: int, now: float) -> float:
         return constant
@@ -84,7 +97,7 @@ def loss_ratio(conditions: Conditions, seed: int, name: str) -> LossRatio | None
             survives *= 1.0 - chain.ratio(n)
         return 1.0 - survives
 
-    if clocks or chain is not None:
+    if constant < 1.0 and (clocks or chain is not None):
         return with_bursts
     return constantly if constant else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 from pathlib import Path as FilePath
@@ -10,7 +11,16 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.shell.exchange_contract import Script
-from tests.support.pooling import Authority, RecordingObserver, fetch, full_backlog, open_files, plain_target, pools_of
+from tests.support.pooling import (
+    Authority,
+    RecordingObserver,
+    fetch,
+    full_backlog,
+    open_files,
+    plain_target,
+    pools_of,
+    until,
+)
 from tests.support.proxies import ProxyLog, connect_proxy, socks5_proxy
 from tests.support.scripted_h1 import answering, playing, serve
 from transport.aio.dial import Race
@@ -75,7 +85,7 @@ async def test_socket_options() -> None:
             tcp = socket.IPPROTO_TCP
             assert sock.getsockopt(tcp, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"bbr"
             assert sock.getsockopt(tcp, socket.TCP_NODELAY) != 0
-            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 5000
+            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 4000
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo"
             connection.release()
@@ -361,3 +371,21 @@ async def test_resolver_times_out() -> None:
     with pytest.raises(TransportError):
         await resolver.resolve("far.test")  # remembered
     await resolver.close()
+
+
+async def test_a_failed_handshake_closes_its_socket_once(tmp_path: FilePath) -> None:
+    """uvloop closes by number: a second close could hit another connection's socket."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        linger = b"\1\0\0\0\0\0\0\0"
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    async with serve(reset) as server:
+        target = Target("end", "127.0.0.1", server.port, protocols=(Protocol.H1,), ca_file=Authority(tmp_path).file)
+        async with pools_of(target) as pools:
+            for _ in range(5):
+                before = open_files()
+                with pytest.raises(TransportError):
+                    await pools.connect(PATH)
+                gc.collect()  # an object that still believed it owned a socket would warn here
+                await until(lambda before=before: open_files() <= before)

@@ -111,8 +111,8 @@ async def test_body_until_close_ends_with_a_clean_eof(world: World) -> None:
 @pytest.mark.parametrize(
     ("reply", "origin", "verdict", "code"),
     [
-        (b"", Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_RESPONSE_INCOMPLETE),
-        (b"HTTP/1.1 200 OK\r\ncontent-le", Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_RESPONSE_INCOMPLETE),
+        (b"", Origin.ENDPOINT, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED),
+        (b"HTTP/1.1 200 OK\r\ncontent-le", Origin.ENDPOINT, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED),
         (
             b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi",
             Origin.ENDPOINT,

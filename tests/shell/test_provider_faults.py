@@ -330,7 +330,8 @@ async def test_h3(provider: FakeProvider, fault: str, how: str, tokens: int):
     ) as client:
         client.ask(f"fault={fault},after=2", "x")
         assert await client.drain() == how
-        assert client.data.count(b'"content":"t0') == tokens
+        seen = client.data.count(b'"content":"t0')
+        assert seen == tokens or (fault == "rst_stream" and seen < tokens)  # a reset may overtake data (RFC 9000 §3.5)
         if client.head:
             assert client.head[b"alt-svc"] == f'h3=":{provider.port}"; ma=3600'.encode()
     assert provider.executions("x") == (0 if fault == "refuse" else 1)

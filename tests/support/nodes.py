@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,13 +12,17 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from edge.app import Node
+from edge.config.watch import load
 
 LINES = {"cn2": "127.0.1.1", "cu2": "127.0.1.2", "cmi": "127.0.1.3"}
 READY_SECONDS = 20.0
@@ -90,8 +95,20 @@ class Provider(Process):
 
     def executions(self) -> dict[str, int]:
         """How often each `x-sim-id` was executed."""
-        executions: dict[str, int] = self.counters()["executions"]
+        executions: dict[str, int] = self.counters()["executions_by_id"]
         return executions
+
+    def log(self, sim_id: str = "") -> list[dict[str, Any]]:
+        """The records of `x-sim-id`, or all, oldest first."""
+        query = f"id={sim_id}&" if sim_id else ""
+        records: list[dict[str, Any]] = fetch_json(f"{self.control_url}/_sim/log?{query}limit=10000")
+        return records
+
+    def faults(self, **orders: Any) -> None:
+        """Sets rules and switches; see the fake provider's control plane."""
+        body = json.dumps(orders).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.control_url}/_sim/faults", body)) as reply:
+            assert reply.status == 200
 
 
 @dataclass
@@ -161,7 +178,23 @@ class Edge(Process):
             self.file.unlink(missing_ok=True)
 
 
-def fetch_json(url: str) -> dict[str, Any]:
+@asynccontextmanager
+async def node(text: str) -> AsyncIterator[Node]:
+    """A node inside the test's own loop, for what can't be seen from outside."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        ready = asyncio.Event()
+        node = Node(load(file.name), on_ready=lambda node: ready.set())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(node.run())
+            try:
+                await asyncio.wait_for(ready.wait(), READY_SECONDS)
+                yield node
+            finally:
+                node.stop()
+
+
+def fetch_json(url: str) -> Any:
     with urllib.request.urlopen(url) as reply:
-        value: dict[str, Any] = json.load(reply)
-        return value
+        return json.load(reply)

@@ -88,7 +88,7 @@ def test_a_failed_dial_moves_on_at_once_and_the_last_one_gives_up() -> None:
     m.handle(Start(), 0.0)
     assert m.handle(DialFailed(A1, UNREACHABLE), 0.01) == [Dial(B1)]
     assert m.handle(DialFailed(B1, UNREACHABLE), 0.02) == [GiveUp(UNREACHABLE)]
-    assert m.failovers == [Code.CONNECTION_TIMEOUT, Code.CONNECTION_TIMEOUT]
+    assert m.failovers == [Code.CONNECTION_TIMEOUT]
 
 
 def test_a_failed_dial_waits_for_rivals_under_way() -> None:
@@ -189,7 +189,7 @@ def test_a_reused_connection_that_fails_earns_its_only_path_one_fresh_try() -> N
     m = machine(A1)
     m.handle(Start(), 0.0)
     m.handle(Connected(A1, warm=True), 0.0)
-    assert m.handle(AttemptFailed(1, RESET), 0.1) == [Dial(A1)]
+    assert m.handle(AttemptFailed(1, RESET), 0.1) == [Dial(A1, again=True)]
     m.handle(Connected(A1, warm=True), 0.2)
     assert m.handle(AttemptFailed(2, REFUSED_STREAM), 0.3) == [GiveUp(REFUSED_STREAM)]
 
@@ -329,3 +329,40 @@ def test_late_news_is_ignored() -> None:
     assert m.handle(AttemptFailed(1, RESET), 0.2) == []
     assert m.handle(RequestSent(1), 0.2) == []
     assert m.handle(Connected(C1, warm=True), 0.2) == [Undial(C1)]
+
+
+def test_a_stream_that_was_refused_earns_its_only_path_another_try() -> None:
+    m = machine(A1, repeat=Repeat.EFFECT)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.0)
+    assert m.handle(AttemptFailed(1, REFUSED_STREAM), 0.1) == [Dial(A1, again=True)]
+    m.handle(Connected(A1, warm=False), 0.2)
+    assert m.handle(AttemptFailed(2, REFUSED_STREAM), 0.3) == [GiveUp(REFUSED_STREAM)]
+
+
+def test_a_reply_lost_before_its_first_byte_may_be_had_elsewhere() -> None:
+    m = machine(A1, B1)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    m.handle(HeadArrived(1, 200), 0.1)
+    lost = Failure(Origin.LINE, Verdict.UNSAFE, Code.CONNECTION_TERMINATED)
+    assert m.handle(AttemptFailed(1, lost), 0.2) == [Dial(B1)]
+
+
+@pytest.mark.parametrize(
+    ("code", "warm", "is_free"),
+    [
+        (Code.CONNECTION_TIMEOUT, False, True),
+        (Code.CONNECTION_TERMINATED, True, True),
+        (Code.CONNECTION_TERMINATED, False, False),
+        (Code.STREAM_RESET, True, False),
+    ],
+)
+def test_what_an_ending_connection_takes_with_it_draws_on_good_replies(code: str, warm: bool, is_free: bool) -> None:
+    m = machine(A1, B1, budget=1.0)
+    m.budget.withdraw(0.0)
+    m.budget.earn(0.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm), 0.0)
+    (command,) = m.handle(AttemptFailed(1, Failure(Origin.LINE, Verdict.UNKNOWN, code)), 0.0)
+    assert isinstance(command, Dial) is is_free

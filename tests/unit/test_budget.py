@@ -35,3 +35,18 @@ def test_reading_changes_nothing_and_settings_can_change() -> None:
     budget.deposit(0.0)
     assert budget.balance(0.0) == pytest.approx(2.0)
     assert budget.balance(10.0) == pytest.approx(5.0)
+
+
+def test_good_replies_earn_repeats_of_what_a_connection_took_with_it() -> None:
+    budget = RetryBudget(0.0, 1.0, 0.0)
+    assert budget.withdraw(0.0, collateral=True)  # from the floor: nothing is earned yet
+    assert not budget.withdraw(0.0, collateral=True)
+    budget.earn(0.0)
+    budget.earn(0.0)
+    assert not budget.withdraw(0.0)
+    assert budget.withdraw(0.0, collateral=True)
+    assert budget.withdraw(0.0, collateral=True)
+    assert not budget.withdraw(0.0, collateral=True)
+    budget.earn(0.0)
+    assert budget.withdraw(10.0)  # the floor's
+    assert not budget.withdraw(10.0, collateral=True)  # ten seconds later nothing is left of it

@@ -178,7 +178,6 @@ def test_models_and_keys() -> None:
         name = "fast"
         provider = "groq"
         upstream = "llama-4"
-        fallback = ["big", "openai/gpt-4.1-mini"]
         [[model]]
         name = "big"
         provider = "openai"
@@ -195,7 +194,7 @@ def test_models_and_keys() -> None:
         """,
         OTHER="fl-other",
     )
-    assert snapshot.models[0] == Model("fast", "groq", "llama-4", ("big", "openai/gpt-4.1-mini"))
+    assert snapshot.models[0] == Model("fast", "groq", "llama-4")
     team, other = snapshot.keys
     assert (team.sha256, team.may_choose_line, team.max_in_flight) == (digest, True, 10)
     assert other.sha256 == hashlib.sha256(b"fl-other").hexdigest()

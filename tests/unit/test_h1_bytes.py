@@ -73,7 +73,7 @@ def test_keep_alive(value: bytes, seconds: float | None) -> None:
 @pytest.mark.parametrize(
     ("error", "origin", "code"),
     [
-        (None, Origin.ENDPOINT, Code.HTTP_RESPONSE_INCOMPLETE),
+        (None, Origin.ENDPOINT, Code.CONNECTION_TERMINATED),
         (ConnectionResetError(errno.ECONNRESET, "reset"), Origin.LINE, Code.CONNECTION_TERMINATED),
         (TimeoutError(errno.ETIMEDOUT, "timed out"), Origin.LINE, Code.CONNECTION_TIMEOUT),
         (RuntimeError("ours"), Origin.EDGE, Code.PROXY_INTERNAL_ERROR),
@@ -82,4 +82,5 @@ def test_keep_alive(value: bytes, seconds: float | None) -> None:
 def test_losses(error: Exception | None, origin: Origin, code: str) -> None:
     for began, verdict in ((False, Verdict.UNKNOWN), (True, Verdict.UNSAFE)):
         failure = lost(error, began=began)
-        assert (failure.origin, failure.verdict, failure.code) == (origin, verdict, code)
+        late = Code.HTTP_RESPONSE_INCOMPLETE if began and error is None else code
+        assert (failure.origin, failure.verdict, failure.code) == (origin, verdict, late)

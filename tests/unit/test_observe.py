@@ -1,76 +1,132 @@
-"""Metrics of requests, as they are exposed; the request log's line."""
-
 from __future__ import annotations
 
-import asyncio
-import io
-import json
-import re
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
-from prometheus_client import generate_latest
-
+from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
-from edge.observe.log import RequestLog
+from edge.observe.hot import HotHistogram
 from edge.observe.metrics import Metrics
+from edge.observe.observer import Observer, retry_after
 from edge.observe.record import AttemptTrace, RequestRecord
-from transport.path import Path
+from health.board import HealthBoard
+from health.standing import Standing
+from transport.failure import Code, Failure, Origin, Verdict
+from transport.path import Path, Protocol
 
-PATH = Path("cn2", "openai-1")
+PATH = Path("cn2", "openai")
+LINE_FAULT = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
+
+
+def samples(exposition: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(exposition.decode())
+        for sample in family.samples
+    }
+
+
+def test_the_hot_histogram_counts_like_prometheus() -> None:
+    registry = CollectorRegistry()
+    histogram = HotHistogram("gap_seconds", "Gaps.", (0.1, 0.5))
+    registry.register(histogram)
+    for value in (0.05, 0.1, 0.2, 3.0):
+        histogram.observe(value)
+    seen = samples(generate_latest(registry))
+    assert seen["gap_seconds_bucket", (("le", "0.1"),)] == 2
+    assert seen["gap_seconds_bucket", (("le", "0.5"),)] == 3
+    assert seen["gap_seconds_bucket", (("le", "+Inf"),)] == 4
+    assert seen["gap_seconds_count", ()] == 4
+    assert abs(seen["gap_seconds_sum", ()] - 3.35) < 1e-9
 
 
 def record() -> RequestRecord:
-    made = RequestRecord("abc-1", 10.0, "127.0.0.1", "POST", "/openai/v1/chat/completions")
-    made.provider, made.facts, made.path, made.status = "openai", Facts("chat", "gpt-4.1", streaming=True), PATH, 200
-    made.attempts = [AttemptTrace(PATH, "failed", None, "connection_refused"), AttemptTrace(PATH, "committed", 200, None)]
-    made.failovers = ["connection_refused"]
-    made.first_byte_at, made.ended_at = 10.2, 11.5
-    made.bytes_in, made.bytes_out = 100, 2000
-    made.usage = Usage(19, 12)
-    return made
+    return RequestRecord(
+        "r-1",
+        10.0,
+        "127.0.0.1",
+        "POST",
+        "/v1/chat/completions",
+        provider="openai",
+        facts=Facts("chat", model="gpt-4.1", streaming=True),
+        path=PATH,
+        attempts=[AttemptTrace(Path("cu2", "openai"), "failed", None, "connection_terminated")],
+        failovers=["connection_terminated"],
+        status=200,
+        first_byte_at=10.25,
+        ended_at=11.0,
+        bytes_in=10,
+        bytes_out=20,
+        usage=Usage(input=5, output=7, cached=0, reasoning=None),
+        client_left=True,
+        undelivered_tokens=3,
+        failure=LINE_FAULT,
+    )
 
 
-def sample(text: str, name: str) -> float:
-    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    assert found is not None, f"{name} not in {text}"
-    return float(found[1])
-
-
-def test_a_request_in_the_exposition() -> None:
+def test_a_request_is_accounted_once_in_every_metric() -> None:
     metrics = Metrics()
     metrics.count(record())
-    metrics.count(record())
-    metrics.token_gap_seconds.observe(0.04)
-    text = generate_latest(metrics.registry).decode()
-    assert sample(text, 'farline_requests_total{operation="chat",provider="openai",status="200"}') == 2
-    assert sample(text, 'farline_request_seconds_count{provider="openai"}') == 2
-    assert sample(text, 'farline_request_seconds_sum{provider="openai"}') == 3.0
-    assert sample(text, 'farline_request_seconds_bucket{le="1",provider="openai"}') == 0
-    assert sample(text, 'farline_request_seconds_bucket{le="1.5",provider="openai"}') == 2
-    assert sample(text, 'farline_ttft_seconds_count{provider="openai"}') == 2
-    assert sample(text, "farline_token_gap_seconds_count") == 1
-    assert sample(text, 'farline_attempts_total{outcome="failed"}') == 2
-    assert sample(text, 'farline_failovers_total{reason="connection_refused"}') == 2
-    assert sample(text, 'farline_line_bytes_total{direction="down",line="cn2"}') == 4000
-    assert sample(text, 'farline_tokens_total{kind="input"}') == 38
+    seen = samples(generate_latest(metrics.registry))
+    labels = (("operation", "chat"), ("provider", "openai"), ("status", "200"))
+    assert seen["farline_requests_total", labels] == 1
+    assert seen["farline_ttft_seconds_sum", (("provider", "openai"),)] == 0.25
+    assert seen["farline_request_seconds_sum", (("provider", "openai"),)] == 1.0
+    assert seen["farline_attempts_total", (("outcome", "failed"),)] == 1
+    assert seen["farline_failovers_total", (("reason", "connection_terminated"),)] == 1
+    assert seen["farline_line_bytes_total", (("direction", "down"), ("line", "cn2"))] == 20
+    assert seen["farline_tokens_total", (("kind", "output"),)] == 7
+    assert ("farline_tokens_total", (("kind", "cached"),)) not in seen
+    assert seen["farline_paid_undelivered_tokens_total", ()] == 3
+    assert seen["farline_clients_gone_total", ()] == 1
 
 
-def test_a_request_that_reached_nobody() -> None:
-    metrics = Metrics()
-    refused = RequestRecord("abc-2", 10.0, "127.0.0.1", "GET", "/nowhere")
-    refused.status, refused.ended_at, refused.client_left, refused.undelivered_tokens = 404, 10.1, True, 5
-    metrics.count(refused)
-    text = generate_latest(metrics.registry).decode()
-    assert sample(text, 'farline_requests_total{operation="none",provider="none",status="404"}') == 1
-    assert sample(text, "farline_clients_gone_total") == 1
-    assert sample(text, "farline_paid_undelivered_tokens_total") == 5
+def test_the_log_line_says_what_happened_and_nothing_else() -> None:
+    line = record().summary()
+    assert line["path"] == "cn2/direct/openai"
+    assert line["ttfb_ms"] == 250.0
+    assert line["duration_ms"] == 1000.0
+    assert line["failure"] == "connection_timeout"
+    assert line["attempts"] == [
+        {"path": "cu2/direct/openai", "outcome": "failed", "status": None, "code": "connection_terminated"}
+    ]
+    early = RequestRecord("r-2", 0.0, "unix", "GET", "/").summary()
+    assert early["path"] is None
+    assert early["ttfb_ms"] is None
 
 
-async def test_the_log_line() -> None:
-    out = io.StringIO()
-    log = RequestLog(out, asyncio.get_running_loop())
-    log.write(record())
-    log.flush()
-    line = json.loads(out.getvalue())
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["at"])
-    assert line["tokens"] == {"input": 19, "output": 12, "cached": None}
-    assert [attempt["outcome"] for attempt in line["attempts"]] == ["failed", "committed"]
+def test_observations_reach_health_and_metrics() -> None:
+    metrics, board, now = Metrics(), HealthBoard(), [0.0]
+    observer = Observer(metrics, board, lambda: now[0])
+    observer.on_dialed(PATH, Protocol.H2, 0.3, resumed=True)
+    for _ in range(2):
+        observer.on_dial_failed(PATH, LINE_FAULT)
+    observer.on_closed(PATH, Protocol.H2, None)
+    observer.on_closed(PATH, Protocol.H2, LINE_FAULT)
+    assert board.view(0.0).line("cn2") is Standing.EJECTED
+    now[0] = 2.0
+    observer.on_round_trip(PATH, 0.17)
+    observer.on_reply(PATH, 200, [])
+    assert board.view(2.0).line("cn2") is Standing.ADMITTED
+    observer.on_reply(PATH, 429, [(b"retry-after", b"7")])
+    assert "openai" in board.view(8.9).penalised
+    assert "openai" not in board.view(9.0).penalised
+    seen = samples(generate_latest(metrics.registry))
+    assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
+    assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
+
+
+def test_retry_after_within_reason() -> None:
+    assert retry_after([(b"retry-after", b"30")]) == 30.0
+    assert retry_after([(b"retry-after", b"86400")]) == 300.0
+    assert retry_after([(b"retry-after", b"Wed, 21 Oct 2026 07:28:00 GMT")]) == 1.0
+    assert retry_after([]) == 1.0
+
+
+def test_workers_metrics_are_merged_under_a_label() -> None:
+    text = '# HELP a_total A.\n# TYPE a_total counter\na_total{x="1"} %d\na_created{x="1"} 1.7e9\n'
+    merged = samples(merge({"0": text % 3, "1": text % 4}))
+    assert merged == {
+        ("a_total", (("worker", "0"), ("x", "1"))): 3.0,
+        ("a_total", (("worker", "1"), ("x", "1"))): 4.0,
+    }

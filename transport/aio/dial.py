@@ -193,8 +193,12 @@ class Dialer:
                 server_hostname=None if context is None else target.host,
                 ssl_handshake_timeout=None if context is None else self.timeout,
             )
-        except OSError as error:  # the transport owns the socket by now, and has closed it
+        except OSError as error:
+            _disown(sock)
             raise TransportError(handshake_fault(error)) from error
+        except BaseException:
+            _disown(sock)
+            raise
         connection = cast(Connection, chooser.connection)
         if connection.protocol not in offer:
             transport.abort()
@@ -202,6 +206,13 @@ class Dialer:
         tls = ssl_object(transport)
         resumed = tls is not None and bool(tls.session_reused)
         return Dialed(connection, time.monotonic() - began, resumed, tls, context)
+
+
+def _disown(sock: socket.socket) -> None:
+    """The transport that was to carry `sock` has closed it. uvloop does so by number: the object that still holds the
+    number would close it once more when it is collected, and by then it may be another connection's."""
+    if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        sock.detach()
 
 
 class _Chooser(asyncio.Protocol):

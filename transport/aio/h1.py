@@ -23,6 +23,7 @@ from transport.aio.h1_exchange import REQUEST_FAULT, H1Exchange
 from transport.aio.line import recent_round_trip
 from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.exchange import ResponseSink
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.h1 import ends_at_close, keep_alive_timeout, lost, request_bytes
@@ -133,6 +134,11 @@ class H1Connection(asyncio.Protocol):
         """The kernel's smoothed RTT in seconds, if it was measured in the last `seconds`."""
         return recent_round_trip(self.transport.get_extra_info("socket"), seconds) if self._alive else None
 
+    def doubt(self) -> None:
+        if self.exchange is None and not self._reserved:
+            self._alive = False
+            self.transport.abort()  # a farewell would only wait for the dead line
+
     def close(self) -> None:
         self._draining = True
         if self.exchange is None and not self._reserved:
@@ -201,7 +207,7 @@ class H1Connection(asyncio.Protocol):
         failure = None
         if exchange is not None and not exchange.is_done:
             failure = self._conclude(exchange, exc)
-        elif isinstance(exc, OSError):
+        elif isinstance(exc, OSError) and exc.errno in DEAD_LINE_ERRNOS:  # far ends reset what they find idle
             failure = replace(lost(exc, began=False), verdict=Verdict.SAFE)
         self._owner.on_lost(self, failure)
 

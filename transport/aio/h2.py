@@ -27,12 +27,13 @@ from h2.exceptions import ProtocolError
 
 from transport.aio.multiplexed import UPLOAD_HIGH, UPLOAD_LOW, Multiplexed
 from transport.connector import ConnectionOwner
+from transport.dialing import DEAD_LINE_ERRNOS
 from transport.exchange import ResponseSink
 from transport.failure import Code, Origin
 from transport.http2 import CONNECTION_WINDOW, STREAM_WINDOW, ClientProtocol
 from transport.message import Headers, RequestHead
 from transport.path import Path, Protocol
-from transport.reply import LOST, MALFORMED, REFUSED, RESET, Reply, request_fields, trailer_fields
+from transport.reply import CLOSED, LOST, MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
 
 WRITE_BUFFER = 256 * 1024
 BATCH = 256 * 1024  # bytes of bodies framed per write
@@ -111,7 +112,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         stream_window: int = STREAM_WINDOW,
         connection_window: int = CONNECTION_WINDOW,
         keepalive: float = 15.0,
-        ping_timeout: float = 5.0,
+        ping_timeout: float = 2.5,
     ) -> None:
         super().__init__(path, owner, max_streams, keepalive, ping_timeout)
         self.authority = authority
@@ -180,9 +181,13 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        orderly = exc is None and not self._exchanges
         self._transport = None
-        self._lose(LOST, str(exc or "closed by the far end"), orderly=orderly)
+        if exc is None:
+            self._lose(CLOSED, "closed by the far end", orderly=not self._exchanges)
+        elif isinstance(exc, OSError) and exc.errno in DEAD_LINE_ERRNOS:
+            self._lose(SILENT, f"the line went silent: {exc.strerror}")
+        else:
+            self._lose(LOST, str(exc), orderly=not self._exchanges)  # far ends reset what they find idle
 
     # -- what exchanges ask for
 
@@ -295,7 +300,8 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         excluded = [cast(H2Exchange, one) for stream_id, one in self._exchanges.items() if stream_id > last]
         for exchange in excluded:
             self._retire(exchange, ErrorCodes.CANCEL)
-            exchange.reply.fail(*REFUSED, "GOAWAY", executed=False)
+            begun = exchange.reply.has_begun  # a peer that answers and then denies it
+            exchange.reply.fail(*(CLOSED if begun else REFUSED), "GOAWAY", executed=False)
         if event.error_code == ErrorCodes.NO_ERROR:
             self._drain(is_news)
         else:
@@ -307,7 +313,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
             self._exchange_ended()
 
     def _on_ping_ack(self, event: PingAckReceived) -> None:
-        if self._pinged_at is not None and event.ping_data == self._ping_count.to_bytes(8, "big"):
+        if event.ping_data == self._ping_count.to_bytes(8, "big"):
             self._ping_answered(self._loop.time() - self._pinged_at)
 
     def _exchange(self, stream_id: int | None) -> H2Exchange | None:

@@ -98,7 +98,7 @@ class H3Connection(Multiplexed):
         *,
         max_streams: int = 256,
         keepalive: float = 15.0,
-        ping_timeout: float = 5.0,
+        ping_timeout: float = 2.5,
     ) -> None:
         super().__init__(path, owner, max_streams, keepalive, ping_timeout)
         self.quic = quic

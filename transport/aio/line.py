@@ -17,14 +17,17 @@ _complained: set[tuple[str, str]] = set()
 @dataclass(frozen=True, slots=True)
 class SocketPolicy:
     """Times in seconds. `user_timeout`: how long sent bytes may stay unacknowledged before the kernel gives the
-    connection up (tcp(7) TCP_USER_TIMEOUT); by itself it would try for a quarter of an hour. Keep-alive finds a dead
-    line below idle connections after `keepalive_idle + 3 * keepalive_interval`. The receive buffer is left to the
-    kernel's auto-tuning, which a fixed size would turn off; UDP has none, so `udp_buffer_bytes`.
+    connection up (tcp(7) TCP_USER_TIMEOUT); by itself it would try for a quarter of an hour. Keep-alive does the same
+    for a connection on which nothing is under way, because a request was acknowledged and its reply is awaited: Linux
+    probes it after `keepalive_idle` of silence, every `keepalive_interval`, and gives it up when `user_timeout` has
+    passed since the last packet (the count of probes matters only without a user timeout). So a line that dies is
+    noticed within four seconds either way; that leaves three retransmissions at a round trip of 300 ms. The receive
+    buffer is left to the kernel's auto-tuning, which a fixed size would turn off; UDP has none, so `udp_buffer_bytes`.
     """
 
-    user_timeout: float = 5.0
-    keepalive_idle: int = 15
-    keepalive_interval: int = 5
+    user_timeout: float = 4.0
+    keepalive_idle: int = 2
+    keepalive_interval: int = 1
     udp_buffer_bytes: int = 2_097_152
 
 

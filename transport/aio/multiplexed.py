@@ -12,6 +12,8 @@ from transport.reply import LOST, REFUSED, SILENT, Reply
 
 UPLOAD_HIGH = 256 * 1024  # bytes of one request body held back before `send` says False…
 UPLOAD_LOW = 64 * 1024  # …and when `on_writable` is called again
+SILENCE = 1.5  # seconds without a byte, while replies are awaited, after which a PING asks whether the line is alive
+BEAT = 0.25  # seconds between two looks at the clock
 
 
 class OpenExchange(Interface):
@@ -27,7 +29,8 @@ class OpenExchange(Interface):
 class Multiplexed:
     """Book-keeping of one connection. Subclasses move the bytes.
 
-    `keepalive`: seconds between PINGs; `ping_timeout`: seconds without a byte after a PING until it counts as lost.
+    `keepalive`: seconds between PINGs (while exchanges are open, SILENCE is enough for one); `ping_timeout`: seconds
+    without a byte after a PING until it counts as lost.
     """
 
     def __init__(
@@ -44,8 +47,8 @@ class Multiplexed:
         self._is_draining = False
         self._is_lost = False
         self._keepalive_timer: asyncio.TimerHandle | None = None
-        self._pinged_at: float | None = None
-        self._heard_at = self._loop.time()
+        self._pinged_at = self._heard_at = self._loop.time()
+        self._doubted_at: float | None = None
 
     # -- transport.exchange.Connection, the part that is the same everywhere
 
@@ -54,7 +57,8 @@ class Multiplexed:
         return len(self._exchanges) + self._reserved
 
     def has_slot(self) -> bool:
-        return not self._is_lost and not self._is_draining and self.in_flight < self._max_streams and self._has_room()
+        is_open = not self._is_lost and not self._is_draining and self._doubted_at is None
+        return is_open and self.in_flight < self._max_streams and self._has_room()
 
     def reserve(self) -> None:
         self._reserved += 1
@@ -70,6 +74,12 @@ class Multiplexed:
 
     def abort(self) -> None:
         self._lose(LOST, "aborted", orderly=True, abrupt=True)
+
+    def doubt(self) -> None:
+        if self._doubted_at is None and not self._is_lost:
+            self._doubted_at = self._loop.time()
+            if not self._is_asking():
+                self._ask()
 
     # -- what subclasses supply
 
@@ -149,21 +159,36 @@ class Multiplexed:
     # -- keep-alive
 
     def _start_keepalive(self) -> None:
-        self._keepalive_timer = self._loop.call_later(self._keepalive, self._tick)
+        self._pinged_at = self._heard_at = self._loop.time()
+        self._beat = min(self._keepalive, self._ping_timeout, BEAT)
+        self._keepalive_timer = self._loop.call_later(self._beat, self._tick)
 
     def _tick(self) -> None:
-        """One timer per connection: a PING every `keepalive`, then a look whether anything came since."""
-        if self._pinged_at is None:
-            self._pinged_at = self._loop.time()
-            self._send_ping()
-            wait = self._ping_timeout
-        elif self._heard_at < self._pinged_at:
-            self._lose(SILENT, f"nothing heard for {self._ping_timeout:g} s after a PING")
-            return
-        else:
-            self._pinged_at = None
-            wait = max(self._keepalive - self._ping_timeout, 0.0)
-        self._keepalive_timer = self._loop.call_later(wait, self._tick)
+        """One timer per connection: is a PING due, or one overdue?"""
+        now = self._loop.time()
+        if self._is_asking():
+            if now - self._pinged_at >= self._ping_timeout:
+                self._lose(SILENT, f"nothing heard for {self._ping_timeout:g} s after a PING")
+                return
+        elif self._is_ping_due(now):
+            self._ask()
+        self._keepalive_timer = self._loop.call_later(self._beat, self._tick)
+
+    def _is_asking(self) -> bool:
+        """Has nothing been heard since the last PING?"""
+        return self._heard_at < self._pinged_at
+
+    def _is_ping_due(self, now: float) -> bool:
+        if self._exchanges and now - self._heard_at >= SILENCE:
+            return True
+        return now - self._pinged_at >= self._keepalive
+
+    def _ask(self) -> None:
+        self._pinged_at = self._loop.time()
+        self._send_ping()
 
     def _ping_answered(self, seconds: float) -> None:
         self._owner.on_round_trip(self, seconds)  # type: ignore[arg-type]  # subclasses complete the Connection
+        if self._doubted_at is not None and not self._is_draining:
+            self._doubted_at = None
+            self._owner.on_slot_free(self)  # type: ignore[arg-type]  # subclasses complete the Connection

@@ -64,9 +64,11 @@ class PathPool:
         tasks: TaskOwner,
         observer: TransportObserver,
         on_empty: Callable[[], None],
+        on_broken: Callable[[PathPool, Failure], None],
         policy: PoolPolicy | None = None,
     ) -> None:
-        """`on_empty` is called when the last connection of a draining pool has gone."""
+        """`on_empty` is called when the last connection of a draining pool has gone, `on_broken` when one was lost
+        in a way that casts doubt on others."""
         self.line = line
         self.target = target
         self.path = Path(line.id, target.id)
@@ -74,6 +76,7 @@ class PathPool:
         self._tasks = tasks
         self._observer = observer
         self._on_empty = on_empty
+        self._on_broken = on_broken
         protocols = usable_protocols(line, target, dialer.openers)
         self._fallback = Fallback(protocols)
         self._shelf = Shelf(protocols, target.keep_warm, target.max_connections, policy)
@@ -279,6 +282,8 @@ class PathPool:
         if failure is not None and _is_versions_fault(connection.protocol, failure):
             self._fallback.failed(connection.protocol, time.monotonic())
         self._observer.on_closed(self.path, connection.protocol, failure)
+        if failure is not None and failure.code in (Code.CONNECTION_TERMINATED, Code.CONNECTION_TIMEOUT):
+            self._on_broken(self, failure)
         self._grow_for_all()
         if self._closing and self.is_empty:
             self._on_empty()
@@ -325,6 +330,11 @@ class PathPool:
                 if seconds is not None:
                     self._observer.on_round_trip(self.path, seconds)
                     return
+
+    def doubt(self) -> None:
+        """The line may be dead: connections that have been silent must show that they are alive, or go."""
+        for connection in self._shelf.suspects(time.monotonic()):
+            connection.doubt()
 
     def resize(self, target: Target) -> None:
         """New floor and ceiling; everything else about the target is as before."""

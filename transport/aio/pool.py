@@ -121,9 +121,18 @@ class Pools:
             raise TransportError(
                 Failure(Origin.EDGE, Verdict.SAFE, Code.PROXY_CONFIGURATION_ERROR, f"no such path: {path}")
             )
-        pool = PathPool(line, target, self._dialer, self._tasks, self._observer, self._emptied.set, self._policy)
+        pool = PathPool(
+            line, target, self._dialer, self._tasks, self._observer, self._emptied.set, self._doubt, self._policy
+        )
         self._pools[path] = pool
         return pool
+
+    def _doubt(self, pool: PathPool, failure: Failure) -> None:
+        """A connection broke. Silence speaks against all that use the line, a reset or an untimely end only against
+        those beside it: the far end may be gone."""
+        for other in self._pools.values():
+            if other is pool or (failure.code == Code.CONNECTION_TIMEOUT and other.line.id == pool.line.id):
+                other.doubt()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from edge.attempts.upload import Upload
+
+
+class FakeClient:
+    def __init__(self) -> None:
+        self.sink: Upload | None = None
+        self.paused = False
+
+    def stream_body(self, sink: Upload) -> None:
+        self.sink = sink
+
+    def pause_body(self) -> None:
+        self.paused = True
+
+    def resume_body(self) -> None:
+        self.paused = False
+
+
+class FakeExchange:
+    def __init__(self, takes: bool = True) -> None:
+        self.sent: list[bytes] = []
+        self.takes = takes
+        self.ended = False
+
+    def send(self, data: bytes) -> bool:
+        self.sent.append(data)
+        return self.takes
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def upload(prefix: bytes, complete: bool, limit: int = 10) -> tuple[Upload, FakeClient, list[str]]:
+    client, told = FakeClient(), []
+    body = Upload(client, prefix, complete)  # type: ignore[arg-type]  # a double of the client
+    body.start(limit, lambda: told.append("dropped"))
+    return body, client, told
+
+
+def test_a_complete_body_goes_whole_to_every_attempt() -> None:
+    body, client, told = upload(b"whole", complete=True)
+    for _ in range(2):
+        assert body.take() == b"whole"
+        body.attach(FakeExchange(), lambda: told.append("sent"))  # type: ignore[arg-type]
+    assert told == ["sent", "sent"]
+    assert client.sink is None
+
+
+def test_an_empty_body() -> None:
+    body, _, _ = upload(b"", complete=True)
+    assert body.take() is None
+
+
+def test_the_rest_streams_and_is_kept_while_short() -> None:
+    body, _, told = upload(b"ab", complete=False)
+    first = FakeExchange()
+    assert body.take() == b"ab"
+    body.attach(first, lambda: told.append("sent"))  # type: ignore[arg-type]
+    body.on_body(b"cd")
+    body.detach(FakeExchange())  # type: ignore[arg-type]  # another's end doesn't concern the one that is fed
+    body.on_body(b"CD")
+    body.detach(first)  # type: ignore[arg-type]
+    body.on_body(b"ef")
+    second = FakeExchange()
+    assert body.take() == b"abcdCDef"
+    body.attach(second, lambda: told.append("sent"))  # type: ignore[arg-type]
+    body.on_body(b"g")
+    body.on_body_end()
+    assert first.sent == [b"cd", b"CD"]
+    assert second.sent == [b"g"]
+    assert second.ended
+    assert told == ["sent"]
+    assert body.size == 9
+
+
+def test_a_long_body_is_let_go_and_says_so_once() -> None:
+    body, _, told = upload(b"0123456789", complete=False)
+    exchange = FakeExchange()
+    body.take()
+    body.attach(exchange, lambda: None)  # type: ignore[arg-type]
+    assert told == []
+    body.on_body(b"x")
+    body.on_body(b"y")
+    assert told == ["dropped"]
+    assert exchange.sent == [b"x", b"y"]
+    assert body.take() is None
+
+
+def test_a_long_prefix_is_let_go_once_it_is_sent() -> None:
+    body, _, told = upload(b"0123456789ab", complete=False)
+    assert body.take() == b"0123456789ab"
+    body.attach(FakeExchange(), lambda: None)  # type: ignore[arg-type]
+    assert told == ["dropped"]
+
+
+def test_without_an_exchange_the_client_is_paused_at_the_limit() -> None:
+    body, client, told = upload(b"", complete=False)
+    body.on_body(b"0123456789")
+    assert not client.paused
+    body.on_body(b"a")
+    body.on_body(b"b")
+    assert client.paused
+    assert body.take() == b"0123456789ab"
+    body.attach(FakeExchange(), lambda: None)  # type: ignore[arg-type]
+    assert not client.paused
+    assert told == ["dropped"]
+
+
+def test_a_slow_upstream_pauses_the_client() -> None:
+    body, client, _ = upload(b"", complete=False)
+    exchange = FakeExchange(takes=False)
+    body.attach(exchange, lambda: None)  # type: ignore[arg-type]
+    body.on_body(b"a")
+    assert client.paused
+    body.writable()
+    assert not client.paused
+    body.writable()
+
+
+def test_an_end_that_comes_before_any_exchange() -> None:
+    body, _, told = upload(b"a", complete=False)
+    body.on_body(b"b")
+    body.on_body_end()
+    assert body.complete
+    assert body.take() == b"ab"
+    body.attach(FakeExchange(), lambda: told.append("sent"))  # type: ignore[arg-type]
+    assert told == ["sent"]
