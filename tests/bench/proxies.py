@@ -50,7 +50,7 @@ class Plan:
     tls_level: int = 500
 
 
-QUICK = Plan(1, 1.0, (200, 1000), 1, 1.5, 2_000, 500, 200)
+QUICK = Plan(3, 1.0, (200, 1000), 1, 1.5, 2_000, 500, 200)
 
 
 @dataclass
