@@ -294,9 +294,9 @@ def report(results: Results, facts: dict[str, str], command: str, plan: Plan, se
         f"{results.chunks:,} chunks; faults: {len(results.faults)}",
         "",
         "Medians over the rounds; in brackets the ratio to HAProxy in the same run.",
-        "",
-        *table(results),
     ]
+    if any(not metric.startswith("TLS: ") for _, metric in results.figures):
+        lines += ["", *table(results)]
     if any(metric.startswith("TLS: ") for _, metric in results.figures):
         lines += ["", "TLS 1.3 on both sides:", "", *table(results, "TLS: ")]
     if results.faults:
