@@ -61,7 +61,7 @@ _NGINX_UPSTREAM = """
   server {{
     listen 127.0.0.1:{tls} ssl http2 backlog=4096; {certificate} {answer}
     http2_max_concurrent_streams 4096;
-    location /v1/ {{ {pass_on} }} location /streams/ {{ {pass_on} }}
+    location /streams/ {{ {pass_on} }}
   }}
 """
 _PASS_ON = (
@@ -105,14 +105,14 @@ keepalive_seconds = 600
 id = "requests"
 dialect = "openai"
 [[provider.endpoint]]
-url = "{scheme}://localhost:{requests}"
+url = "{scheme}://localhost:{requests}/requests"
 max_connections = 12000
 {endpoint}
 [[provider]]
 id = "streams"
 dialect = "openai"
 [[provider.endpoint]]
-url = "{scheme}://localhost:{streams}"
+url = "{scheme}://localhost:{streams}/streams"
 max_connections = 12000
 {endpoint}
 """

@@ -163,12 +163,17 @@ class _Loop:
 
 
 def exchange(sock: socket.socket, content: bytes, until: bytes) -> None:
-    """Sends a request and reads until `until` has come.
+    """Sends a request and reads as `receive` does."""
+    sock.sendall(content)
+    receive(sock, until)
+
+
+def receive(sock: socket.socket, until: bytes) -> None:
+    """Reads a reply until `until` has come.
 
     Raises:
         ConnectionError: the connection ended before it, or the reply isn't a 200.
     """
-    sock.sendall(content)
     received = b""
     while until not in received:
         data = sock.recv(65_536)

@@ -1,0 +1,77 @@
+"""Metrics of requests, as they are exposed; the request log's line."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+
+from prometheus_client import generate_latest
+
+from edge.dialects.facts import Facts, Usage
+from edge.observe.log import RequestLog
+from edge.observe.metrics import Metrics
+from edge.observe.record import AttemptTrace, RequestRecord
+from transport.path import Path
+
+PATH = Path("cn2", "openai-1")
+
+
+def record() -> RequestRecord:
+    made = RequestRecord("abc-1", 10.0, "127.0.0.1", "POST", "/openai/v1/chat/completions")
+    made.provider, made.facts, made.path, made.status = "openai", Facts("chat", "gpt-4.1", streaming=True), PATH, 200
+    lost = AttemptTrace(PATH, "failed", None, "connection_refused")
+    made.attempts = [lost, AttemptTrace(PATH, "committed", 200, None)]
+    made.failovers = ["connection_refused"]
+    made.first_byte_at, made.ended_at = 10.2, 11.5
+    made.bytes_in, made.bytes_out = 100, 2000
+    made.usage = Usage(19, 12)
+    return made
+
+
+def sample(text: str, name: str) -> float:
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    assert found is not None, f"{name} not in {text}"
+    return float(found[1])
+
+
+def test_a_request_in_the_exposition() -> None:
+    metrics = Metrics()
+    metrics.count(record())
+    metrics.count(record())
+    metrics.token_gap_seconds.observe(0.04)
+    text = generate_latest(metrics.registry).decode()
+    assert sample(text, 'farline_requests_total{operation="chat",provider="openai",status="200"}') == 2
+    assert sample(text, 'farline_request_seconds_count{provider="openai"}') == 2
+    assert sample(text, 'farline_request_seconds_sum{provider="openai"}') == 3.0
+    assert sample(text, 'farline_request_seconds_bucket{le="1",provider="openai"}') == 0
+    assert sample(text, 'farline_request_seconds_bucket{le="1.5",provider="openai"}') == 2
+    assert sample(text, 'farline_ttft_seconds_count{provider="openai"}') == 2
+    assert sample(text, "farline_token_gap_seconds_count") == 1
+    assert sample(text, 'farline_attempts_total{outcome="failed"}') == 2
+    assert sample(text, 'farline_failovers_total{reason="connection_refused"}') == 2
+    assert sample(text, 'farline_line_bytes_total{direction="down",line="cn2"}') == 4000
+    assert sample(text, 'farline_tokens_total{kind="input"}') == 38
+
+
+def test_a_request_that_reached_nobody() -> None:
+    metrics = Metrics()
+    refused = RequestRecord("abc-2", 10.0, "127.0.0.1", "GET", "/nowhere")
+    refused.status, refused.ended_at, refused.client_left, refused.undelivered_tokens = 404, 10.1, True, 5
+    metrics.count(refused)
+    text = generate_latest(metrics.registry).decode()
+    assert sample(text, 'farline_requests_total{operation="none",provider="none",status="404"}') == 1
+    assert sample(text, "farline_clients_gone_total") == 1
+    assert sample(text, "farline_paid_undelivered_tokens_total") == 5
+
+
+async def test_the_log_line() -> None:
+    out = io.StringIO()
+    log = RequestLog(out, asyncio.get_running_loop())
+    log.write(record())
+    log.flush()
+    line = json.loads(out.getvalue())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["at"])
+    assert line["tokens"] == {"input": 19, "output": 12, "cached": None}
+    assert [attempt["outcome"] for attempt in line["attempts"]] == ["failed", "committed"]
