@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Headers = list[tuple[bytes, bytes]]
 """Field lines in wire order; names are lower-case, values are raw bytes without surrounding white space."""
@@ -24,8 +25,7 @@ HOP_BY_HOP = frozenset(
 )
 
 
-@dataclass(slots=True)
-class RequestHead:
+class RequestHead(Struct):
     """A request's head. `target` is origin-form (`/v1/…?q`), `authority` what goes into Host or :authority."""
 
     method: bytes
@@ -35,8 +35,7 @@ class RequestHead:
     scheme: bytes = b"https"
 
 
-@dataclass(slots=True)
-class ResponseHead:
+class ResponseHead(Struct):
     """A final response's head, or a 101 that turns the exchange into a tunnel. Interim 1xx heads are not delivered."""
 
     status: int

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import Struct
+
 
 class Protocol(Enum):
     """HTTP versions as ALPN names (RFC 7301 registry)."""
@@ -59,8 +61,7 @@ class Target:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True, gc=False):
     """(line, endpoint) direct, or (line, relay, endpoint). Ids only, so a path can key tables and labels."""
 
     line: str

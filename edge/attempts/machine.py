@@ -24,6 +24,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import Struct
+
 from edge.attempts.budget import RetryBudget
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
@@ -50,63 +52,53 @@ class AttemptPolicy:
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True, gc=False):
     """The request is ready to go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True, gc=False):
     """A connection on `path` has a slot reserved for us; `warm`: it carried requests before."""
 
     path: Path
     warm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DialFailed:
+class DialFailed(Struct, frozen=True, gc=False):
     path: Path
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSent:
+class RequestSent(Struct, frozen=True, gc=False):
     """The last byte of the request body was handed to the connection."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeadArrived:
+class HeadArrived(Struct, frozen=True, gc=False):
     attempt: int
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class BodyArrived:
+class BodyArrived(Struct, frozen=True, gc=False):
     """The first body byte, or the end of an empty reply."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(Struct, frozen=True, gc=False):
     attempt: int
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class BodyDropped:
+class BodyDropped(Struct, frozen=True, gc=False):
     """Part of the request body is no longer held: it can't be sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientLeft:
+class ClientLeft(Struct, frozen=True, gc=False):
     """The client is gone (before commit; after it the stream's own rules hold)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True, gc=False):
     """The time that `timer()` named has come."""
 
 
@@ -127,8 +119,7 @@ Event = (
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True, gc=False):
     """Ask the pool for a connection on `path`. `again`: one of it has just failed; let the pool hear of that first, or
     it hands out the next that is dead."""
 
@@ -136,35 +127,30 @@ class Dial:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Undial:
+class Undial(Struct, frozen=True, gc=False):
     """`path` isn't needed any more; a dial under way may finish and join the pool."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True, gc=False):
     """Send the request as attempt number `attempt` on the connection got for `path`."""
 
     attempt: int
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True, gc=False):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True, gc=False):
     """Pass this attempt's reply to the client."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(Struct, frozen=True, gc=False):
     """No reply can be had."""
 
     failure: Failure
@@ -185,8 +171,7 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct, gc=False):
     """One try of the request on one path."""
 
     number: int

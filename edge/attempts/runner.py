@@ -94,6 +94,11 @@ class AttemptSink:
             self.exchange.resume()
         self._held.clear()
 
+    def let_go(self) -> None:
+        """The reply is over: sink, exchange and receiver know each other, and a cycle would wait for the collector."""
+        del self.exchange
+        self.receiver = None
+
     def on_head(self, head: ResponseHead) -> None:
         self.head = head
         self._runner.on_head(self)
@@ -151,7 +156,7 @@ class AttemptRunner:
         self._tasks = tasks
         self._only = only
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[AttemptSink] = self._loop.create_future()
+        self._done: asyncio.Future[int] = self._loop.create_future()
         self._dials: dict[Path, asyncio.Task[None]] = {}
         self._ready: dict[Path, Connection] = {}
         self._sinks: dict[int, AttemptSink] = {}
@@ -168,7 +173,7 @@ class AttemptRunner:
         try:
             self.upload.start(replay_bytes, lambda: self.feed(BodyDropped()))
             self.feed(_START)
-            return await self._done
+            return self._sinks[await self._done]
         finally:
             self._stop()
 
@@ -268,7 +273,7 @@ class AttemptRunner:
                 self._done.set_exception(error)
             return
         if not self._done.done():
-            self._done.set_result(sink)
+            self._done.set_result(sink.number)
 
     # --- timer ---
 
@@ -305,4 +310,7 @@ class AttemptRunner:
             connection.release()
         self._dials.clear()
         self._ready.clear()
-        self._sinks.clear()  # they know us: no cycle may keep a finished request in memory
+        # Sinks, upload and the pipeline's closures know us: no cycle may keep a finished request for the collector.
+        self._sinks.clear()
+        self.upload.tell_no_more()
+        del self._head_for, self._commit

@@ -77,6 +77,10 @@ class Upload:
             self._exchange = None
             self._on_sent = _nothing
 
+    def tell_no_more(self) -> None:
+        """The attempts are over (the body may still be flowing to the one that won)."""
+        self._on_dropped = self._on_sent = _nothing
+
     def writable(self) -> None:
         """The exchange takes bytes again."""
         if self._paused:

@@ -5,7 +5,7 @@ The deployment is the model. Keys travel in `api-key`, Entra ID tokens as bearer
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from edge.dialects import credentials
 from edge.dialects.facts import Facts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol as Interface
+
+from msgspec import Struct
 
 from transport.failure import Failure
 from transport.message import Headers
@@ -18,8 +19,7 @@ class Repeat(Enum):
     EFFECT = "effect"  # create or change something: files, batches, stored responses with background…
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, gc=False):
     """What is asked. `operation` is from a closed set (see each dialect), safe as a metrics label."""
 
     operation: str
@@ -32,8 +32,7 @@ class Facts:
     retry_count: int = 0  # how often the SDK has already tried (x-stainless-retry-count)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True, gc=False):
     """Tokens as the provider counted them; None where it said nothing. Cached and reasoning are parts of the others."""
 
     input: int | None = None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from edge.dialects.facts import NO_USAGE, Facts, Usage
 from transport.failure import Failure
 from transport.path import Path
 
 
-@dataclass(slots=True)
-class AttemptTrace:
+class AttemptTrace(Struct):
     """One attempt, for the log: where, how it ended, why."""
 
     path: Path
@@ -19,8 +18,7 @@ class AttemptTrace:
     code: str | None
 
 
-@dataclass(slots=True)
-class RequestRecord:
+class RequestRecord(Struct):
     """Times are monotonic seconds; byte counts are of bodies."""
 
     id: str

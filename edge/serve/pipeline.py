@@ -263,8 +263,9 @@ class _Run:
         )
         self.record.routed_at = monotonic()
         client.watch(_Leaver(runner.leave))
+        sink: AttemptSink | None = None
         try:
-            await runner.run(self.tables.snapshot.limits.replay_bytes)
+            sink = await runner.run(self.tables.snapshot.limits.replay_bytes)
             if self.bridge is not None:
                 self._note_bridge(await self.bridge.wait())
             else:
@@ -272,6 +273,8 @@ class _Run:
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
+            if sink is not None:
+                sink.let_go()
             _note(self.record, machine, stream, upload)
 
     def _request_headers(self) -> Headers:

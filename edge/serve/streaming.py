@@ -11,9 +11,10 @@ connection is broken without the last chunk (all SDKs take a clean early end for
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol as Interface
+
+from msgspec import Struct
 
 from edge.dialects.facts import Dialect, Meter
 from edge.serve.client import ClientExchange
@@ -28,8 +29,7 @@ class GapObserver(Interface):
     def observe(self, gap: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPolicy:
+class StreamPolicy(Struct, frozen=True, gc=False):
     """Seconds."""
 
     idle: float

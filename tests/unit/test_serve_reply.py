@@ -26,7 +26,9 @@ UPSTREAM = Upstream.of(Provider("gemini", "gemini", (ENDPOINT,)), ENDPOINT)
 )
 @pytest.mark.parametrize("name", [b"x-goog-upload-url", b"location"])
 def test_links(name: bytes, link: bytes, expected: bytes):
-    assert returned([(name, link), (b"x-other", link)], [(b"x-own", b"1")], UPSTREAM, b"http://edge/gemini") == [
+    assert returned(
+        [(name, link), (b"x-other", link)], [(b"x-own", b"1")], UPSTREAM, lambda: b"http://edge/gemini"
+    ) == [
         (name, expected),
         (b"x-other", link),
         (b"x-own", b"1"),
@@ -34,7 +36,7 @@ def test_links(name: bytes, link: bytes, expected: bytes):
 
 
 def test_what_speaks_of_the_providers_origin_is_not_returned():
-    assert returned([(b"alt-svc", b'h3=":443"'), (b"connection", b"close")], [], UPSTREAM, b"http://edge") == []
+    assert returned([(b"alt-svc", b'h3=":443"'), (b"connection", b"close")], [], UPSTREAM, lambda: b"http://edge") == []
 
 
 def test_the_nodes_own_base_url():
