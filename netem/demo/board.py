@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from netem.demo.script import HEAL, PROFILE, Order
+from netem.link.conditions import Profile
+from netem.profiles import profile
 
 CYCLE = ("cn2", "cmi-evening", "internet-evening", "internet-bad", "grid-5", "clean")
 """The profiles that the key `p` goes through."""
@@ -22,6 +24,14 @@ class LineState:
     def has(self, kind: str) -> bool:
         """Is a fault of that kind in force?"""
         return any(fault.kind == kind for fault in self.faults)
+
+    def in_force(self) -> Profile:
+        """The profile with all its faults."""
+        found = profile(self.profile)
+        for fault in self.faults:
+            event = fault.event()
+            found = replace(found, up=event.bend(found.up), down=event.bend(found.down))
+        return found
 
     def obey(self, order: Order) -> "LineState":
         """The line after the order. A fault that is there already is replaced."""

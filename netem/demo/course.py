@@ -1,6 +1,6 @@
 """One stream from its request to its end, and the side it belongs to. `now` is monotonic seconds."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from netem.demo.figures import Account
@@ -34,6 +34,11 @@ class Course:
     received: int = 0
     _last_number: int = 0
     _last_at: float = 0.0
+
+    def answered(self, path: str) -> None:
+        """A reply has begun, over this path."""
+        self.path = self.side.path = path
+        self.side.paths[path] += 1
 
     def retry(self, now: float) -> None:
         """The SDK begins the request again."""
@@ -100,6 +105,8 @@ class Side:
     words: tuple[str, ...]
     account: Account = field(default_factory=Account)
     courses: dict[int, Course] = field(default_factory=dict)
+    path: str = ""
+    paths: Counter[str] = field(default_factory=Counter)
     scraps: deque[Scrap] = field(default_factory=lambda: deque(maxlen=600))
 
     def begin(self, slot: int, serial: int, expected: int, now: float) -> Course:

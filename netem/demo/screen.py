@@ -20,7 +20,7 @@ _STATES = {WAITING: "yellow", FLOWING: "green", DONE: "dim green", CUT: "bold re
 _STANDINGS = {"admitted": "green", "ejected": "bold red", "probation": "yellow"}
 _SLOTS_SHOWN = 4
 _EVENTS_SHOWN = 3
-_KEYS = (("1-9", "cut/heal line"), ("tab", "choose"), ("b", "brown-out"), ("r", "RTT step"), ("p", "profile"))
+_KEYS = (("1-9", "cut/heal"), ("tab", "choose"), ("b", "brown-out"), ("r", "RTT"), ("p", "profile"))
 
 
 def screen(show: Show, now: float, height: int) -> RenderableType:
@@ -91,6 +91,7 @@ def _side(show: Show, name: str, side: Side, title: str, now: float, texts: int,
     return Panel(
         Group(Tail(text, texts), *rows),
         title=Text(title, f"bold {_COLOURS[name]}"),
+        subtitle=Text(f"x-farline-path: {side.path or '–'}" if name == "farline" else "kept-alive, no edge", "dim"),
         border_style=_COLOURS[name],
         padding=(0, 1),
     )
@@ -121,7 +122,7 @@ def _slot(course: Course, now: float) -> Text:
         state = f"waiting {silence:.1f} s" if silence > STALL else "waiting"
     row = Text("━" * done, style, no_wrap=True, overflow="ellipsis")
     row.append("─" * (12 - done), "bright_black")
-    row.append(f" {course.path.partition('/')[0] or '':<6.6}", "bold")
+    row.append(f" {course.path.partition('/')[0]:<5.5} ", "bold")
     row.append(state, style)
     if course.tries > 1:
         row.append(f" try {course.tries}", "red")
@@ -162,14 +163,16 @@ def _time(seconds: float | None, limit: float) -> Text:
 def _lines(show: Show) -> Panel:
     table = Table.grid(expand=True, padding=(0, 1))
     for justify in ("left", "left", "right", "right", "left", "left", "right", "right"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal, seen through a loop
-    heads = ("  line", "profile", "RTT", "loss↓", "fault in force", "standing", "share", "now")
+        table.add_column(justify=justify, no_wrap=True)
+    heads = ("  line", "profile", "RTT", "loss", "fault in force", "standing", "share", "now")
     table.add_row(*(Text(head, "dim") for head in heads))
     total = sum(line.weight for line in show.board.lines) or 1
     on_line = show.streams_by_line()
     for number, line in enumerate(show.board.lines):
         share = f"{100 * line.weight / total:.0f} %"
-        table.add_row(*_line(show, number, line), Text(share, "dim"), "●" * min(6, on_line[line.id]) or Text("·", "dim"))
+        table.add_row(
+            *_line(show, number, line), Text(share, "dim"), "●" * min(6, on_line[line.id]) or Text("·", "dim")
+        )
     title = Text("lines", "bold")
     return Panel(table, title=title, border_style="bright_black")
 
@@ -177,10 +180,11 @@ def _lines(show: Show) -> Panel:
 def _line(show: Show, number: int, line: LineState) -> Iterable[Text]:
     is_chosen = number == show.board.chosen
     yield Text(f"{'▸' if is_chosen else ' '}{number + 1} {line.id}", "bold" if is_chosen else "")
-    kind = profile(line.profile)
+    planned, real = profile(line.profile), line.in_force()
     yield Text(line.profile)
-    yield Text(f"{kind.rtt_ms:.0f}", "dim")
-    yield Text(f"{kind.down.mean_loss:.1%}", "dim")
+    yield Text(f"{real.rtt_ms:.0f} ms", "bold red" if real.rtt_ms > planned.rtt_ms else "dim")
+    loss = real.down.mean_loss
+    yield Text(f"{loss:.0%}" if loss == 1 else f"{loss:.1%}", "bold red" if loss > planned.down.mean_loss else "dim")
     yield Text(" + ".join(fault.kind for fault in line.faults) or "–", "bold red" if line.faults else "dim")
     standing = show.standings.get(line.id, "")
     yield Text(standing, _STANDINGS.get(standing, "dim"))
@@ -209,5 +213,3 @@ def plain_row(show: Show, now: float) -> str:
         troubles = f"stalls {total.stalls} failed {total.failed} cut {total.cut} retries {total.retries}"
         cells.append(f"{name}: TTFT p50 {ttft} gap p99 {gap} {troubles} done {total.completed}")
     return " | ".join(cells)
-
-

@@ -1,12 +1,14 @@
-"""What is to happen to the lines: "5:blackhole cn2,10:heal cn2,12:profile cmi internet-bad,15:brown-out cn2 loss=0.3"."""
+"""What is to happen to the lines: "5:blackhole cn2,10:heal cn2,12:profile cmi grid-5,15:brown-out cn2 loss=0.3"."""
 
 from dataclasses import dataclass
 
+from netem.link.conditions import Conditions
 from netem.link.event import KINDS, Event
 from netem.profiles import profile
 
 HEAL, PROFILE = "heal", "profile"
 FAULTS = tuple(sorted(KINDS))
+SETTINGS = ("loss", "rtt_ms", "rate_mbit", "period")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +20,9 @@ class Order:
     profile: str = ""
     settings: tuple[tuple[str, float], ...] = ()
 
-    def in_words(self) -> str:
-        """As it stands in a script."""
-        values = [f"{name}={value:g}" for name, value in self.settings]
-        return " ".join(filter(None, (self.kind, self.line, self.profile, *values)))
+    def event(self) -> Event:
+        """The fault as the link model knows it. Raises ValueError for a value it refuses."""
+        return Event(self.kind, **dict(self.settings))  # type: ignore[arg-type]  # all that may be set is a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,15 @@ def _order(kind: str, line: str, more: list[str], lines: tuple[str, ...]) -> Ord
         return Order(kind, line)
     if kind not in KINDS:
         raise ValueError(f"don't know {kind!r}; there are {', '.join((HEAL, PROFILE, *FAULTS))}")
-    settings = tuple(_setting(word) for word in more)
-    try:
-        Event(kind, **dict(settings))  # type: ignore[arg-type]  # unknown names are what is being asked
-    except TypeError:
-        raise ValueError(f"{kind} has no such setting: {' '.join(more)}") from None
-    return Order(kind, line, settings=settings)
+    order = Order(kind, line, settings=tuple(_setting(word) for word in more))
+    order.event().bend(Conditions())
+    return order
 
 
 def _setting(word: str) -> tuple[str, float]:
     name, _, value = word.partition("=")
+    if name not in SETTINGS:
+        raise ValueError(f"no setting {name!r}; there are {', '.join(SETTINGS)}")
     try:
         return name, float(value)
     except ValueError:

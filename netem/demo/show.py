@@ -32,8 +32,6 @@ class Show:
     direct: Side = field(default_factory=lambda: Side(tuple(PASSAGE.split())))
     farline: Side = field(default_factory=lambda: Side(tuple(PASSAGE.split())))
     standings: dict[str, str] = field(default_factory=dict)
-    round_trips: dict[str, float] = field(default_factory=dict)
-    paths: Counter[str] = field(default_factory=Counter)
     events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=200))
 
     def sides(self) -> dict[str, Side]:
@@ -44,12 +42,12 @@ class Show:
         """Something happened."""
         self.events.append((now - self.began_at, text))
 
-    def learn(self, standings: dict[str, str], round_trips: dict[str, float], now: float) -> None:
+    def learn(self, standings: dict[str, str], now: float) -> None:
         """The edge's picture of its lines; what changed is an event."""
         for line, standing in standings.items():
             if self.standings.get(line, standing) != standing:
                 self.tell(f"farline: {line} is {standing}", now)
-        self.standings, self.round_trips = standings, round_trips
+        self.standings = standings
 
     def changed(self, line: LineState, now: float) -> None:
         """A line is other than before."""
@@ -70,7 +68,7 @@ def summary(show: Show, now: float) -> dict[str, Any]:
         "streams_per_side": show.streams,
         "direct_line": show.board.lines[0].id,
         **{name: side.account.total.plain() for name, side in show.sides().items()},
-        "farline_paths": dict(show.paths),
+        "farline_paths": dict(show.farline.paths),
         "lines": [
             {
                 "id": line.id,

@@ -31,13 +31,10 @@ class Spread:
 
     def quantile(self, ratio: float) -> float | None:
         """The smallest time that `ratio` of all do not exceed, in seconds; None if there is nothing."""
-        if not self.count:
-            return None
         wanted = max(1.0, ratio * self.count)
         seen = 0
-        number = 0
         for number in sorted(self._bins):
             seen += self._bins[number]
             if seen >= wanted:
-                break
-        return FIRST * _GROWTH ** (number - 1) * sqrt(_GROWTH) if number else FIRST
+                return FIRST * _GROWTH ** (number - 1) * sqrt(_GROWTH) if number else FIRST
+        return None

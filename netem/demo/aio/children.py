@@ -41,14 +41,16 @@ class MemoryFile:
 
 
 class Child:
-    """A command under way. `start` is `start_here` or a lab's `popen` in a namespace."""
+    """A command under way. `start` is `start_here` or a lab's `popen` in a namespace; `out`: what becomes of its output
+    (what it says is read from its error output, and from the other one unless that goes elsewhere).
+    """
 
-    def __init__(self, start: Start, argv: Sequence[str], pass_fds: Sequence[int] = ()) -> None:
-        self._said = MemoryFile(argv[-1].rpartition("/")[2] or "child")
+    def __init__(self, start: Start, argv: Sequence[str], pass_fds: Sequence[int] = (), out: int | None = None) -> None:
+        self._said = MemoryFile("said")
         self._name = " ".join(argv[2:5])
-        self._process = start(
-            list(argv), stdin=subprocess.DEVNULL, stdout=self._said.fd, stderr=subprocess.STDOUT, pass_fds=pass_fds
-        )
+        said = self._said.fd
+        stdout = said if out is None else out
+        self._process = start(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=said, pass_fds=pass_fds)
 
     async def wait_for(self, pattern: str) -> str:
         """The first group of `pattern`, once it stands in what the child says. Raises ChildError."""

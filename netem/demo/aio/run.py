@@ -22,7 +22,7 @@ from netem.demo.aio.stage import Plan, Stage, namespaces, relays
 from netem.demo.aio.traffic import Client
 from netem.demo.board import Board, LineState
 from netem.demo.course import Side
-from netem.demo.exposition import round_trips, standings
+from netem.demo.exposition import standings
 from netem.demo.screen import plain_row, screen
 from netem.demo.script import Step, parse_script
 from netem.demo.sdk import Patience
@@ -63,7 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the live demo."""
     parser.add_argument("--seconds", type=float, default=0.0, help="how long (default: until q or Ctrl-C)")
     parser.add_argument(
-        "--script", default="", metavar="STEPS", help='what happens: "5:blackhole cn2,10:heal cn2,12:profile cn2 grid-5"'
+        "--script",
+        default="",
+        metavar="STEPS",
+        help='what happens: "5:blackhole cn2,10:heal cn2,12:profile cn2 grid-5"',
     )
     parser.add_argument("--lines", type=int, choices=(2, 3), default=3, help="farline's lines (default 3)")
     parser.add_argument("--streams", type=int, default=4, help="at a time on each side (default 4)")
@@ -75,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, edge: Sequence[str]) -> int:
-    """Show it. `edge` is the command of a node without its configuration's path. 2: bad arguments, 1: can't be built."""
+    """Show it. `edge` is a node's command without its configuration's path. 2: bad arguments, 1: can't be built."""
     try:
         settings = _settings(args)
     except ValueError as wrong:
@@ -114,6 +117,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 async def _run(settings: Settings, edge: tuple[str, ...]) -> None:
     plan = Plan(settings.lines, edge, settings.tokens, settings.rate, THINK, settings.seed)
     build = relays if settings.is_rootless else namespaces
+    if sys.stdout.isatty():
+        print("farline demo: starting a provider, bad lines and an edge …", flush=True)
     show: Show | None = None
     with _signals():
         try:
@@ -151,13 +156,12 @@ def _now() -> float:
 
 
 def _conclude(show: Show, is_json: bool) -> None:
+    now = show.ended_at or show.began_at
     with suppress(BrokenPipeError):
-        found = summary(show, show.ended_at or show.began_at)
         if is_json:
-            print(json.dumps(found, indent=2), flush=True)
-            return
-        print(plain_row(show, show.ended_at or show.began_at))
-        print(f"direct: over {found['direct_line']}, {show.patience.in_words()}; farline's paths: {found['farline_paths']}")
+            print(json.dumps(summary(show, now), indent=2), flush=True)
+        else:
+            print(plain_row(show, now), f"farline's streams: {dict(show.farline.paths)}", sep="\n", flush=True)
 
 
 class Performance:
@@ -169,7 +173,7 @@ class Performance:
         self._settings = settings
         self._ended = asyncio.Event()
         self._clients = {
-            "direct": Client(stage.direct, settings.patience, "direct"),
+            "direct": Client(stage.direct, settings.patience, "direct", path=settings.lines[0].id),
             "farline": Client(stage.farline, settings.patience, "farline"),
         }
         self._admin = Client(stage.admin, Patience(connect=2, read=2, retries=0), "admin")
@@ -203,8 +207,6 @@ class Performance:
             if not self._show.board.is_paused:
                 course = side.begin(slot, serial, self._settings.tokens, _now())
                 await client.stream(course)
-                if client is self._clients["farline"] and course.path:
-                    self._show.paths[course.path] += 1
             else:
                 await asyncio.sleep(_FRAME)
 
@@ -229,8 +231,7 @@ class Performance:
         """The edge's own picture of its lines."""
         while True:
             with suppress(OSError):
-                text = await self._admin.get("/metrics")
-                self._show.learn(standings(text), round_trips(text), _now())
+                self._show.learn(standings(await self._admin.get("/metrics")), _now())
             await asyncio.sleep(_POLL)
 
     async def _display(self) -> None:

@@ -1,5 +1,6 @@
 """What a run needs around its clients: a provider, bad lines, an edge; in namespaces, or rootless through relays."""
 
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -114,7 +115,7 @@ async def _edge(
 ) -> tuple[Address, Address]:
     file = MemoryFile("edge.toml", configuration(plan.lines, provider, ways, host))
     stack.callback(file.close)
-    child = Child(start, [*plan.edge, file.path], pass_fds=(file.fd,))
+    child = Child(start, [*plan.edge, file.path], pass_fds=(file.fd,), out=subprocess.DEVNULL)  # the request log
     stack.callback(child.close)
     data = _address(await child.wait_for(r"data  (\S+)\n"))
     return data, _address(await child.wait_for(r"admin (\S+)\n"))

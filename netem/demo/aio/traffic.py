@@ -122,9 +122,10 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """An SDK and its pool. `headers`: its `x-farline-path` becomes the path of a course."""
+    """An SDK and its pool. `path`: the way its requests go where no edge says so."""
 
-    def __init__(self, way: Way, patience: Patience, name: str) -> None:
+    def __init__(self, way: Way, patience: Patience, name: str, path: str = "") -> None:
+        self._path = path
         self._way = way
         self._patience = patience
         self._name = name
@@ -184,7 +185,7 @@ class Client:
             except OSError:
                 self._drop(connection)
                 continue
-            course.path = head.headers.get("x-farline-path", self._name)
+            course.answered(head.headers.get("x-farline-path", self._path))
             if head.status == 200:
                 return connection
             self._drop(connection)
