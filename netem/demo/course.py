@@ -107,7 +107,7 @@ class Side:
     courses: dict[int, Course] = field(default_factory=dict)
     path: str = ""
     paths: Counter[str] = field(default_factory=Counter)
-    scraps: deque[Scrap] = field(default_factory=lambda: deque(maxlen=600))
+    scraps: deque[Scrap] = field(default_factory=lambda: deque(maxlen=300))
 
     def begin(self, slot: int, serial: int, expected: int, now: float) -> Course:
         """A request begins; it takes the place of the slot's last one on the screen."""

@@ -8,6 +8,9 @@ after five seconds.
 
 from dataclasses import dataclass
 
+EDGE_FIRST_BYTE = 3.0
+"""How long the demo's edge waits for a reply's first byte before it asks elsewhere, in seconds (its default is 60)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -20,7 +23,8 @@ class Patience:
 
     def in_words(self) -> str:
         """For the screen."""
-        return f"as openai's SDK: connect {self.connect:g} s, read {self.read:g} s, {self.retries} retries"
+        sdk = f"connect {self.connect:g} s, read {self.read:g} s, {self.retries} retries"
+        return f"both: openai SDK ({sdk}) · edge: first byte {EDGE_FIRST_BYTE:g} s"
 
 
 def back_off(taken: int, draw: float, retry_after: float | None = None) -> float:

@@ -10,20 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import ceil
-
-from rich.console import Console
-from rich.live import Live
 
 from netem.aio.namespaces import LabError
 from netem.demo.aio.children import ChildError
-from netem.demo.aio.keyboard import keys
-from netem.demo.aio.stage import Plan, Stage, namespaces, relays
-from netem.demo.aio.traffic import Client
+from netem.demo.aio.performance import Performance, Traffic
+from netem.demo.aio.stage import Plan, namespaces, relays
 from netem.demo.board import Board, LineState
-from netem.demo.course import Side
-from netem.demo.exposition import standings
-from netem.demo.screen import plain_row, screen
+from netem.demo.screen import plain_row
 from netem.demo.script import Step, parse_script
 from netem.demo.sdk import Patience
 from netem.demo.show import Show, summary
@@ -33,9 +26,6 @@ LINES = (LineState("cn2", "cn2", 80), LineState("cmi", "cmi-evening", 15), LineS
 THINK = 0.3
 """The provider's time until the first token, in seconds."""
 _REST = 0.7  # between a stream's end, on a good line, and the next begin of its slot
-_FRAME = 0.125
-_ROW = 2.0
-_POLL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +106,16 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 async def _run(settings: Settings, edge: tuple[str, ...]) -> None:
     plan = Plan(settings.lines, edge, settings.tokens, settings.rate, THINK, settings.seed)
+    traffic = Traffic(settings.tokens, settings.period)
     build = relays if settings.is_rootless else namespaces
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not settings.is_json:
         print("farline demo: starting a provider, bad lines and an edge …", flush=True)
     show: Show | None = None
     with _signals():
         try:
             async with build(plan) as stage:
                 show = Show(Board(plan.lines), stage.name, settings.streams, settings.patience, _now())
-                await Performance(show, stage, settings).run()
+                await Performance(show, stage, traffic, settings.steps).run(settings.seconds, settings.is_json)
         except asyncio.CancelledError:  # a signal: everything has been taken down, what was seen can still be told
             pass
     if show is not None:
@@ -162,97 +153,3 @@ def _conclude(show: Show, is_json: bool) -> None:
             print(json.dumps(summary(show, now), indent=2), flush=True)
         else:
             print(plain_row(show, now), f"farline's streams: {dict(show.farline.paths)}", sep="\n", flush=True)
-
-
-class Performance:
-    """One run on a stage that is ready."""
-
-    def __init__(self, show: Show, stage: Stage, settings: Settings) -> None:
-        self._show = show
-        self._stage = stage
-        self._settings = settings
-        self._ended = asyncio.Event()
-        self._clients = {
-            "direct": Client(stage.direct, settings.patience, "direct", path=settings.lines[0].id),
-            "farline": Client(stage.farline, settings.patience, "farline"),
-        }
-        self._admin = Client(stage.admin, Patience(connect=2, read=2, retries=0), "admin")
-
-    async def run(self) -> None:
-        """Until the time is over or somebody wants to quit."""
-        works = [self._act(), self._poll(), self._display()]
-        for name, side in self._show.sides().items():
-            works += [self._slot(self._clients[name], side, slot) for slot in range(self._settings.streams)]
-        try:
-            with keys(self._press):
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(work) for work in works]
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(self._settings.seconds or None):
-                            await self._ended.wait()
-                    for task in tasks:
-                        task.cancel()
-        finally:
-            self._show.ended_at = _now()
-            for client in (*self._clients.values(), self._admin):
-                client.close()
-
-    async def _slot(self, client: Client, side: Side, slot: int) -> None:
-        """Streams one after the other, begun at the same moments on both sides as long as they last no longer."""
-        period = self._settings.period
-        offset = self._show.began_at + 0.3 + slot * period / self._settings.streams
-        while True:
-            serial = max(0, ceil((_now() - offset) / period))
-            await asyncio.sleep(offset + serial * period - _now())
-            if not self._show.board.is_paused:
-                course = side.begin(slot, serial, self._settings.tokens, _now())
-                await client.stream(course)
-            else:
-                await asyncio.sleep(_FRAME)
-
-    async def _act(self) -> None:
-        """The script."""
-        for step in self._settings.steps:
-            await asyncio.sleep(self._show.began_at + step.at - _now())
-            self._changed(self._show.board.obey(step.order))
-
-    def _press(self, key: str) -> None:
-        changed = self._show.board.press(key)
-        if changed is not None:
-            self._changed(changed)
-        if self._show.board.wants_to_quit:
-            self._ended.set()
-
-    def _changed(self, line: LineState) -> None:
-        self._stage.put(line)
-        self._show.changed(line, _now())
-
-    async def _poll(self) -> None:
-        """The edge's own picture of its lines."""
-        while True:
-            with suppress(OSError):
-                self._show.learn(standings(await self._admin.get("/metrics")), _now())
-            await asyncio.sleep(_POLL)
-
-    async def _display(self) -> None:
-        if self._settings.is_json:
-            return
-        console = Console()
-        if not console.is_terminal:
-            await self._print_rows()
-            return
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                live.update(screen(self._show, _now(), console.height), refresh=True)
-                await asyncio.sleep(_FRAME)
-
-    async def _print_rows(self) -> None:
-        """For a pipe: a row every two seconds, and what happened."""
-        told = 0
-        while True:
-            await asyncio.sleep(_ROW)
-            events = list(self._show.events)
-            for at, text in events[told:]:
-                print(f"{at:6.1f} s | {text}")
-            told = len(events)
-            print(plain_row(self._show, _now()), flush=True)

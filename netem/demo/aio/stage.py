@@ -13,13 +13,12 @@ from netem.demo.aio.children import Child, MemoryFile, Start, start_here
 from netem.demo.aio.tunnel import TunnelServer
 from netem.demo.aio.ways import Way
 from netem.demo.board import LineState
+from netem.demo.sdk import EDGE_FIRST_BYTE
 from netem.profiles import profile
 from netem.scenario import LineSpec, Scenario
 from netem.topology import CLIENT, EDGE
 
 HOST = "provider"
-FIRST_BYTE = 3.0
-"""How long the edge waits for a reply's first byte before it asks elsewhere, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def configuration(lines: Sequence[LineState], provider: Address, ways: Mapping[s
     parts += [f'[[line]]\nid = "{line.id}"\nweight = {line.weight}\n{ways[line.id]}' for line in lines]
     url = f"http://{provider[0]}:{provider[1]}"
     parts.append(f'[[provider]]\nid = "openai"\n[[provider.endpoint]]\nurl = "{url}"\nkeep_warm = 1')
-    parts.append(f"[timeouts]\nfirst_byte_stream_seconds = {FIRST_BYTE}\n[limits]\ndrain_seconds = 0")
+    parts.append(f"[timeouts]\nfirst_byte_stream_seconds = {EDGE_FIRST_BYTE}\n[limits]\ndrain_seconds = 0")
     return "\n".join(parts) + "\n"
 
 

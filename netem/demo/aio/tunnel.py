@@ -6,6 +6,7 @@ in a blackhole.
 """
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self, cast
 
@@ -13,6 +14,7 @@ from netem.aio.relay import Address
 
 _MADE = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REFUSED = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
+_log = logging.getLogger(__name__)
 
 
 class TunnelServer:
@@ -24,6 +26,7 @@ class TunnelServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.transports: set[asyncio.Transport] = set()
+        self.failures = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.get_running_loop().create_server(lambda: _Near(self), "127.0.0.1", 0)
@@ -46,7 +49,13 @@ class TunnelServer:
         """Connect to the destination for this client."""
         task = asyncio.get_running_loop().create_task(self._dial(near))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self.failures += 1
+            _log.warning("tunnel: %s", fault)
 
     async def _dial(self, near: "_Near") -> None:
         far = _End(self)
