@@ -40,6 +40,12 @@ def screen(show: Show, now: float, height: int) -> RenderableType:
     return Group(*parts, _footer(show.board))
 
 
+def closing(show: Show) -> RenderableType:
+    """What stays on the terminal when the screen is gone: the figures of the whole run."""
+    rows = ((name, side.account.total, side.account.total) for name, side in show.sides().items())
+    return _table(rows, Text("the whole run", "dim"), show.patience)
+
+
 class Tail:
     """The last rows of a text that is longer than its room."""
 
@@ -130,27 +136,30 @@ def _slot(course: Course, now: float) -> Text:
 
 
 def _figures(show: Show, now: float) -> Panel:
+    rows = ((name, side.account.recent(now), side.account.total) for name, side in show.sides().items())
+    return _table(rows, Text(f"times: last {RECENT:g} s · counts: since the beginning", "dim"), show.patience)
+
+
+def _table(rows: Iterable[tuple[str, Figures, Figures]], title: Text, patience: Patience) -> Panel:
+    """A row for each side, its times of the first figures and its counts of the second."""
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(no_wrap=True)
     heads = ("TTFT p50", "p95", "gap p99", "stalls", "failed", "cut", "retries", "lost", "done")
     for _ in heads:
         table.add_column(justify="right", no_wrap=True)
     table.add_row("", *(Text(head, "dim") for head in heads))
-    for name, side in show.sides().items():
-        table.add_row(
-            Text(name, f"bold {_COLOURS[name]}"), *_cells(side.account.recent(now), side.account.total, show.patience)
-        )
-    title = Text(f"times: last {RECENT:g} s · counts: since the beginning", "dim")
-    return Panel(table, title=title, subtitle=Text(show.patience.in_words(), "dim"), border_style="bright_black")
+    for name, times, counts in rows:
+        table.add_row(Text(name, f"bold {_COLOURS[name]}"), *_cells(times, counts))
+    return Panel(table, title=title, subtitle=Text(patience.in_words(), "dim"), border_style="bright_black")
 
 
-def _cells(recent: Figures, total: Figures, patience: Patience) -> Iterable[Text]:
-    yield _time(recent.ttft.quantile(0.5), 1.0)
-    yield _time(recent.ttft.quantile(0.95), 1.0)
-    yield _time(recent.gaps.quantile(0.99), STALL)
-    for number in (total.stalls, total.failed, total.cut, total.retries, total.lost + total.repeated):
+def _cells(times: Figures, counts: Figures) -> Iterable[Text]:
+    yield _time(times.ttft.quantile(0.5), 1.0)
+    yield _time(times.ttft.quantile(0.95), 1.0)
+    yield _time(times.gaps.quantile(0.99), STALL)
+    for number in (counts.stalls, counts.failed, counts.cut, counts.retries, counts.lost + counts.repeated):
         yield Text(str(number), "bold red" if number else "")
-    yield Text(str(total.completed))
+    yield Text(str(counts.completed))
 
 
 def _time(seconds: float | None, limit: float) -> Text:

@@ -23,7 +23,7 @@ class Patience:
 
     def in_words(self) -> str:
         """For the screen."""
-        sdk = f"connect {self.connect:g} s, read {self.read:g} s, {self.retries} retries"
+        sdk = f"connect {self.connect:g}, read {self.read:g} s, {self.retries} retries"
         return f"both: openai SDK ({sdk}) · edge: first byte {EDGE_FIRST_BYTE:g} s"
 
 

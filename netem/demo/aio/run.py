@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from netem.aio.namespaces import LabError
 from netem.demo.aio.children import ChildError
 from netem.demo.aio.performance import Performance, Traffic
 from netem.demo.aio.stage import Plan, namespaces, relays
 from netem.demo.board import Board, LineState
-from netem.demo.screen import plain_row
+from netem.demo.screen import closing, plain_row
 from netem.demo.script import Step, parse_script
 from netem.demo.sdk import Patience
 from netem.demo.show import Show, summary
@@ -148,8 +150,11 @@ def _now() -> float:
 
 def _conclude(show: Show, is_json: bool) -> None:
     now = show.ended_at or show.began_at
+    console = Console()
     with suppress(BrokenPipeError):
         if is_json:
             print(json.dumps(summary(show, now), indent=2), flush=True)
+        elif console.is_terminal:
+            console.print(closing(show))
         else:
             print(plain_row(show, now), f"farline's streams: {dict(show.farline.paths)}", sep="\n", flush=True)

@@ -151,6 +151,7 @@ def test_keys(terminal: Terminal) -> None:
     helpers = children(terminal.process.pid)
     assert len(helpers) == 2
     terminal.press("q")
+    terminal.wait_for(r"the whole run")
     assert terminal.end() == 0
     assert not any(map(is_running, helpers))
 

@@ -143,6 +143,6 @@ def test_the_sdk_backs_off() -> None:
     assert back_off(0, 0.0, retry_after=1000) == back_off(0, 0.0, retry_after=0) == 0.5
     assert [is_retried(status) for status in (200, 400, 404, 408, 409, 429, 500, 503)] == [False] * 3 + [True] * 5
     assert (read_retry_after("2"), read_retry_after("tomorrow"), read_retry_after("")) == (2, None, None)
-    said = "both: openai SDK (connect 5 s, read 10 s, 2 retries) · edge: first byte 3 s"
+    said = "both: openai SDK (connect 5, read 10 s, 2 retries) · edge: first byte 3 s"
     assert Patience().in_words() == said
-    assert len(said) <= 76  # the room there is on 80 columns
+    assert len(said) <= 74  # the room there is on 80 columns

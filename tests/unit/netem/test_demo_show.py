@@ -1,13 +1,14 @@
 """The demo's lines, keys, script, summary and screen."""
 
 import json
+import re
 
 import pytest
 from rich.console import Console
 
 from netem.demo.board import CYCLE, Board, LineState
 from netem.demo.exposition import standings
-from netem.demo.screen import plain_row, screen
+from netem.demo.screen import closing, plain_row, screen
 from netem.demo.script import Order, Step, parse_script
 from netem.demo.sdk import Patience
 from netem.demo.show import PASSAGE, Show, summary
@@ -183,6 +184,16 @@ def test_the_screen_of_every_state(show: Show) -> None:
 def test_the_screen_before_anything_happened() -> None:
     text = drawn(Show(Board(LINES), "relays", 1, Patience(), 0.0), 0.0, 80, 24)
     assert "–" in text
+
+
+def test_the_figures_of_the_whole_run_stay(show: Show) -> None:
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(closing(show))
+    text = capture.get()
+    assert len(text.splitlines()) == 5
+    assert "the whole run" in text
+    assert re.search(r"farline +5\d\d ms +5\d\d ms +3\d ms +0 +0 +0 +0 +", text)
 
 
 def test_a_row_for_where_there_is_no_terminal(show: Show) -> None:
