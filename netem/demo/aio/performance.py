@@ -114,12 +114,12 @@ class Performance:
 
     async def _display(self) -> None:
         console = Console()
-        if not console.is_terminal:
-            try:
-                await self._print_rows()
-            except BrokenPipeError:  # the reader has left
-                self._ended.set()
-            return
+        try:
+            await (self._draw(console) if console.is_terminal else self._print_rows())
+        except OSError:  # the terminal is gone, or the pipe's reader
+            self._ended.set()
+
+    async def _draw(self, console: Console) -> None:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 live.update(screen(self._show, _now(), console.height), refresh=True)

@@ -150,11 +150,12 @@ def _now() -> float:
 
 def _conclude(show: Show, is_json: bool) -> None:
     now = show.ended_at or show.began_at
+    if is_json:
+        print(json.dumps(summary(show, now), indent=2), flush=True)
+        return
     console = Console()
-    with suppress(BrokenPipeError):
-        if is_json:
-            print(json.dumps(summary(show, now), indent=2), flush=True)
-        elif console.is_terminal:
+    with suppress(OSError):  # whoever was looking may have left
+        if console.is_terminal:
             console.print(closing(show))
         else:
             print(plain_row(show, now), f"farline's streams: {dict(show.farline.paths)}", sep="\n", flush=True)
