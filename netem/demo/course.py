@@ -117,6 +117,11 @@ class Side:
             self.scraps.append(Scrap("begin", "¶"))
         return course
 
+    def stalls(self, now: float) -> int:
+        """All so far, those that are going on included."""
+        going_on = (each for each in self.courses.values() if each.state == FLOWING and each.silence(now) > STALL)
+        return self.account.total.stalls + sum(1 for _ in going_on)
+
     def word(self, index: int) -> str:
         """The word that the index-th token of all stands for."""
         return self.words[index % len(self.words)]

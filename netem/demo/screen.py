@@ -1,6 +1,6 @@
 """The screen: a `Show` as rich renderables, legible from 80 × 24 on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
@@ -10,7 +10,6 @@ from rich.text import Text
 from netem.demo.board import Board, LineState
 from netem.demo.course import CUT, DONE, FAILED, FLOWING, STALL, WAITING, Course, Side
 from netem.demo.figures import RECENT, Figures
-from netem.demo.sdk import Patience
 from netem.demo.show import Show
 from netem.profiles import profile
 
@@ -40,10 +39,10 @@ def screen(show: Show, now: float, height: int) -> RenderableType:
     return Group(*parts, _footer(show.board))
 
 
-def closing(show: Show) -> RenderableType:
+def closing(show: Show, now: float) -> RenderableType:
     """What stays on the terminal when the screen is gone: the figures of the whole run."""
-    rows = ((name, side.account.total, side.account.total) for name, side in show.sides().items())
-    return _table(rows, Text("the whole run", "dim"), show.patience)
+    times = {name: side.account.total for name, side in show.sides().items()}
+    return _table(show, times, "the whole run", now)
 
 
 class Tail:
@@ -136,30 +135,35 @@ def _slot(course: Course, now: float) -> Text:
 
 
 def _figures(show: Show, now: float) -> Panel:
-    rows = ((name, side.account.recent(now), side.account.total) for name, side in show.sides().items())
-    return _table(rows, Text(f"times: last {RECENT:g} s · counts: since the beginning", "dim"), show.patience)
+    times = {name: side.account.recent(now) for name, side in show.sides().items()}
+    return _table(show, times, f"times: last {RECENT:g} s · counts: since the beginning", now)
 
 
-def _table(rows: Iterable[tuple[str, Figures, Figures]], title: Text, patience: Patience) -> Panel:
-    """A row for each side, its times of the first figures and its counts of the second."""
+def _table(show: Show, times: Mapping[str, Figures], title: str, now: float) -> Panel:
+    """A row for each side: these times, and its counts since the beginning."""
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(no_wrap=True)
     heads = ("TTFT p50", "p95", "gap p99", "stalls", "failed", "cut", "retries", "lost", "done")
     for _ in heads:
         table.add_column(justify="right", no_wrap=True)
     table.add_row("", *(Text(head, "dim") for head in heads))
-    for name, times, counts in rows:
-        table.add_row(Text(name, f"bold {_COLOURS[name]}"), *_cells(times, counts))
-    return Panel(table, title=title, subtitle=Text(patience.in_words(), "dim"), border_style="bright_black")
+    for name, side in show.sides().items():
+        table.add_row(Text(name, f"bold {_COLOURS[name]}"), *_times(times[name]), *_counts(side, now))
+    subtitle = Text(show.patience.in_words(), "dim")
+    return Panel(table, title=Text(title, "dim"), subtitle=subtitle, border_style="bright_black")
 
 
-def _cells(times: Figures, counts: Figures) -> Iterable[Text]:
-    yield _time(times.ttft.quantile(0.5), 1.0)
-    yield _time(times.ttft.quantile(0.95), 1.0)
-    yield _time(times.gaps.quantile(0.99), STALL)
-    for number in (counts.stalls, counts.failed, counts.cut, counts.retries, counts.lost + counts.repeated):
+def _times(figures: Figures) -> Iterable[Text]:
+    yield _time(figures.ttft.quantile(0.5), 1.0)
+    yield _time(figures.ttft.quantile(0.95), 1.0)
+    yield _time(figures.gaps.quantile(0.99), STALL)
+
+
+def _counts(side: Side, now: float) -> Iterable[Text]:
+    total = side.account.total
+    for number in (side.stalls(now), total.failed, total.cut, total.retries, total.lost + total.repeated):
         yield Text(str(number), "bold red" if number else "")
-    yield Text(str(counts.completed))
+    yield Text(str(total.completed))
 
 
 def _time(seconds: float | None, limit: float) -> Text:
@@ -219,6 +223,6 @@ def plain_row(show: Show, now: float) -> str:
     for name, side in show.sides().items():
         recent, total = side.account.recent(now), side.account.total
         ttft, gap = _time(recent.ttft.quantile(0.5), 0).plain, _time(recent.gaps.quantile(0.99), 0).plain
-        troubles = f"stalls {total.stalls} failed {total.failed} cut {total.cut} retries {total.retries}"
+        troubles = f"stalls {side.stalls(now)} failed {total.failed} cut {total.cut} retries {total.retries}"
         cells.append(f"{name}: TTFT p50 {ttft} gap p99 {gap} {troubles} done {total.completed}")
     return " | ".join(cells)

@@ -67,7 +67,7 @@ def summary(show: Show, now: float) -> dict[str, Any]:
         "stage": show.stage,
         "streams_per_side": show.streams,
         "direct_line": show.board.lines[0].id,
-        **{name: side.account.total.plain() for name, side in show.sides().items()},
+        **{name: {**side.account.total.plain(), "stalls": side.stalls(now)} for name, side in show.sides().items()},
         "farline_paths": dict(show.farline.paths),
         "lines": [
             {

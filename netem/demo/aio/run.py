@@ -156,6 +156,6 @@ def _conclude(show: Show, is_json: bool) -> None:
     console = Console()
     with suppress(OSError):  # whoever was looking may have left
         if console.is_terminal:
-            console.print(closing(show))
+            console.print(closing(show, now))
         else:
             print(plain_row(show, now), f"farline's streams: {dict(show.farline.paths)}", sep="\n", flush=True)

@@ -121,8 +121,11 @@ def test_lost_and_repeated_tokens_are_counted(side: Side) -> None:
 def test_a_stall_and_a_cut(side: Side) -> None:
     course = side.begin(0, 0, 10, 0.0)
     course.token(Token(1, 0.0), 0.1)
+    assert (side.stalls(0.5), side.stalls(0.7)) == (0, 1)  # one that is going on counts already
     course.token(Token(2, 0.0), 0.7)
+    assert (side.stalls(0.8), side.stalls(2.0)) == (1, 2)
     course.end(False, 3.0)
+    assert side.stalls(9.0) == 2
     assert course.state == CUT
     assert (side.account.total.stalls, side.account.total.cut, side.account.total.lost) == (2, 1, 0)
     assert [scrap.kind for scrap in side.scraps] == ["word", "stall", "word", "stall", "cut"]

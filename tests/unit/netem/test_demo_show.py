@@ -189,7 +189,7 @@ def test_the_screen_before_anything_happened() -> None:
 def test_the_figures_of_the_whole_run_stay(show: Show) -> None:
     console = Console(width=80, color_system=None)
     with console.capture() as capture:
-        console.print(closing(show))
+        console.print(closing(show, 100.9))
     text = capture.get()
     assert len(text.splitlines()) == 5
     assert "the whole run" in text
