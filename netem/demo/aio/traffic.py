@@ -185,8 +185,8 @@ class Client:
             except OSError:
                 self._drop(connection)
                 continue
-            course.answered(head.headers.get("x-farline-path", self._path))
             if head.status == 200:
+                course.answered(head.headers.get("x-farline-path", self._path))
                 return connection
             self._drop(connection)
             if not is_retried(head.status):
