@@ -7,7 +7,7 @@ CONFIG ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run provider test check format coverage bench clean
+.PHONY: help run provider demo test check format coverage bench clean
 
 help: ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: $(VENV)/.installed ## run an edge on http://127.0.0.1:8080 (CONFIG=FILE for
 
 provider: $(VENV)/.installed ## run the fake provider to try an edge against
 	$(BIN)/farline demo provider $(ARGS)
+
+demo: $(VENV)/.installed ## bad lines in the terminal: a direct connection beside farline (ARGS="--rootless")
+	$(BIN)/farline demo $(ARGS)
 
 test: $(VENV)/.dev .cache/peers ## install everything the tests need, then check and run them all
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/run.sh $(ARGS)

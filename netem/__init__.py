@@ -9,6 +9,7 @@ tc.py           conditions as tc commands; toxics.py: as Toxiproxy's toxics
 verify.py       was the emulation true? measured against the model
 aio/            the shells: Lab (namespaces, TUN or tc), RelayLab (no root), ToxiLab, probes, doctor
 provider/       a provider that can misbehave
+demo/           a direct connection beside an edge, live in the terminal
 
 `farline netem` is the command; docs/lab.md the guide.
 """
