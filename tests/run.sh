@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole test run: static checks, then the tests, then the coverage of the pure modules. Fails if any part fails.
+# The whole test run: static checks, the pure modules with their coverage, then everything else. Fails if any part fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,4 +7,8 @@ ruff format --check --quiet .
 ruff check --quiet .
 mypy --no-error-summary
 lint-imports --no-logo >/dev/null || { lint-imports --no-logo; exit 1; }
-python -m pytest -n "${FARLINE_TEST_PROCESSES:-2}" --dist loadfile "$@"
+if [ $# -gt 0 ]; then
+  exec python -m pytest "$@"
+fi
+python -m tests.coverage
+python -m pytest -q -n "${FARLINE_TEST_PROCESSES:-2}" --dist loadfile --ignore tests/unit --ignore tests/property

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 from msgspec import Struct
 
@@ -199,8 +200,8 @@ class AttemptMachine:
     _live: Attempt | None = None
     _held: Attempt | None = None  # a refusal kept in case nothing better comes
     _last_failure: Failure | None = None
-    _race_at: float | None = None
-    _dials_end: float | None = None
+    _race_at: float = inf
+    _dials_end: float = inf
     _deadline: float = 0.0
     _billed_replays: int = 0
     _can_replay: bool = True
@@ -216,10 +217,8 @@ class AttemptMachine:
                 at = min(at, live.hold_until)
             if live.first_byte_at is not None:
                 at = min(at, live.first_byte_at)
-        elif self._dials_end is not None:
-            at = min(at, self._dials_end)
-            if self._race_at is not None:
-                at = min(at, self._race_at)
+        else:
+            at = min(at, self._dials_end, self._race_at)
         return at
 
     def handle(self, event: Event, now: float) -> list[Command]:
@@ -249,7 +248,7 @@ class AttemptMachine:
             case BodyDropped():
                 self._can_replay = False
                 return []
-            case ClientLeft():
+            case ClientLeft():  # pragma: no branch - the last of the union
                 return self._finish(Outcome.CANCELLED)
 
     # --- dialing ---
@@ -262,7 +261,7 @@ class AttemptMachine:
         """One more dial, if there is a candidate left; a rival of those under way."""
         path = self._next_candidate()
         if path is None:
-            self._race_at = None
+            self._race_at = inf
             return []
         tries = self._tried[path] = self._tried.get(path, 0) + 1
         self._dialing.append(path)
@@ -299,11 +298,9 @@ class AttemptMachine:
         if path not in self._dialing:
             return [Undial(path)]
         self._dialing.remove(path)
-        if self._live is not None:
-            return [Undial(path)]
         rivals: list[Command] = [Undial(other) for other in self._dialing]
         self._dialing.clear()
-        self._race_at = self._dials_end = None
+        self._race_at = self._dials_end = inf
         self._live = Attempt(len(self.attempts) + 1, path, warm)
         self.attempts.append(self._live)
         return [*rivals, Send(self._live.number, path)]
@@ -393,11 +390,11 @@ class AttemptMachine:
                 late = Failure(Origin.ENDPOINT, Verdict.UNKNOWN, Code.HTTP_RESPONSE_TIMEOUT, "no reply in time")
                 return self._attempt_failed(live.number, late, Outcome.TIMEOUT, now)
             return []
-        if self._dials_end is not None and now >= self._dials_end:
+        if now >= self._dials_end:
             late = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT, "no path could be dialed in time")
             self._last_failure = late
             return self._give_up()
-        if self._race_at is not None and now >= self._race_at:
+        if now >= self._race_at:
             return self._dial_next(now)
         return []
 

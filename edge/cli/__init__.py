@@ -1,20 +1,26 @@
-"""The `farline` command. Each verb is a module with `add(subparsers)`, listed in `VERBS`.
+"""The `farline` command. Each verb is a module of its name with `add(subparsers)`, listed in `VERBS`.
 
 `add` makes the verb's parser and sets its `run`: `parser.set_defaults(run=run)`, `run(args) -> int` is the exit code.
+Only the module of the verb that is asked for is imported: `farline keys` needn't wait for HTTP/3 and the lab.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 
-from edge.cli import check, demo, edge, keys, netem
-
-VERBS = (edge, check, keys, demo, netem)
+VERBS = {
+    "edge": "run an edge node",
+    "check": "check a configuration file",
+    "keys": "client keys: make one, or hash one",
+    "demo": "farline beside a direct connection over bad lines; a fake provider",
+    "netem": "bad networks on this machine",
+}
 
 _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK and change only base_url."
 _FIRST_STEPS = """\
@@ -27,8 +33,9 @@ To begin:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; the return value is the process's exit code (2: wrong usage or configuration)."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser(next((word for word in words if not word.startswith("-")), None))
+    args = parser.parse_args(words)
     if args.verb is None:
         parser.print_help()
         return 0
@@ -43,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "farline",
         description=_DESCRIPTION,
@@ -52,8 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"farline {version()}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    for verb in VERBS:
-        verb.add(verbs)
+    for verb, text in VERBS.items():
+        if verb == asked:
+            importlib.import_module(f"edge.cli.{verb}").add(verbs)
+        else:
+            verbs.add_parser(verb, help=text)
     return parser
 
 

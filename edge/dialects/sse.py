@@ -61,10 +61,8 @@ class EventScanner:
         Then no line end is left over for any other; for one event has at least as many as a plain one. This is how
         chunks come when a core is busy, just when it can't afford the long way.
         """
-        for start in self._plain:
-            if data.startswith(start):
-                return lines == (data.count(b"\n\n" + start) + 1) * self._lines
-        return False
+        start = next(start for start in self._plain if data.startswith(start))
+        return lines == (data.count(b"\n\n" + start) + 1) * self._lines
 
     def at_boundary(self) -> bool:
         """Did the last byte end a blank line (or has nothing come yet)?"""

@@ -59,5 +59,5 @@ def _fallback(line: Line, view: HealthView) -> tuple[int, float]:
     return (_RANK[view.line(line.id)], -line.weight)
 
 
-def _last_resort(line: Line, view: HealthView) -> tuple[bool, int, float]:
-    return (line.weight <= 0, _RANK[view.line(line.id)], -line.weight)
+def _last_resort(line: Line, view: HealthView) -> tuple[bool, bool, float]:
+    return (view.line(line.id) is Standing.EJECTED, line.weight <= 0, -line.weight)

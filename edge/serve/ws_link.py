@@ -234,9 +234,9 @@ class WebSocketLink:
             if frame.opcode is Opcode.CLOSE:
                 self._blame(source.party)
                 close = source.protocol.close_rcvd
-                if close is not None:
-                    code, reason = closing(close)
-                    target.send_close(code, reason, now)
+                assert close is not None, "a close frame was just received"
+                code, reason = closing(close)
+                target.send_close(code, reason, now)
             elif frame.opcode not in _CONTROL:
                 source.messages += frame.fin
                 source.payload_bytes += len(frame.data)

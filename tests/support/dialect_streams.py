@@ -204,7 +204,8 @@ def candidate(text: str, finish: str | None = None, **counts: int) -> bytes:
     one: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
     if finish:
         one["finishReason"] = finish
-    return data({"candidates": [one], "usageMetadata": counts, "modelVersion": "gemini-2.5"}, b"\r\n")
+    told = {"usageMetadata": counts} if counts else {}
+    return data({"candidates": [one], **told, "modelVersion": "gemini-2.5"}, b"\r\n")
 
 
 GENERATE = Recorded(

@@ -31,6 +31,15 @@ def shelf(*protocols: Protocol, floor: int = 0, ceiling: int = 4, **policy: Any)
     return Shelf(protocols, floor, ceiling, PoolPolicy(**policy))
 
 
+def test_those_that_were_silent_for_a_while_are_suspects() -> None:
+    pool = shelf(H2, H1)
+    quiet, fresh, mux = Fake(H1), Fake(H1), Fake(H2, 2)
+    pool.add(mux, 0)
+    pool.add(quiet, 0)
+    pool.add(fresh, 100)
+    assert pool.suspects(100.1) == [quiet, mux]
+
+
 def test_h1_hands_out_the_one_used_last() -> None:
     pool = shelf(H1)
     a, b = Fake(H1), Fake(H1)

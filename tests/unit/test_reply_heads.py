@@ -138,5 +138,7 @@ def test_errors_are_whole_replies_in_each_dialect(name: str) -> None:
     assert header(headers, b"retry-after") == b"1"
     assert header(headers, b"x-farline-attempts") == b"3"
     assert "nobody there" in json.dumps(json.loads(body))
+    unsure = Failure(Origin.EDGE, Verdict.UNKNOWN, Code.OVERLOADED)
+    assert header(error_reply(503, unsure, RECORD, by_name(name), 0)[0], b"retry-after") == b"1"
     headers, _ = error_reply(404, failure, RECORD, by_name(name), 0)
     assert header(headers, b"x-farline-request-id") == b"r-1"

@@ -57,7 +57,9 @@ def test_weight_zero_is_used_only_when_nothing_else_is_left() -> None:
     selector = Weighted()
     assert all(selector.order((CN2, spare), WELL)[0].id == "cn2" for _ in range(20))
     down = HealthView({"cn2": Standing.EJECTED})
-    assert [line.id for line in selector.order((CN2, spare), down)] == ["cn2", "spare"]
+    assert [line.id for line in selector.order((CN2, spare), down)] == ["spare", "cn2"]
+    all_down = HealthView({"cn2": Standing.EJECTED, "spare": Standing.EJECTED})
+    assert [line.id for line in selector.order((spare, CN2), all_down)] == ["cn2", "spare"]
 
 
 def test_a_single_line_needs_no_turns() -> None:

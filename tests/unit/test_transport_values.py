@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from transport.connector import NullObserver
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import end_to_end, header
-from transport.path import Path, Target
+from transport.path import Path, Protocol, Target
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,11 @@ def test_an_error_says_its_failure() -> None:
     assert str(TransportError(failure)) == "connection_refused: 127.0.0.1:9"
     assert TransportError(failure).failure is failure
     assert str(TransportError(Failure(Origin.LINE, Verdict.SAFE, Code.DNS_ERROR))) == "dns_error"
+
+
+def test_the_observer_of_nothing_takes_everything() -> None:
+    observer, path = NullObserver(), Path("cn2", "openai")
+    observer.on_dialed(path, Protocol.H2, 0.1, False)
+    observer.on_dial_failed(path, Failure(Origin.LINE, Verdict.SAFE, Code.DNS_ERROR))
+    observer.on_closed(path, Protocol.H2, None)
+    observer.on_round_trip(path, 0.1)

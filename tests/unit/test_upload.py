@@ -119,6 +119,18 @@ def test_a_slow_upstream_pauses_the_client() -> None:
     body.writable()
 
 
+def test_once_the_attempts_are_over_nobody_is_told_and_the_body_flows_on() -> None:
+    body, _, told = upload(b"", complete=False)
+    exchange = FakeExchange()
+    body.attach(exchange, lambda: told.append("sent"))  # type: ignore[arg-type]
+    body.tell_no_more()
+    body.on_body(b"0123456789ab")
+    body.on_body_end()
+    assert exchange.sent == [b"0123456789ab"]
+    assert exchange.ended
+    assert told == []
+
+
 def test_an_end_that_comes_before_any_exchange() -> None:
     body, _, told = upload(b"a", complete=False)
     body.on_body(b"b")

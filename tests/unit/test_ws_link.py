@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from websockets.client import ClientProtocol
-from websockets.frames import Close
+from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
@@ -128,3 +128,23 @@ def test_a_slow_peer_is_owed_only_the_last_pong() -> None:
 def test_a_close_without_code_has_none_to_pass() -> None:
     assert closing(Close(1005, "")) == (None, "")
     assert closing(Close(1000, "r")) == (1000, "r")
+
+
+def test_after_its_loss_a_side_hears_and_says_nothing_more() -> None:
+    scene = Scene()
+    scene.link.client_gone(1.0)
+    scene.link.client_ended(2.0)
+    scene.link.client_gone(3.0)
+    scene.move(3.0)
+    assert scene.upstream.close_rcvd is not None
+    assert scene.upstream.close_rcvd.code == 1001
+
+
+def test_what_comes_for_a_side_that_is_closing_is_dropped() -> None:
+    scene = Scene()
+    scene.client.send_close(1000, "done")
+    scene.move()
+    scene.link.client_ended(1.0)
+    scene.link.upstream.pass_on(Frame(Opcode.TEXT, b"late"), 1.0)
+    assert scene.link.upstream.take_output() == b""
+    assert scene.link.is_over
