@@ -1,9 +1,9 @@
 """What a benchmark runs, as values.
 
-A *condition* is a profile, an event or none, and the kind of traffic. Under each condition every system gets its turn in
-every round. The lab's luck is decided by (seed, round), requests start at times that the plan fixes, and the window of
-lab time in which they do is the same for all: so systems meet the same bad moments, and request k of one can be compared
-with request k of another.
+A *condition* is a profile, an event or none, and the kind of traffic. Under each condition every system gets its turn
+in every round. The lab's luck is decided by (seed, round), requests start at times that the plan fixes, and the window
+of lab time in which they do is the same for all: so systems meet the same bad moments, and request k of one can be
+compared with request k of another.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from netem.profiles import profile
 TRAFFIC = ("sse", "ws")
 EVENT_AT = 2.0
 """Seconds after the first request at which an event of `--events` begins."""
+SETTLE = 0.5
+"""Seconds of lab time before the window of requests begins: what was still on its way has come."""
+_OVERHEAD = 5.0  # of a turn: starting and ending its processes, seconds
 _SLACK = 0.6  # between the ideal end of a request and the next one of its stream, seconds
 _START_JITTER = 0.1  # starts are moved by up to this, so that streams don't march in step
 _OUTAGES = {"blackhole-0.3": 0.3, "blackhole-1": 1.0, "blackhole-3": 3.0, "blackhole-30": 30.0}
@@ -87,22 +90,21 @@ class Condition:
         parts = [self.profile, self.event and f"+ {self.event}", "" if self.traffic == "sse" else "WebSocket"]
         return " ".join(filter(None, parts))
 
-    def events(self, window_at: float) -> tuple[Event, ...]:
-        """What happens to line 1, in lab time, if requests begin at `window_at`."""
+    def happening(self) -> Event | None:
+        """What happens to line 1, in lab time."""
         named = read_event_name(self.event)
-        return (replace(named, at=window_at + EVENT_AT),) if named else ()
+        return replace(named, at=SETTLE + EVENT_AT) if named else None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole benchmark. `window_at` is the lab time at which requests begin: systems have until then to get ready."""
+    """A whole benchmark."""
 
     systems: tuple[str, ...]
     conditions: tuple[Condition, ...]
     load: Load = Load()
     rounds: int = 2
     seed: int = 1
-    window_at: float = 4.5
     baseline: str = "direct-bbr"
 
     def __post_init__(self) -> None:
@@ -125,7 +127,7 @@ class Plan:
     @property
     def expected_seconds(self) -> float:
         """About how long it all takes."""
-        return self.turns * (self.window_at + self.load.seconds + 2.5)
+        return self.turns * (self.load.seconds + _OVERHEAD)
 
 
 def conditions(profiles: tuple[str, ...], events: tuple[str, ...], traffic: tuple[str, ...]) -> tuple[Condition, ...]:
@@ -158,7 +160,6 @@ QUICK = Plan(
     conditions=conditions(("cmi-evening", "internet-bad"), ("blackhole-1",), ("sse",)),
     load=Load(requests=20, tokens=80),
     rounds=1,
-    window_at=4.0,
 )
 """Under three minutes: does it all work, roughly who is where."""
 

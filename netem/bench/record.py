@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 Outcome = Literal["complete", "failed", "truncated"]
@@ -52,7 +53,7 @@ class Reply:
     def gaps(self) -> list[float]:
         """Between tokens; the silence before a stream broke is one too."""
         moments = [*self.arrivals] if self.is_clean else [*self.arrivals, self.ended]
-        return [after - before for before, after in zip(moments, moments[1:], strict=False)] if self.arrivals else []
+        return [after - before for before, after in pairwise(moments)] if self.arrivals else []
 
     def delays(self) -> list[float]:
         """How long each token was on its way."""

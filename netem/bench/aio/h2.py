@@ -21,7 +21,7 @@ class H2Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration())
         self._calls: dict[int, Call] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,7 +72,7 @@ class H2Connection(asyncio.Protocol):
             if call:
                 call.feed(event.data)
         elif isinstance(event, h2.events.ResponseReceived) and call:
-            call.status = int(dict(event.headers)[":status"])
+            call.status = int(dict(event.headers)[b":status"])
         elif isinstance(event, h2.events.StreamEnded | h2.events.StreamReset) and call:
             del self._calls[stream]
             is_clean = isinstance(event, h2.events.StreamEnded)

@@ -33,8 +33,8 @@ class H3Client(QuicConnectionProtocol):
             calls, self._calls = self._calls, {}
             for call in calls.values():
                 call.end(is_clean=False, fault=f"connection closed: {event.reason_phrase or event.error_code}")
-        elif isinstance(event, StreamReset) and (call := self._calls.pop(event.stream_id, None)) is not None:
-            call.end(is_clean=False, fault="stream reset")
+        elif isinstance(event, StreamReset) and event.stream_id in self._calls:
+            self._calls.pop(event.stream_id).end(is_clean=False, fault="stream reset")
         for each in self._http.handle_event(event):
             self._handle(each)
 

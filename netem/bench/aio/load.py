@@ -1,4 +1,7 @@
-"""The load client: `python -m netem.bench.aio.load < order.json > replies.json`, run in the client's namespace.
+"""The load client: `python -m netem.bench.aio.load REPLIES`, run in the client's namespace.
+
+Its standard input brings the order as one line of JSON, and once it has said that it is warm, the moment at which the
+window of requests begins.
 
 Lean on purpose: one process, one timer per request, parsing in C; what it adds to a token's time is its own loop's lag,
 which it measures and reports.
@@ -42,10 +45,13 @@ class Client:
         self._order = order
         self._connections: Connections = _connections(order)
         self._lags: list[float] = []
+        self._begin_ns = 0
 
     async def run(self) -> dict[str, Any]:
         """Warm up, wait for the window, send at the planned times, collect."""
-        warm_fault = await self._warm_up()
+        print(json.dumps({"warm_up_fault": await self._warm_up()}), flush=True)
+        loop = asyncio.get_running_loop()
+        self._begin_ns = json.loads(await loop.run_in_executor(None, sys.stdin.readline))["begin_ns"]
         late = self._now()
         cpu = _cpu_seconds()
         async with asyncio.TaskGroup() as group:
@@ -63,11 +69,10 @@ class Client:
             "replies": [asdict(reply) for reply in replies],
             "client_cpu_seconds": _cpu_seconds() - cpu,
             "troubles": troubles,
-            "warm_up_fault": warm_fault,
         }
 
     def _now(self) -> float:
-        return (time.monotonic_ns() - self._order.begin_ns) / 1e9
+        return (time.monotonic_ns() - self._begin_ns) / 1e9
 
     async def _warm_up(self) -> str:
         """Connections, and one short request on each, so that every system's own connections are warm too."""
@@ -79,10 +84,16 @@ class Client:
             async with asyncio.timeout(_WARM_UP_SECONDS), asyncio.TaskGroup() as group:
                 await self._connections.warm(order.streams)
                 for number in range(order.streams):
-                    group.create_task(self._exchange(f"warm-up {number}", 1, Call()))
+                    group.create_task(self._warm_one(number))
         except* (OSError, TimeoutError) as errors:
             fault = repr(errors.exceptions[0])
         return fault
+
+    async def _warm_one(self, number: int) -> None:
+        call = Call()
+        await self._exchange(f"warm-up {number}", 1, call)
+        if call.status != 200:
+            raise ConnectionError(call.fault or f"status {call.status}")
 
     async def _exchange(self, label: str, max_tokens: int, call: Call) -> None:
         path = f"{self._order.prefix}/v1/chat/completions"
@@ -115,7 +126,9 @@ class Client:
             self._connections.abandon(call)
         except OSError as error:
             call.fault = f"{type(error).__name__}: {error}"
-        begin = self._order.begin_ns
+        if call.status >= 300:
+            call.fault = f"status {call.status}"
+        begin = self._begin_ns
         return Reply(
             index,
             planned,
@@ -159,8 +172,9 @@ def _cpu_seconds() -> float:
 
 
 def main() -> int:
-    order = Order.of(json.load(sys.stdin))
-    json.dump(uvloop.run(Client(order).run()), sys.stdout)
+    order = Order.of(json.loads(sys.stdin.readline()))
+    with open(sys.argv[1], "w") as file:
+        json.dump(uvloop.run(Client(order).run()), file)
     return 0
 
 

@@ -14,7 +14,7 @@ from netem.bench.tokens import SseReader
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`begin_ns`: the window's beginning on the monotonic clock; `starts` are seconds after it."""
+    """`starts` are seconds after the beginning of the window."""
 
     host: str
     port: int
@@ -22,7 +22,6 @@ class Order:
     prefix: str
     ca_file: str
     traffic: str
-    begin_ns: int
     starts: tuple[float, ...]
     streams: int
     prompt_bytes: int

@@ -19,12 +19,13 @@ from typing import Any
 import netem
 from netem.aio.lab import Lab
 from netem.aio.namespaces import LabError
-from netem.bench.plan import Condition, Load, Plan
+from netem.bench.plan import SETTLE, Condition, Load, Plan
 from netem.bench.record import Turn, read_reply
-from netem.bench.systems.setup import Adapter, Command, Place, Setup
+from netem.bench.systems.setup import PROVIDER_NAME, Adapter, Command, Place, Setup
+from netem.link.event import Event
 from netem.profiles import profile
 from netem.provider.aio.certs import make as make_certificates
-from netem.scenario import LineSpec, Scenario
+from netem.scenario import LineSpec, Scenario, plain_event
 
 PROVIDER_PORT = 9443
 _CONTROL = ("127.0.0.1", 9081)
@@ -47,20 +48,17 @@ def play(adapter: Adapter, condition: Condition, plan: Plan, round: int) -> Turn
     empty = Turn(adapter.name, condition.profile, condition.event, condition.traffic, round, plan.seed_of(round))
     if reason := why_unavailable(adapter):
         return replace(empty, fault=reason)
-    window_at = max(plan.window_at, adapter.boot_seconds)
     with TemporaryDirectory(prefix="farline-bench-") as folder, Lab(_scenario(adapter, condition, plan, round)) as lab:
         try:
-            return _Stage(lab, Path(folder), plan.load).play(adapter, empty, window_at)
+            return _Stage(lab, Path(folder), plan.load).play(adapter, empty, condition.happening())
         except StageError as broken:
             return replace(empty, fault=str(broken))
 
 
 def _scenario(adapter: Adapter, condition: Condition, plan: Plan, round: int) -> Scenario:
-    window_at = max(plan.window_at, adapter.boot_seconds)
     wanted = profile(condition.profile)
-    specs = [LineSpec(f"line{number}", wanted) for number in range(1, adapter.lines + 1)]
-    specs[0] = replace(specs[0], events=condition.events(window_at))
-    return Scenario(tuple(specs), seed=plan.seed_of(round), hosts=("provider",), congestion=adapter.congestion)
+    specs = tuple(LineSpec(f"line{number}", wanted) for number in range(1, adapter.lines + 1))
+    return Scenario(specs, seed=plan.seed_of(round), hosts=("provider",), congestion=adapter.congestion)
 
 
 class _Stage:
@@ -72,16 +70,20 @@ class _Stage:
         self._load = load
         self._logs: dict[str, Path] = {}
 
-    def play(self, adapter: Adapter, empty: Turn, window_at: float) -> Turn:
+    def play(self, adapter: Adapter, empty: Turn, happening: Event | None) -> Turn:
+        """Everything is warmed up first; then lab time begins anew, and with it the window of requests."""
         ca_file = self._start_provider()
         place = self._place(ca_file)
         setup = adapter.setup(place)
         running = self._start(setup)
-        begin_ns = time.monotonic_ns() + int(1e9 * (window_at - self._lab.now()))
-        client = self._start_client(setup, empty, begin_ns)
-        _sleep_until(begin_ns)
+        client = self._start_client(setup, empty)
+        warm_up_fault = self._await_warm_up(client)
+        self._lab.restart()
+        begin_ns = time.monotonic_ns() + int(1e9 * SETTLE)
+        if happening is not None:
+            self._lab.line("line1").event(**plain_event(happening))
         before = self._counts(running)
-        said = self._finish(client)
+        said = self._finish(client, begin_ns)
         after = self._counts(running)
         lab_troubles = {name: float(count) for name, count in self._lab.troubles().items()}
         return replace(
@@ -94,12 +96,12 @@ class _Stage:
             executions=int(after["executions"] - before["executions"]),
             packets_lost=int(after["lost"] - before["lost"]),
             troubles={**lab_troubles, **said["troubles"], "load_average": os.getloadavg()[0]},
-            fault=f"warm-up: {said['warm_up_fault']}" if said["warm_up_fault"] else "",
+            fault=f"warm-up: {warm_up_fault}" if warm_up_fault else "",
         )
 
     def _start_provider(self) -> str:
         host, load = self._lab.address("provider"), self._load
-        ca_file, cert, key = make_certificates(self._folder, (host,))
+        ca_file, cert, key = make_certificates(self._folder, (host, PROVIDER_NAME))
         sim = f"answer=stamped,tokens={load.tokens},interval_ms={load.interval_ms},think_ms={load.think_ms}"
         argv = [sys.executable, "-m", "netem.provider", "--host", host, "--port", str(PROVIDER_PORT), "--tls"]
         argv += ["--control-port", str(_CONTROL[1]), "--cert", cert, "--key", key, "--sim", sim, "--json"]
@@ -137,7 +139,7 @@ class _Stage:
             self._await_port(name, process, command.role, host, command.port)
         return process.pid
 
-    def _start_client(self, setup: Setup, turn: Turn, begin_ns: int) -> subprocess.Popen[Any]:
+    def _start_client(self, setup: Setup, turn: Turn) -> subprocess.Popen[Any]:
         base, load = setup.base, self._load
         order = {
             "host": base.host,
@@ -146,27 +148,36 @@ class _Stage:
             "prefix": base.prefix,
             "ca_file": base.ca_file,
             "traffic": turn.traffic,
-            "begin_ns": begin_ns,
             "starts": load.starts(turn.seed),
             "streams": load.streams,
             "prompt_bytes": load.prompt_bytes,
             "patience": load.patience_seconds,
             "label": f"{turn.profile} {turn.event} round {turn.round}",
         }
-        file = self._folder / "order.json"
-        file.write_text(json.dumps(order))
-        argv = [sys.executable, "-m", "netem.bench.aio.load"]
-        with file.open("rb") as stdin:
-            return self._popen("client", "client", argv, stdin=stdin)
+        argv = [sys.executable, "-m", "netem.bench.aio.load", str(self._folder / "replies.json")]
+        client = self._popen("client", "client", argv, stdin=subprocess.PIPE)
+        _tell(client, order)
+        return client
 
-    def _finish(self, client: subprocess.Popen[Any]) -> dict[str, Any]:
+    def _await_warm_up(self, client: subprocess.Popen[Any]) -> str:
+        """Returns what went wrong in it; "" if nothing did."""
+        out = self._folder / "client.out"
+        end = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < end and client.poll() is None:
+            if (text := out.read_text()).endswith("\n"):
+                return str(json.loads(text)["warm_up_fault"])
+            time.sleep(0.02)
+        raise StageError(f"the load client isn't ready: {self._said('client')}")
+
+    def _finish(self, client: subprocess.Popen[Any], begin_ns: int) -> dict[str, Any]:
+        _tell(client, {"begin_ns": begin_ns})
         try:
             code = client.wait(self._load.seconds + self._load.patience_seconds + 60.0)
         except subprocess.TimeoutExpired:
             raise StageError(f"the load client didn't end: {self._said('client')}") from None
         if code:
             raise StageError(f"the load client failed: {self._said('client')}")
-        said: dict[str, Any] = json.loads((self._folder / "client.out").read_text())
+        said: dict[str, Any] = json.loads((self._folder / "replies.json").read_text())
         return said
 
     def _counts(self, running: Sequence[int]) -> dict[str, float]:
@@ -230,8 +241,10 @@ class _Stage:
         return "it said nothing"
 
 
-def _sleep_until(at_ns: int) -> None:
-    time.sleep(max(0.0, (at_ns - time.monotonic_ns()) / 1e9))
+def _tell(client: subprocess.Popen[Any], what: Mapping[str, Any]) -> None:
+    assert client.stdin is not None
+    client.stdin.write(json.dumps(what).encode() + b"\n")
+    client.stdin.flush()
 
 
 def _session_cpu_seconds(leader: int) -> float:

@@ -8,7 +8,8 @@ from netem.bench.systems.litellm import LiteLlm
 from netem.bench.systems.proxies import HaProxy, Nginx
 from netem.bench.systems.setup import Adapter
 
-ADAPTERS: dict[str, Adapter] = {each.name: each for each in (*DIRECT, Nginx(), HaProxy(), LiteLlm(), *FARLINE)}
+_ALL: tuple[Adapter, ...] = (*DIRECT, Nginx(), HaProxy(), LiteLlm(), *FARLINE)
+ADAPTERS: dict[str, Adapter] = {each.name: each for each in _ALL}
 
 
 def adapter(name: str) -> Adapter:

@@ -16,7 +16,6 @@ class Direct:
     congestion: str
     lines: int = 1
     needs: tuple[str, ...] = ()
-    boot_seconds: float = 0.0
 
     @property
     def has_websocket(self) -> bool:

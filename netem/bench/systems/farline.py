@@ -18,13 +18,15 @@ class FarlineDirect:
     lines: int
     protocol: str = "h1"
     congestion: str = "bbr"
-    has_websocket: bool = True
     needs: tuple[str, ...] = ()
-    boot_seconds: float = 0.0
 
     @property
     def name(self) -> str:
         return f"farline-{self.lines}" + ("" if self.protocol == "h1" else f"-{self.protocol}")
+
+    @property
+    def has_websocket(self) -> bool:
+        return self.protocol == "h1"
 
     def setup(self, place: Place) -> Setup:
         argv = (place.python, "-m", "edge.cli", "edge", "-c", f"{place.folder}/edge.toml")

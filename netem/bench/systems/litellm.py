@@ -27,13 +27,12 @@ litellm_settings:
 
 @dataclass(frozen=True, slots=True)
 class LiteLlm:
-    """It starts slowly, so its window of lab time is a later one than that of the others: compare it with care."""
+    """One worker."""
 
     name: str = "litellm"
     lines: int = 1
     congestion: str = "bbr"
     has_websocket: bool = False
-    boot_seconds: float = 30.0
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netem.bench.systems.setup import Base, Command, Place, Setup
+from netem.bench.systems.setup import PROVIDER_NAME, Base, Command, Place, Setup
 
 PORT = 8080
 _NGINX = """\
@@ -24,7 +24,7 @@ http {{
       proxy_pass https://provider; proxy_http_version 1.1; proxy_bind {source};
       proxy_set_header Host {host}; proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
-      proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_name {host};
+      proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_name {name};
       proxy_ssl_session_reuse on; proxy_ssl_protocols TLSv1.3;
       proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 3600s; proxy_socket_keepalive on;
     }}
@@ -49,7 +49,7 @@ frontend near
 backend provider
   http-reuse always
   source {source}
-  server far {host}:{port} ssl verify required ca-file {ca_file} verifyhost {host} ssl-min-ver TLSv1.3 \
+  server far {host}:{port} ssl verify required ca-file {ca_file} verifyhost {name} sni str({name}) ssl-min-ver TLSv1.3 \
 alpn http/1.1 pool-max-conn {idle} pool-purge-delay 3600s
 """
 
@@ -58,6 +58,7 @@ def _fill(template: str, place: Place) -> str:
     return template.format(
         folder=place.folder,
         host=place.provider_host,
+        name=PROVIDER_NAME,
         port=place.provider_port,
         ca_file=place.ca_file,
         edge_host=place.edge_host,
@@ -76,7 +77,6 @@ class Nginx:
     congestion: str = "bbr"
     has_websocket: bool = True
     needs: tuple[str, ...] = ("nginx",)
-    boot_seconds: float = 0.0
 
     def setup(self, place: Place) -> Setup:
         argv = ("nginx", "-e", f"{place.folder}/error.log", "-p", place.folder, "-c", f"{place.folder}/nginx.conf")
@@ -93,7 +93,6 @@ class HaProxy:
     congestion: str = "bbr"
     has_websocket: bool = True
     needs: tuple[str, ...] = ("haproxy",)
-    boot_seconds: float = 0.0
 
     def setup(self, place: Place) -> Setup:
         command = Command("edge", ("haproxy", "-f", f"{place.folder}/haproxy.cfg"), PORT)

@@ -10,6 +10,10 @@ Way = Literal["cold", "h1", "h2", "h3"]
 """How the load client talks: a new connection per request, kept alive HTTP/1.1, one HTTP/2 or HTTP/3 connection."""
 
 
+PROVIDER_NAME = "provider.lab"
+"""The provider's name in its certificate, for systems that don't match addresses; no resolver knows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a system is put: a folder for its files, the far provider, the edge's own addresses, the load to expect."""
@@ -79,10 +83,6 @@ class Adapter(Protocol):
     @property
     def needs(self) -> tuple[str, ...]:
         """Programs without which it is reported as unavailable: names to be found in PATH, or files."""
-
-    @property
-    def boot_seconds(self) -> float:
-        """How long it takes to get ready, if longer than the plan's window allows; else 0."""
 
     def setup(self, place: Place) -> Setup:
         """Its files, commands and address there."""
