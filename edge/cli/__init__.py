@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 
-from edge.cli import check, demo, edge, keys, netem
+from edge.cli import bench, check, demo, edge, keys, netem
 
-VERBS = (edge, check, keys, demo, netem)
+VERBS = (edge, check, keys, demo, netem, bench)
 
 _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK and change only base_url."
 _FIRST_STEPS = """\

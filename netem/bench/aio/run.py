@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from netem.bench.aio.kernel import allowed
 from netem.bench.aio.stage import play
 from netem.bench.plan import Condition, Plan
 from netem.bench.record import Turn
@@ -22,9 +23,10 @@ Watcher = Callable[[int, Turn], None]
 def run(plan: Plan, watcher: Watcher = lambda number, turn: None) -> list[Turn]:
     """Every turn, one after the other. Raises LabError, ValueError (an unknown system)."""
     turns: list[Turn] = []
-    for chosen, condition, round in schedule(plan):
-        turns.append(play(chosen, condition, plan, round))
-        watcher(len(turns), turns[-1])
+    with allowed({adapter(name).congestion for name in plan.systems}):
+        for chosen, condition, round in schedule(plan):
+            turns.append(play(chosen, condition, plan, round))
+            watcher(len(turns), turns[-1])
     return turns
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import netem
 from netem.aio.lab import Lab
 from netem.aio.namespaces import LabError
+from netem.bench.aio.kernel import available
 from netem.bench.plan import SETTLE, Condition, Load, Plan
 from netem.bench.record import Turn, read_reply
 from netem.bench.systems.setup import PROVIDER_NAME, Adapter, Command, Place, Setup
@@ -40,7 +41,9 @@ class StageError(Exception):
 def why_unavailable(adapter: Adapter) -> str:
     """The reason why a system can't run here; "" if it can."""
     missing = [need for need in adapter.needs if shutil.which(need) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    return "" if adapter.congestion in available() else f"the kernel has no {adapter.congestion}"
 
 
 def play(adapter: Adapter, condition: Condition, plan: Plan, round: int) -> Turn:
