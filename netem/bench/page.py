@@ -12,7 +12,7 @@ from netem.bench.record import Reply, Turn
 from netem.bench.report import COLUMNS, RATIO_COLUMNS, Column, Report, doubts, notes, rows, summary
 
 GRADES = (
-    (60.0, "on time or up to 60 ms"),
+    (60.0, "up to 60 ms"),
     (120.0, "60–120 ms"),
     (250.0, "120–250"),
     (500.0, "250–500"),
@@ -59,7 +59,8 @@ def page(report: Report) -> str:
     colours = "".join(f".c{n} {{ stroke: var(--c{n}); }} " for n in range(svg.COLOURS))
     grades = "".join(f".g{n} {{ fill: var(--g{n}); background: var(--g{n}); }} " for n in range(1, len(GRADES)))
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    return f"{head}<title>farline bench</title><style>{_CSS}{colours}{grades}</style><body>{''.join(parts)}</body></html>\n"
+    style = f"<title>farline bench</title><style>{_CSS}{colours}{grades}</style>"
+    return f"{head}{style}<body>{''.join(parts)}</body></html>\n"
 
 
 def _section(report: Report, condition: Condition) -> str:

@@ -144,11 +144,12 @@ def notes(cells: Sequence[Cell]) -> list[str]:
 def summary(report: Report) -> list[str]:
     """The machine and the plan in two sentences."""
     load, machine = report.plan.load, report.machine
+    cpu = machine.get("cpu") or machine.get("machine")
     return [
         f"{load.requests} requests per turn, about {load.streams} at a time, {load.tokens} tokens every "
         f"{load.interval_ms:g} ms after {load.think_ms:g} ms of thinking; {report.plan.rounds} round(s), "
         f"seed {report.plan.seed}, {report.seconds / 60:.1f} minutes.",
-        f"Linux {machine.get('kernel')}, {machine.get('cores')} cores ({machine.get('cpu') or machine.get('machine')}), "
+        f"Linux {machine.get('kernel')}, {machine.get('cores')} cores ({cpu}), "
         f"Python {machine.get('python')}, load average before {machine.get('load_average')}, {machine.get('at_utc')}.",
     ]
 

@@ -47,11 +47,9 @@ class Client:
         self._lags: list[float] = []
         self._begin_ns = 0
 
-    async def run(self) -> dict[str, Any]:
-        """Warm up, wait for the window, send at the planned times, collect."""
-        print(json.dumps({"warm_up_fault": await self._warm_up()}), flush=True)
-        loop = asyncio.get_running_loop()
-        self._begin_ns = json.loads(await loop.run_in_executor(None, sys.stdin.readline))["begin_ns"]
+    async def measure(self, begin_ns: int) -> dict[str, Any]:
+        """Wait for the window, send at the planned times, collect; closes the connections."""
+        self._begin_ns = begin_ns
         late = self._now()
         cpu = _cpu_seconds()
         async with asyncio.TaskGroup() as group:
@@ -74,8 +72,11 @@ class Client:
     def _now(self) -> float:
         return (time.monotonic_ns() - self._begin_ns) / 1e9
 
-    async def _warm_up(self) -> str:
-        """Connections, and one short request on each, so that every system's own connections are warm too."""
+    async def warm_up(self) -> str:
+        """Connections, and one short request on each, so that every system's own connections are warm too.
+
+        Returns what went wrong; "" if nothing did.
+        """
         order = self._order
         if order.traffic == "ws":
             return ""
@@ -171,10 +172,17 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+async def _run(order: Order) -> dict[str, Any]:
+    client = Client(order)
+    print(json.dumps({"warm_up_fault": await client.warm_up()}), flush=True)
+    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    return await client.measure(json.loads(line)["begin_ns"])
+
+
 def main() -> int:
     order = Order.of(json.loads(sys.stdin.readline()))
     with open(sys.argv[1], "w") as file:
-        json.dump(uvloop.run(Client(order).run()), file)
+        json.dump(uvloop.run(_run(order)), file)
     return 0
 
 
