@@ -19,6 +19,7 @@ GRADES = (
     (0.0, "longer"),
 )
 """Upper ends of the gaps' classes in milliseconds, and their names; the last has none."""
+_TTFT_TICKS = [(n * 10.0**power, f"{n * 10**power}") for power in range(1, 5) for n in (1, 2, 3, 5)]
 _BIN = 0.1  # of the timeline, seconds
 _SHARES = [(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)]
 _TAIL = [(1.0, "1"), (0.1, "10 %"), (0.01, "1 %"), (0.001, "0.1 %"), (0.0001, "0.01 %")]
@@ -26,10 +27,12 @@ _TAIL = [(1.0, "1"), (0.1, "10 %"), (0.01, "1 %"), (0.001, "0.1 %"), (0.0001, "0
 _CSS = """
 :root { color-scheme: light dark; --bg: #fcfcfb; --fg: #1c1d1f; --dim: #62666d; --rule: #dcdedf; --panel: #f2f3f3;
   --shade: #e5484d22; --c0: #2563c9; --c1: #d9730d; --c2: #0f8a5f; --c3: #b5307a; --c4: #7a5cc9; --c5: #8a6d00;
-  --c6: #0e8fa8; --c7: #70757d; --g1: #cfe3a1; --g2: #f5cf56; --g3: #ee8a33; --g4: #cf2f3a; }
+  --c6: #0e8fa8; --c7: #70757d;
+  --g0: #c9d6ea; --g1: #cfe3a1; --g2: #f5cf56; --g3: #ee8a33; --g4: #cf2f3a; }
 @media (prefers-color-scheme: dark) { :root { --bg: #16181b; --fg: #e6e7e9; --dim: #9aa0a8; --rule: #34383d;
   --panel: #1f2226; --shade: #ff6b7033; --c0: #6ea8ff; --c1: #ffa657; --c2: #4fd1a0; --c3: #ff7ac0; --c4: #b79dff;
-  --c5: #d9bd4a; --c6: #4fd0e6; --c7: #a5abb3; --g1: #4d6b2a; --g2: #a98a1c; --g3: #d8742a; --g4: #f0525c; } }
+  --c5: #d9bd4a; --c6: #4fd0e6; --c7: #a5abb3;
+  --g0: #2c3a50; --g1: #4d6b2a; --g2: #a98a1c; --g3: #d8742a; --g4: #f0525c; } }
 body { background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1340px;
   padding: 24px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 40px 0 8px; border-top: 1px solid var(--rule);
@@ -57,7 +60,7 @@ def page(report: Report) -> str:
         parts.append(f"<h3>Doubts: the machine was too busy here, read these cells with care</h3><ul>{items}</ul>")
     parts += [_section(report, condition) for condition in report.conditions()]
     colours = "".join(f".c{n} {{ stroke: var(--c{n}); }} " for n in range(svg.COLOURS))
-    grades = "".join(f".g{n} {{ fill: var(--g{n}); background: var(--g{n}); }} " for n in range(1, len(GRADES)))
+    grades = "".join(f".g{n} {{ fill: var(--g{n}); background: var(--g{n}); }} " for n in range(len(GRADES)))
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     style = f"<title>farline bench</title><style>{_CSS}{colours}{grades}</style>"
     return f"{head}{style}<body>{''.join(parts)}</body></html>\n"
@@ -102,11 +105,12 @@ def _legend(styles: dict[str, int], turns: Sequence[Turn]) -> str:
 def _plots(report: Report, condition: Condition, turns: Sequence[Turn], styles: dict[str, int]) -> str:
     floor = expected_ttft_ms(condition, report.plan.load)
     low = max(1.0, 0.8 * floor)
-    ttft = svg.Axis(f"time to first token, ms (RTT + think: {floor:.0f})", low, 1e4, _ticks(low), is_log=True)
+    firsts = [_distribution(turns, name, styles[name], "ttft") for name in styles]
+    high = max([2.0 * low, *(1.1 * value for each in firsts for value, _ in each.points)])
+    ttft = svg.Axis(f"time to first token, ms (RTT + think: {floor:.0f})", low, high, _ticks(low), is_log=True)
     share = svg.Axis("share of requests", 0.0, 1.0, _SHARES)
     gap = svg.Axis("gap between tokens, ms", 10.0, 1e4, svg.MILLISECONDS, is_log=True)
     tail = svg.Axis("share of longer gaps", 1e-4, 1.0, _TAIL, is_log=True)
-    firsts = [_distribution(turns, name, styles[name], "ttft") for name in styles]
     gaps = [_distribution(turns, name, styles[name], "gap") for name in styles]
     parts = [
         f"<div><h3>Time to the first token</h3>{svg.chart(firsts, ttft, share)}</div>",
@@ -118,7 +122,7 @@ def _plots(report: Report, condition: Condition, turns: Sequence[Turn], styles: 
 
 
 def _ticks(low: float) -> list[tuple[float, str]]:
-    return [(low, f"{low:.0f}"), *((value, label) for value, label in svg.MILLISECONDS if value > 1.25 * low)]
+    return [(low, f"{low:.0f}"), *((value, label) for value, label in _TTFT_TICKS if value > 1.1 * low)]
 
 
 def _distribution(turns: Sequence[Turn], system: str, style: int, kind: str) -> svg.Series:
@@ -164,10 +168,7 @@ def _strips(report: Report, condition: Condition, turns: Sequence[Turn]) -> str:
         streams = [_strip(turn, number, report.plan.load.streams) for number in range(report.plan.load.streams)]
         drawn = svg.strips(streams, seconds, shade=_shade(condition))
         panels.append(f"<div><h3>{escape(turn.system)}</h3>{drawn}</div>")
-    keys = "".join(
-        f'<span><i class="key{f" g{grade}" if grade else ""}"></i>{escape(name)}</span>'
-        for grade, (_, name) in enumerate(GRADES)
-    )
+    keys = "".join(f'<span><i class="key g{grade}"></i>{escape(name)}</span>' for grade, (_, name) in enumerate(GRADES))
     title = "<h3>Every stream over time: gaps between its tokens, in milliseconds</h3>"
     return f'{title}<div class="legend">{keys}</div><div class="plots">{"".join(panels)}</div>'
 
@@ -182,7 +183,7 @@ def _strip(turn: Turn, stream: int, streams: int) -> svg.Strip:
 
 def _spans(reply: Reply) -> list[tuple[float, float, int]]:
     at = reply.arrivals[0] if reply.arrivals else 0.0
-    spans = []
+    spans = [(at, max(at, reply.ended), 0)] if reply.arrivals else []
     for gap in reply.gaps():
         grade = next((n for n, (top, _) in enumerate(GRADES[:-1]) if 1000.0 * gap <= top), len(GRADES) - 1)
         if grade:

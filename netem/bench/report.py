@@ -57,13 +57,13 @@ def doubts(report: Report) -> list[str]:
     for cell in report.cells:
         odd = {name: value for name, value in cell.troubles.items() if name not in MAY_SHOW and _is_odd(name, value)}
         if odd:
-            told = ", ".join(f"{name} {value:.0f}" for name, value in odd.items())
+            told = ", ".join(f"{name} {value:.1f}" for name, value in odd.items())
             found.append(f"{cell.system}, {cell.condition.title}: {told}")
     return found
 
 
 def _is_odd(name: str, value: float) -> bool:
-    return value > {"client_lag_p99_ms": 10.0, "late_writes": 20.0, "late_start_ms": 5.0}.get(name, 0.0)
+    return value > {"client_lag_p99_ms": 10.0, "late_writes_percent": 2.0, "late_start_ms": 5.0}.get(name, 0.0)
 
 
 def _plain(value: Any) -> Any:

@@ -122,14 +122,14 @@ def distribution(values: Sequence[float], *, is_tail: bool, steps: int = 160) ->
 
 
 Strip = Sequence[tuple[float, float, int]]
-"""Spans (from, to, class from 1) of one stream; what isn't named is fine."""
+"""Spans (from, to, class) of one stream, later ones over earlier ones."""
 ROW = 7
 
 
 def strips(streams: Sequence[Strip], seconds: float, *, shade: tuple[float, float] | None = None) -> str:
     """One row per stream, coloured where its tokens were late."""
     height = ROW * len(streams) + 18
-    across = Scale(0.0, seconds, 4.0, WIDTH - 4.0)
+    across = Scale(0.0, seconds, 12.0, WIDTH - 14.0)
     parts = [_open(WIDTH, height, "gaps of each stream over time")]
     parts.append(f'<rect class="panel" x="4" y="0" width="{WIDTH - 8}" height="{ROW * len(streams)}"/>')
     if shade is not None:

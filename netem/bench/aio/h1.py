@@ -112,7 +112,7 @@ class H1:
             if connection.is_serving(call):
                 connection.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for connection in list(self._all):
             connection.close()
 

@@ -110,7 +110,7 @@ class H2:
         if self._connection is not None:
             self._connection.abandon(call)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._connection is not None and self._connection.transport is not None:
             self._connection.transport.abort()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -16,6 +17,7 @@ from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 from netem.bench.aio.order import Call, Order
 
 _WINDOW = 16 * 1024 * 1024
+_GOODBYE = 1.0
 
 
 class H3Client(QuicConnectionProtocol):
@@ -72,6 +74,7 @@ class H3:
         self._order = order
         self._lock = asyncio.Lock()
         self._client: H3Client | None = None
+        self._transport: asyncio.DatagramTransport | None = None
 
     async def warm(self, count: int) -> None:
         await self._ready()
@@ -85,9 +88,14 @@ class H3:
         if self._client is not None:
             self._client.abandon(call)
 
-    def close(self) -> None:
-        if self._client is not None:
+    async def close(self) -> None:
+        """Says goodbye; the socket goes when that is on its way."""
+        if self._client is not None and self._transport is not None:
             self._client.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE):
+                    await self._client.wait_closed()
+            self._transport.close()
 
     async def _ready(self) -> H3Client:
         async with self._lock:
@@ -105,11 +113,17 @@ class H3:
         )
         configuration.load_verify_locations(self._order.ca_file)
         loop = asyncio.get_running_loop()
-        _, client = await loop.create_datagram_endpoint(
+        if self._transport is not None:
+            self._transport.close()
+        self._transport, client = await loop.create_datagram_endpoint(
             lambda: H3Client(QuicConnection(configuration=configuration)),
             family=socket.AF_INET,
             local_addr=("0.0.0.0", 0),
         )
         client.connect((self._order.host, self._order.port))
-        await client.wait_connected()
+        try:
+            await client.wait_connected()
+        except BaseException:
+            self._transport.close()
+            raise
         return client

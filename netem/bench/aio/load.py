@@ -57,7 +57,7 @@ class Client:
             tasks = [group.create_task(self._request(index)) for index in range(len(self._order.starts))]
             replies = [await task for task in tasks]
             lag.cancel()
-        self._connections.close()
+        await self._connections.close()
         lags = sorted(self._lags) or [0.0]
         troubles = {
             "late_start_ms": max(0.0, 1000.0 * late),

@@ -79,5 +79,5 @@ class Connections(Protocol):
     def abandon(self, call: Call) -> None:
         """The call was given up."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close everything."""

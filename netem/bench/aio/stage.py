@@ -32,6 +32,7 @@ PROVIDER_PORT = 9443
 _CONTROL = ("127.0.0.1", 9081)
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _READY_SECONDS = 60.0
+_LAB_TROUBLES = {"late_writes", "refused_writes", "overruns"}
 
 
 class StageError(Exception):
@@ -88,7 +89,9 @@ class _Stage:
         before = self._counts(running)
         said = self._finish(client, begin_ns)
         after = self._counts(running)
-        lab_troubles = {name: float(count) for name, count in self._lab.troubles().items()}
+        packets = max(1.0, after["offered"] - before["offered"])
+        lab_troubles = {name: float(after[name] - before[name]) for name in before if name in _LAB_TROUBLES}
+        lab_troubles["late_writes_percent"] = 100.0 * lab_troubles.pop("late_writes", 0.0) / packets
         return replace(
             empty,
             replies=tuple(read_reply(each) for each in said["replies"]),
@@ -189,6 +192,8 @@ class _Stage:
         return {
             "up": self._sent_bytes("edge"),
             "down": self._sent_bytes("far"),
+            **self._lab.troubles(),
+            "offered": sum(way["offered"] for tally in tallies for way in tally.values()),
             "lost": sum(way["offered"] - way["passed"] for tally in tallies for way in tally.values()),
             "cpu": sum(map(_session_cpu_seconds, running)),
             "executions": executions,

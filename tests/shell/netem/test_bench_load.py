@@ -38,7 +38,7 @@ async def test_every_protocol_brings_every_token(way: str) -> None:
         for reply in replies:
             assert reply.numbers == tuple(range(1, TOKENS + 1))
             assert all(0.0 <= delay < 1.0 for delay in reply.delays())
-            assert reply.planned <= reply.started <= reply.arrivals[0] <= reply.ended
+            assert reply.planned - 0.002 <= reply.started <= reply.arrivals[0] <= reply.ended
         connections = {"cold": 3 + 2, "h1": 2, "h2": 1, "h3": 1}[way]
         assert provider.counters()["connections"] == connections or way == "h1"
 

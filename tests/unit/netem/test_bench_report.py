@@ -47,7 +47,7 @@ def test_json_has_no_values_that_json_has_not() -> None:
     assert [cell["system"] for cell in read["cells"]] == ["farline-2", "direct-bbr", "nginx"]
     assert read["cells"][2]["stall_ratio"] is None
     assert read["plan"]["load"]["tokens"] == 3
-    assert read["doubts"] == ["farline-2, cn2 + blackhole-1: overruns 2"]
+    assert read["doubts"] == ["farline-2, cn2 + blackhole-1: overruns 2.0"]
 
 
 def test_the_markdown_names_everything() -> None:
@@ -68,7 +68,9 @@ def test_what_clients_saw_go_wrong_is_said() -> None:
 
 
 def test_small_delays_of_the_machine_are_no_doubt() -> None:
-    assert doubts(_report(_turn("farline-2", 0.03, troubles={"client_lag_p99_ms": 4.0, "late_writes": 3.0}))) == []
+    assert (
+        doubts(_report(_turn("farline-2", 0.03, troubles={"client_lag_p99_ms": 4.0, "late_writes_percent": 1.0}))) == []
+    )
 
 
 def test_cells_without_figures_have_no_row() -> None:
