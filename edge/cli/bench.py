@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         plan = plan_of(args)
         turns = list(schedule(plan))
         expected = plan.expected_seconds * len(turns) / plan.turns
-        print(f"{len(turns)} turns, about {expected / 60:.0f} minutes", file=sys.stderr)
+        print(f"{len(turns)} turns, about {ceil(expected / 60)} minutes", file=sys.stderr)
         if args.list:
             return 0
         report = _measure(plan, len(turns))

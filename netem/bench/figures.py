@@ -101,7 +101,7 @@ def _cell(
     system: str, condition: Condition, all_turns: list[Turn], base: list[Turn], load: Load, floor: float, seed: int
 ) -> Cell:
     faults = _unique(turn.fault for turn in all_turns if turn.fault)
-    turns = [turn for turn in all_turns if not turn.fault]
+    turns = [turn for turn in all_turns if turn.replies]
     replies = [reply for turn in turns for reply in turn.replies]
     if not replies:
         return Cell(system, condition, fault="; ".join(faults) or "no requests")
@@ -156,7 +156,7 @@ def _ratios(turns: list[Turn], base: list[Turn], floor: float, seed: int) -> dic
 
 
 def _paired(turns: list[Turn], base: list[Turn]) -> list[tuple[Turn, Turn]]:
-    by_round = {turn.round: turn for turn in base if not turn.fault}
+    by_round = {turn.round: turn for turn in base}
     pairs = [(turn, by_round[turn.round]) for turn in turns if turn.round in by_round]
     return [(turn, other) for turn, other in pairs if len(turn.replies) == len(other.replies)]
 

@@ -19,7 +19,7 @@ EVENT_AT = 2.0
 """Seconds after the first request at which an event of `--events` begins."""
 SETTLE = 0.5
 """Seconds of lab time before the window of requests begins: what was still on its way has come."""
-_OVERHEAD = 5.0  # of a turn: starting and ending its processes, seconds
+_OVERHEAD = 6.5  # of a turn: starting and ending its processes, seconds
 _SLACK = 0.6  # between the ideal end of a request and the next one of its stream, seconds
 _START_JITTER = 0.1  # starts are moved by up to this, so that streams don't march in step
 _OUTAGES = {"blackhole-0.3": 0.3, "blackhole-1": 1.0, "blackhole-3": 3.0, "blackhole-30": 30.0}

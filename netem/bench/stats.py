@@ -35,11 +35,7 @@ class Pool:
         if not total:
             return nan
         above = total - max(1, ceil(part * total - 1e-9))  # how many may be larger: high quantiles are near the end
-        for value, index in reversed(self._items):
-            above -= weights[index]
-            if above < 0:
-                return value
-        raise AssertionError("weights and values disagree")
+        return next(value for value, index in reversed(self._items) if (above := above - weights[index]) < 0)
 
 
 def quantile(values: Sequence[float], part: float) -> float:

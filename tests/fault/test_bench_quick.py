@@ -52,4 +52,4 @@ def test_what_cannot_be_run_is_refused(wrong: str, said: str, capsys: pytest.Cap
 
 def test_what_would_run_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--list", "--quick"]) == 0
-    assert capsys.readouterr().err == "12 turns, about 2 minutes\n"
+    assert capsys.readouterr().err == "12 turns, about 3 minutes\n"

@@ -18,7 +18,6 @@ from typing import Any
 
 import netem
 from netem.aio.lab import Lab
-from netem.aio.namespaces import LabError
 from netem.bench.aio.kernel import available
 from netem.bench.plan import SETTLE, Condition, Load, Plan
 from netem.bench.record import Turn, read_reply
@@ -111,8 +110,6 @@ class _Stage:
         sim = f"answer=stamped,tokens={load.tokens},interval_ms={load.interval_ms},think_ms={load.think_ms}"
         argv = [sys.executable, "-m", "netem.provider", "--host", host, "--port", str(PROVIDER_PORT), "--tls"]
         argv += ["--control-port", str(_CONTROL[1]), "--cert", cert, "--key", key, "--sim", sim, "--json"]
-        argv += ["--tokens", str(load.tokens), "--think-ms", str(load.think_ms)]
-        argv += ["--tokens-per-second", str(1000.0 / load.interval_ms)]
         process = self._popen("provider", "far", argv)
         self._await_port("provider", process, "far", host, PROVIDER_PORT)
         return ca_file
@@ -266,6 +263,3 @@ def _session_cpu_seconds(leader: int) -> float:
         if int(fields[3]) == leader:
             ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS_PER_SECOND
-
-
-__all__ = ["LabError", "StageError", "play", "why_unavailable"]
