@@ -20,6 +20,7 @@ VERBS = {
     "keys": "client keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",
+    "bench": "farline and other systems side by side over bad lines",
 }
 
 _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK and change only base_url."

@@ -73,6 +73,12 @@ class Outlet:
             self._serial += 1
             heappush(self._strays, (at, self._serial, packet))
 
+    def shift(self, seconds: float) -> None:
+        """The origin of lab time moved on by so much."""
+        self._last -= seconds
+        self.queue = deque((at - seconds, packet) for at, packet in self.queue)
+        self._strays = [(at - seconds, serial, packet) for at, serial, packet in self._strays]
+
     def due_at(self) -> float:
         """When the next packet is due; inf: there is none."""
         at = self.queue[0][0] if self.queue else inf
@@ -118,8 +124,13 @@ class Forwarder:
         return self._clock() - self._origin
 
     def start(self) -> None:
-        """Lab time is 0 now. Only before traffic: link models don't go back."""
+        """Lab time is 0 now. Links begin anew; packets on their way take as long as they would have."""
+        now = self.now()
         self._origin = self._clock()
+        for link in self.links.values():
+            link.restart()
+        for outlet in self._outlets:
+            outlet.shift(now)
 
     def troubles(self) -> dict[str, int]:
         """What the lab itself did to packets, as counts."""

@@ -118,6 +118,13 @@ class Lab:
         now: float = self._ask(do="now")["now"]
         return now
 
+    def restart(self) -> None:
+        """Lab time is 0 now and the luck of the seed begins anew: for a measurement after its processes are ready.
+
+        Events given at a lab time happen at that time again. The tallies go on.
+        """
+        self._ask(do="start")
+
     def troubles(self) -> dict[str, int]:
         """What the lab itself did to packets since it opened; all zero in a run that can be believed.
 

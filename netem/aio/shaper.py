@@ -34,8 +34,10 @@ class Shaper:
         return self._clock() - self._origin
 
     def start(self) -> None:
-        """Lab time is 0 now."""
+        """Lab time is 0 now, for events and traces; the kernel's own luck goes on."""
         self._origin = self._clock()
+        for link in self.links.values():
+            link.restart()
 
     def troubles(self) -> dict[str, int]:
         """The kernel doesn't tell."""

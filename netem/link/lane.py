@@ -86,6 +86,13 @@ class Lane:
         if conditions != self._conditions:
             self._adopt(conditions)
 
+    def restart(self) -> None:
+        """Lab time begins at 0 again, with the same luck as at first. The tally goes on."""
+        conditions, self._conditions = self._conditions, Conditions()
+        self._count, self._last = -1, 0.0
+        self._queue, self._policer, self._jitter, self._sources = None, None, None, Sources()
+        self._adopt(conditions)
+
     def offer(self, size: int, flow: bytes, now: float) -> tuple[Delivery, ...]:
         """The deliveries of a packet of `size` bytes: none if it is lost, two if it is duplicated.
 

@@ -30,6 +30,12 @@ class Link:
         self.meddles = False
         """True while packets are to be answered or rewritten, not only delayed and lost; kept by `advance`."""
 
+    def restart(self) -> None:
+        """Lab time begins at 0 again, with the same luck as at first."""
+        for lane in self._lanes.values():
+            lane.restart()
+        self._changes_at = 0.0
+
     def lane(self, direction: Direction) -> Lane:
         """One direction, for its tally and conditions."""
         return self._lanes[direction]

@@ -56,9 +56,11 @@ class Wheel:
     def _run(self) -> None:
         now = self._loop.time()
         latest = int((now + TICK / 4) / TICK)  # the timer may come a hair early
+        due: list[Worker] = []  # taken out first: a worker that isn't quite due may come back into the very slot
         while self._order and self._order[0] <= latest:
-            for worker in self._slots.pop(heapq.heappop(self._order)):
-                self.step(worker, now)
+            due += self._slots.pop(heapq.heappop(self._order))
+        for worker in due:
+            self.step(worker, now)
         self._arm()
 
     def step(self, worker: Worker, now: float) -> None:

@@ -135,3 +135,21 @@ def test_bursts_go_on_through_a_change_of_something_else() -> None:
         if n % 100 == 0:
             moved.change(replace(bursty, delay_ms=n, loss=0.0 if n % 200 else 1e-9))
         assert bool(still.offer(9, b"", n / 100)) == bool(moved.offer(9, b"", n / 100))
+
+
+def test_a_lane_that_begins_anew_is_as_at_first_but_for_its_tally() -> None:
+    conditions = Conditions(
+        delay_ms=50,
+        jitter_ms=10,
+        jitter_corr_ms=100,
+        loss=0.1,
+        bursts=(Bursts(0.2, 100),),
+        rate_mbit=1,
+        queue_bytes=2000,
+        udp_police=Police(1.0),
+    )
+    lane = Lane(conditions, 1, "x")
+    first = [lane.offer(500, UDP_FLOW, n * 0.003) for n in range(500)]
+    lane.restart()
+    assert [lane.offer(500, UDP_FLOW, n * 0.003) for n in range(500)] == first
+    assert lane.tally.offered == 1000

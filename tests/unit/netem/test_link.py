@@ -62,3 +62,11 @@ def test_the_link_says_when_packets_are_to_be_answered() -> None:
     answering = Link(Profile(Conditions(mtu=1400, mtu_icmp=True), Conditions()), 1)
     answering.advance(0.0)
     assert answering.meddles
+
+
+def test_a_link_that_begins_anew_lets_its_events_happen_again() -> None:
+    link = Link(Profile(Conditions(), Conditions()), 1)
+    link.add([Event("blackhole", at=1.0, seconds=1.0)])
+    for _ in range(2):
+        assert [bool(link.offer("up", 100, b"", at)) for at in (0.5, 1.5, 2.5)] == [True, False, True]
+        link.restart()

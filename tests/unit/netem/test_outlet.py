@@ -32,3 +32,15 @@ def test_packets_of_one_time_keep_their_order() -> None:
         outlet.hold(1.0, name)
     assert [packet for _, packet in drain(outlet)] == [b"a", b"b", b"c"]
     assert outlet.take(9.0) is None
+
+
+@given(st.lists(st.integers(0, 20)), st.integers(0, 30))
+def test_packets_on_their_way_take_as_long_when_time_begins_anew(times, moved) -> None:
+    outlet, moving = Outlet(3), Outlet(3)
+    for at in times:
+        outlet.hold(at, b"x")
+        moving.hold(at, b"x")
+    moving.shift(moved)
+    assert [at + moved for at, _ in drain(moving)] == [at for at, _ in drain(outlet)]
+    moving.hold(0.0, b"first of the new time")
+    assert moving.due_at() == 0.0
