@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.arch.test_imports import IMPURE, ROOT, SHELLS, imported, sources
 
-LAB = ("netem/provider/", "netem/bench/", "netem/demo/")
+LAB = ("netem/provider/",)
 TESTS = ("tests/unit", "tests/property")
 
 
