@@ -13,9 +13,8 @@ from tests.support.worlds import world as start_world
 def world() -> Iterator[World]:
     with start_world() as running, pytest.MonkeyPatch.context() as patch:
         assert running.provider.ca_file is not None
-        patch.setenv(
-            "SSL_CERT_FILE", running.provider.ca_file
-        )  # google-genai reads it; the usual bundle takes it 0.2 s
+        # google-genai reads it; the usual bundle takes it 0.2 s
+        patch.setenv("SSL_CERT_FILE", running.provider.ca_file)
         yield running
         assert "Traceback" not in running.edge.err.read_text()
 

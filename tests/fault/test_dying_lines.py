@@ -153,7 +153,7 @@ async def test_stale_pooled_connections_cost_no_request(far_certs: Certificates)
     async with _far_world(H1, far_certs, lines=1) as (edge, fake, wires):
         async with asyncio.TaskGroup() as group:
             for _ in range(50):
-                group.create_task(edge.ask(EMBEDDING, "think_ms=400"))
+                group.create_task(edge.ask(EMBEDDING, "think_ms=2000"))  # all at once: none is used twice
         assert edge.metric("farline_upstream_connections", state="idle") >= 45
         wires.down(0)
         fake.close_connections()

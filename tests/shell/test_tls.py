@@ -170,7 +170,8 @@ async def test_a_tunnel_over_tls_ends_when_we_end_it(tmp_path: FilePath) -> None
     assert bytes(sink.body) == b"hello"
 
 
-def test_contexts_check_names_and_refuse_old_versions() -> None:
+def test_contexts_check_names_and_refuse_old_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     context = client_context(None, (Protocol.H2, Protocol.H1))
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED

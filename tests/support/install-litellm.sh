@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs LiteLLM's proxy from PyPI into an environment of its own, for `farline bench --systems litellm`.
-# Wheels only, and one pinned release: an older, published version (1.107.0) was compromised, so no range is given here.
+# Wheels only, and one pinned release: a later one (1.107.0) was compromised, so no range is given here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-version=1.106.10
+version=1.94.3
 folder=.cache/litellm
 [ -x "$folder/bin/litellm" ] && exit 0
 rm -rf "$folder"
