@@ -78,6 +78,7 @@ class Owner:
         self.draining = 0
         self.lost: list[Failure | None] = []
         self.round_trips: list[float] = []
+        self.alt_svc: list[bytes] = []
         self.lost_event = asyncio.Event()
 
     def on_slot_free(self, connection: Any) -> None:
@@ -92,6 +93,9 @@ class Owner:
 
     def on_round_trip(self, connection: Any, seconds: float) -> None:
         self.round_trips.append(seconds)
+
+    def on_alt_svc(self, connection: Any, value: bytes) -> None:
+        self.alt_svc.append(value)
 
 
 def request(method: bytes = b"GET", target: bytes = b"/", *headers: tuple[bytes, bytes]) -> RequestHead:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from h2.errors import ErrorCodes
@@ -31,7 +31,7 @@ from transport.dialing import DEAD_LINE_ERRNOS
 from transport.exchange import ResponseSink
 from transport.failure import Code, Origin
 from transport.http2 import CONNECTION_WINDOW, STREAM_WINDOW, ClientProtocol
-from transport.message import Headers, RequestHead
+from transport.message import Headers, RequestHead, header
 from transport.path import Path, Protocol
 from transport.reply import CLOSED, LOST, MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
 
@@ -121,6 +121,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
         self._credit_at = max(stream_window // 4, 1)
         self._transport: asyncio.Transport | None = None
         self._is_stalled = False  # the transport's buffer is full
+        self._has_advertised = False  # alternatives, to the owner
         self._is_told = False  # the peer's SETTINGS have come
         self._flush_is_due = False
         self._unsent: list[H2Exchange] = []
@@ -260,8 +261,20 @@ class H2Connection(Multiplexed, asyncio.Protocol):
 
     def _on_response(self, event: ResponseReceived) -> None:
         exchange = self._exchange(event.stream_id)
-        if exchange is not None and (complaint := exchange.reply.on_fields(event.headers or ())):
+        if exchange is None:
+            return
+        fields = event.headers or ()
+        if complaint := exchange.reply.on_fields(fields):
             self._reject(exchange, complaint)
+        elif not self._has_advertised:
+            self._tell_alternatives(fields)
+
+    def _tell_alternatives(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """Alt-Svc (RFC 7838) of the first reply that has it: how HTTP/3 is discovered."""
+        alternatives = header(fields, b"alt-svc")
+        if alternatives is not None:
+            self._has_advertised = True
+            self._owner.on_alt_svc(self, alternatives)
 
     def _on_trailers(self, event: TrailersReceived) -> None:
         exchange = self._exchange(event.stream_id)
