@@ -44,7 +44,7 @@ def _unique(reading: Reading, section: str, key: str, names: Iterable[str]) -> N
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            reading.fault((section, index, key), f"{shown(name)} is there twice", f"a {key} of its own")
+            reading.fault((section, index, key), f"{shown(name)} is there twice", f"{key} that no other has")
         seen.add(name)
 
 
