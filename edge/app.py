@@ -154,7 +154,7 @@ class Node:
         view = self.board.view(monotonic())
         for line in self.snapshot.lines:
             for standing in Standing:
-                metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id) is standing)
+                metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):

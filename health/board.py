@@ -9,20 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from health.standing import Record, Standing, StandingRules
+from health.standing import Record, StandingRules
+from health.view import EndpointHealth, HealthView, LineHealth
 from transport.failure import Failure, Origin
 from transport.path import Path
-
-
-@dataclass(frozen=True, slots=True)
-class HealthView:
-    """The picture at one moment. Lines that aren't named are ADMITTED."""
-
-    lines: dict[str, Standing] = field(default_factory=dict)
-    penalised: frozenset[str] = frozenset()  # endpoint ids that asked for less traffic
-
-    def line(self, line: str) -> Standing:
-        return self.lines.get(line, Standing.ADMITTED)
 
 
 @dataclass(slots=True)
@@ -69,8 +59,8 @@ class HealthBoard:
     def _refresh(self, now: float) -> None:
         self._penalties = {endpoint: until for endpoint, until in self._penalties.items() if until > now}
         self._view = HealthView(
-            {line: record.standing(now) for line, record in self._records.items()},
-            frozenset(self._penalties),
+            lines={line: LineHealth(record.standing(now)) for line, record in self._records.items()},
+            endpoints={each: EndpointHealth(penalised_until=until) for each, until in self._penalties.items()},
         )
         changes = [record.ejected_until for record in self._records.values() if record.ejected_until is not None]
         self._valid_until = min((at for at in [*changes, *self._penalties.values()] if at > now), default=float("inf"))

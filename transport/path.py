@@ -7,6 +7,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+LOCAL = "local"  # in place of a line's id: the local pool is reached without a line
+
 
 class Protocol(Enum):
     """HTTP versions as ALPN names (RFC 7301 registry)."""

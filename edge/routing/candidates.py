@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from edge.config.model import Endpoint
 from edge.routing.selector import Selector
-from health.board import HealthView
 from health.standing import Standing
+from health.view import HealthView
 from transport.path import Line, Path
 
 
@@ -20,11 +20,11 @@ def rank(
     """
     ordered = selector.order(lines, view)
     chain = endpoints
-    if view.penalised:
-        chain = sorted(endpoints, key=lambda endpoint: endpoint.id in view.penalised)
+    if view.endpoints:
+        chain = sorted(endpoints, key=lambda endpoint: view.endpoint(endpoint.id).penalised_until is not None)
     return tuple(Path(line.id, endpoint.id) for endpoint in chain for line in ordered)
 
 
 def all_down(lines: Sequence[Line], view: HealthView) -> bool:
     """Is no line known to work? Then a request should learn its fate quickly."""
-    return all(view.line(line.id) is not Standing.ADMITTED for line in lines)
+    return all(view.line(line.id).standing is not Standing.ADMITTED for line in lines)

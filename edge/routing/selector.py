@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol as Interface
 
-from health.board import HealthView
 from health.standing import Standing
+from health.view import HealthView
 from transport.path import Line
 
 
@@ -30,7 +30,7 @@ class Weighted:
     def order(self, lines: Sequence[Line], view: HealthView) -> tuple[Line, ...]:
         if len(lines) == 1:
             return (lines[0],)
-        usable = [line for line in lines if line.weight > 0 and view.line(line.id) is not Standing.EJECTED]
+        usable = [line for line in lines if line.weight > 0 and view.line(line.id).standing is not Standing.EJECTED]
         if not usable:
             return tuple(sorted(lines, key=lambda line: _last_resort(line, view)))
         first = self._take_turn(usable)
@@ -56,8 +56,8 @@ _RANK = {Standing.ADMITTED: 0, Standing.PROBATION: 1, Standing.EJECTED: 2}
 
 
 def _fallback(line: Line, view: HealthView) -> tuple[int, float]:
-    return (_RANK[view.line(line.id)], -line.weight)
+    return (_RANK[view.line(line.id).standing], -line.weight)
 
 
 def _last_resort(line: Line, view: HealthView) -> tuple[bool, bool, float]:
-    return (view.line(line.id) is Standing.EJECTED, line.weight <= 0, -line.weight)
+    return (view.line(line.id).standing is Standing.EJECTED, line.weight <= 0, -line.weight)

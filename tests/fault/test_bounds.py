@@ -74,7 +74,7 @@ async def test_answers_count_against_nobody(certs: Certificates) -> None:
                     answer = await edge.ask(CHAT, f"status={status}")
                     assert (answer.status, answer.attempts) == (status, 1)
             view = edge.node.board.view(asyncio.get_running_loop().time())
-            assert not view.penalised
+            assert not view.endpoints
             assert edge.metric("farline_line_standing", standing="admitted") == len(LINES)
             assert edge.metric("farline_failovers_total") == 0
 

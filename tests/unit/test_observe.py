@@ -103,14 +103,14 @@ def test_observations_reach_health_and_metrics() -> None:
         observer.on_dial_failed(PATH, LINE_FAULT)
     observer.on_closed(PATH, Protocol.H2, None)
     observer.on_closed(PATH, Protocol.H2, LINE_FAULT)
-    assert board.view(0.0).line("cn2") is Standing.EJECTED
+    assert board.view(0.0).line("cn2").standing is Standing.EJECTED
     now[0] = 2.0
     observer.on_round_trip(PATH, 0.17)
     observer.on_reply(PATH, 200, [])
-    assert board.view(2.0).line("cn2") is Standing.ADMITTED
+    assert board.view(2.0).line("cn2").standing is Standing.ADMITTED
     observer.on_reply(PATH, 429, [(b"retry-after", b"7")])
-    assert "openai" in board.view(8.9).penalised
-    assert "openai" not in board.view(9.0).penalised
+    assert board.view(8.9).endpoint("openai").penalised_until is not None
+    assert board.view(9.0).endpoint("openai").penalised_until is None
     seen = samples(generate_latest(metrics.registry))
     assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1

@@ -5,8 +5,8 @@ from collections import Counter
 from edge.config.model import Endpoint
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Weighted
-from health.board import HealthView
 from health.standing import Standing
+from health.view import EndpointHealth, HealthView, LineHealth
 from transport.path import Line, Path
 
 CN2, CU2, CMI = Line("cn2", weight=50), Line("cu2", weight=30), Line("cmi", weight=20)
@@ -37,7 +37,7 @@ def test_every_line_is_in_the_order_fallbacks_by_weight() -> None:
 
 
 def test_ejected_lines_come_last_and_get_no_turn() -> None:
-    view = HealthView({"cn2": Standing.EJECTED})
+    view = HealthView({"cn2": LineHealth(Standing.EJECTED)})
     selector = Weighted()
     orders = [selector.order(LINES, view) for _ in range(50)]
     assert all(order[-1].id == "cn2" for order in orders)
@@ -45,7 +45,7 @@ def test_ejected_lines_come_last_and_get_no_turn() -> None:
 
 
 def test_a_line_on_probation_takes_its_turn_but_is_a_late_fallback() -> None:
-    view = HealthView({"cn2": Standing.PROBATION})
+    view = HealthView({"cn2": LineHealth(Standing.PROBATION)})
     selector = Weighted()
     orders = [selector.order(LINES, view) for _ in range(10)]
     assert Counter(order[0].id for order in orders)["cn2"] == 5
@@ -56,14 +56,14 @@ def test_weight_zero_is_used_only_when_nothing_else_is_left() -> None:
     spare = Line("spare", weight=0)
     selector = Weighted()
     assert all(selector.order((CN2, spare), WELL)[0].id == "cn2" for _ in range(20))
-    down = HealthView({"cn2": Standing.EJECTED})
+    down = HealthView({"cn2": LineHealth(Standing.EJECTED)})
     assert [line.id for line in selector.order((CN2, spare), down)] == ["spare", "cn2"]
-    all_down = HealthView({"cn2": Standing.EJECTED, "spare": Standing.EJECTED})
+    all_down = HealthView({"cn2": LineHealth(Standing.EJECTED), "spare": LineHealth(Standing.EJECTED)})
     assert [line.id for line in selector.order((spare, CN2), all_down)] == ["cn2", "spare"]
 
 
 def test_a_single_line_needs_no_turns() -> None:
-    assert Weighted().order((CN2,), HealthView({"cn2": Standing.EJECTED})) == (CN2,)
+    assert Weighted().order((CN2,), HealthView({"cn2": LineHealth(Standing.EJECTED)})) == (CN2,)
 
 
 def test_the_chain_of_endpoints_comes_after_the_lines() -> None:
@@ -73,12 +73,12 @@ def test_the_chain_of_endpoints_comes_after_the_lines() -> None:
 
 
 def test_a_penalised_endpoint_steps_back_but_stays() -> None:
-    view = HealthView(penalised=frozenset(("us",)))
+    view = HealthView(endpoints={"us": EndpointHealth(penalised_until=1.0)})
     paths = rank(Weighted(), (CN2,), [endpoint("us"), endpoint("eu")], view)
     assert paths == (Path("cn2", "eu"), Path("cn2", "us"))
 
 
 def test_all_down() -> None:
     assert not all_down(LINES, WELL)
-    assert not all_down(LINES, HealthView({"cn2": Standing.EJECTED, "cu2": Standing.EJECTED}))
-    assert all_down((CN2,), HealthView({"cn2": Standing.EJECTED}))
+    assert not all_down(LINES, HealthView({"cn2": LineHealth(Standing.EJECTED), "cu2": LineHealth(Standing.EJECTED)}))
+    assert all_down((CN2,), HealthView({"cn2": LineHealth(Standing.EJECTED)}))
