@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from math import exp
 
 from health.view import RttFigures
@@ -77,6 +78,12 @@ class RoundTrips:
     def expected(self) -> float | None:
         """The estimate alone, without the price of all figures."""
         return self._ewma.value if self._samples else None
+
+    @property
+    def median(self) -> float | None:
+        """Of the last 10 samples, whatever their age."""
+        latest = sorted(value for _, value in islice(reversed(self._samples), LATEST))
+        return latest[len(latest) // 2] if latest else None
 
     @property
     def jitter(self) -> float:
