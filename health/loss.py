@@ -6,6 +6,8 @@ from health.probe import ProbeResult
 from health.view import LossFigures
 from health.windows import RatioWindow
 
+SPANS = (10.0, 60.0, 300.0)  # seconds
+LEAST_SEGMENTS = 100  # of real traffic: fewer say nothing about percents
 REMEMBERED = 256  # outcomes by sequence number, for runs and late answers
 
 
@@ -16,11 +18,12 @@ class ProbeLoss:
     sequence number, and an answer that comes after all turns its loss into a late answer.
     """
 
-    __slots__ = ("_outcomes", "_window", "duplicates", "late", "reordered")
+    __slots__ = ("_outcomes", "counted", "duplicates", "late", "reordered", "window")
 
     def __init__(self) -> None:
-        self._window = RatioWindow()
+        self.window = RatioWindow()
         self._outcomes: dict[int, bool] = {}  # sequence → was it lost?
+        self.counted = 0
         self.late = 0
         self.duplicates = 0
         self.reordered = 0
@@ -34,9 +37,10 @@ class ProbeLoss:
         is_lost = result.rtt is None and result.failure is None
         if not is_lost and self._outcomes.get(result.sequence):
             self.late += 1
-            self._window.add(now, 0, -1)
+            self.window.add(now, 0, -1)
         else:
-            self._window.add(now, 1, int(is_lost))
+            self.counted += 1
+            self.window.add(now, 1, int(is_lost))
         self._remember(result.sequence, is_lost)
 
     def _remember(self, sequence: int, is_lost: bool) -> None:
@@ -44,9 +48,6 @@ class ProbeLoss:
         outcomes[sequence] = is_lost
         if len(outcomes) > REMEMBERED:
             del outcomes[next(iter(outcomes))]
-
-    def window(self) -> RatioWindow:
-        return self._window
 
     def runs(self) -> tuple[int, int]:
         """(lost, runs of losses) among the outcomes remembered."""
@@ -56,26 +57,29 @@ class ProbeLoss:
 
 
 def loss_figures(
-    parts: list[ProbeLoss], kernel: list[RatioWindow], now: float, least_segments: int = 100
+    probes: list[ProbeLoss], sent: list[RatioWindow], received: list[RatioWindow], now: float
 ) -> LossFigures | None:
     """The loss of several kinds or paths together; None: nothing was counted in five minutes.
 
-    `kernel` counts segments sent and retransmitted by real traffic. They tell of the direction away from us only, so
-    they are that direction's figure when there were enough in the last minute, and stand for the whole where there
-    are no probes.
+    `sent` counts segments of real traffic and those sent again, `received` segments and those that came after a gap:
+    each tells of one direction, where there were enough of them in the last minute. Where there are no probes the worse
+    direction stands for the whole.
     """
-    windows = [part.window() for part in parts]
-    ratios = [_pooled(windows, seconds, now) for seconds in (10.0, 60.0, 300.0)]
-    up = _pooled(kernel, 60.0, now, least_segments)
-    if ratios[2] is None:
-        ratios = [_pooled(kernel, seconds, now, least_segments) for seconds in (10.0, 60.0, 300.0)]
-        if ratios[2] is None:
+    windows = [each.window for each in probes]
+    up, down = (_pooled(counts, 60.0, now, LEAST_SEGMENTS) for counts in (sent, received))
+    ratios = [_pooled(windows, seconds, now) for seconds in SPANS]
+    if ratios[-1] is None:
+        ratios = [_worse(sent, received, seconds, now) for seconds in SPANS]
+        if ratios[-1] is None:
             return None
-    lost = runs = 0
-    for part in parts:
-        part_lost, part_runs = part.runs()
-        lost, runs = lost + part_lost, runs + part_runs
-    return LossFigures(*ratios, mean_burst=lost / runs if runs else None, up_ratio=up)
+    counts = [each.runs() for each in probes]
+    lost, runs = sum(each for each, _ in counts), sum(each for _, each in counts)
+    return LossFigures(ratios[0], ratios[1], ratios[2], lost / runs if runs else None, up, down)
+
+
+def _worse(sent: list[RatioWindow], received: list[RatioWindow], seconds: float, now: float) -> float | None:
+    known = [_pooled(counts, seconds, now, LEAST_SEGMENTS) for counts in (sent, received)]
+    return max((ratio for ratio in known if ratio is not None), default=None)
 
 
 def _pooled(windows: list[RatioWindow], seconds: float, now: float, least: int = 1) -> float | None:

@@ -75,9 +75,8 @@ class RoundTrips:
         return self._samples[-1][0] if self._samples else float("-inf")
 
     @property
-    def expected(self) -> float | None:
-        """The estimate alone, without the price of all figures."""
-        return self._ewma.value if self._samples else None
+    def samples(self) -> int:
+        return len(self._samples)
 
     @property
     def median(self) -> float | None:
@@ -90,7 +89,7 @@ class RoundTrips:
         return self._jitter
 
     def figures(self, now: float) -> RttFigures | None:
-        """None: no sample in the last five minutes. Minimum and p95 of the last 100 samples, the median of the last 10."""
+        """None: no sample in five minutes. Minimum and p95 of the last 100 samples, the median of the last 10."""
         kept = [value for at, value in self._samples if at > now - MEMORY]
         if not kept:
             return None

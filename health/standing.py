@@ -6,9 +6,9 @@
     PROBATION --failure-->              EJECTED   (longer)
     any       --success-->              resets the row of failures
 
-k counts the ejections not forgiven yet, but at least the flaps: ejections in the last ten minutes before this one. Each
-of those also asks for one more success in PROBATION. Envoy's outlier detection, linkerd's probation and BGP's route flap
-damping (RFC 2439) are the models. `now` is monotonic seconds.
+k counts the ejections not forgiven yet, but at least the flaps: how often it fell from ADMITTED in the last ten
+minutes. Each of those also asks for one more success in PROBATION. Envoy's outlier detection, linkerd's probation and
+BGP's route flap damping (RFC 2439) are the models. `now` is monotonic seconds.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Record:
         return self.ejected_at if now < self.ejected_until else self.ejected_until
 
     def flaps(self, now: float, rules: StandingRules) -> int:
-        """Ejections in the last ten minutes."""
+        """How often it fell from ADMITTED in the last ten minutes."""
         return sum(at > now - rules.flap_window for at in self._flaps)
 
     def succeed(self, now: float, rules: StandingRules) -> None:
@@ -89,7 +89,7 @@ class Record:
             self.reason, self.is_common = "", False
 
     def fail(self, now: float, rules: StandingRules, reason: str = "", *, may_eject: bool = True) -> bool:
-        """It failed, and by its own fault. `may_eject` False: counted, but judged later. True: it is ejected now."""
+        """It failed, and by its own fault; was it ejected for that? `may_eject` False: counted, but judged later."""
         standing = self.standing(now)
         if standing is Standing.EJECTED:
             return False
@@ -103,6 +103,7 @@ class Record:
     def eject(self, now: float, rules: StandingRules, reason: str, *, is_common: bool = False) -> None:
         """EJECTED from now on. `is_common`: so are all others, so nothing is held against this one."""
         flaps = self.flaps(now, rules)
+        was_admitted = self.ejected_until is None
         doublings = 0 if is_common else min(max(self.ejections, flaps), _MOST_FLAPS)
         self.ejected_at = now
         self.ejected_until = now + min(rules.longest_ejection, rules.base_ejection * 2.0**doublings)
@@ -110,7 +111,18 @@ class Record:
         self.reason, self.is_common = reason, is_common
         if not is_common:
             self.ejections = min(self.ejections + 1, _MOST_FLAPS)
-            self._flaps.append(now)
+            if was_admitted:
+                self._flaps.append(now)
+
+    def acquit(self) -> None:
+        """It was another's fault: as if it had not failed lately."""
+        self.failures = self.successes = 0
+        self.ejected_until, self.reason = None, ""
+
+    def prolong(self, until: float) -> None:
+        """It is known to be no better yet: an ejection lasts until then at least."""
+        if self.ejected_until is not None:
+            self.ejected_until = max(self.ejected_until, until)
 
     def try_again(self, now: float) -> None:
         """What ejected it has passed, or was another's fault: an ejection ends now."""

@@ -23,10 +23,11 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from dataclasses import dataclass
 from enum import IntEnum
-from math import exp, log
+from math import exp, log, sqrt
 
 _NEAR = 0.01  # seconds; questions closer than this are one: they share the fate of one burst
 _MOST = 64  # questions remembered
+BUSY = 0.12  # seconds: signs of life come more often than this where there is traffic
 
 
 class Stage(IntEnum):
@@ -46,7 +47,7 @@ class SuspicionRules:
     sigmas: float = 4.0
     suspected_questions: int = 2
     down_questions: int = 5
-    false_alarms_per_hour: float = 0.01
+    false_alarms_per_hour: float = 0.005
     longest_silence: float = 6.0  # whatever the line's bursts are like, it is down then
     usual_rtt: float = 0.3  # until one is known
     usual_jitter: float = 0.03
@@ -57,12 +58,13 @@ class Bursts:
     """What silences that healed say of a line: their rate and mean length beyond the delay at which doubt begins.
 
     Before anything is known bursts of 300 ms are expected; that expectation fades over five minutes in which the line
-    was watched. What happened half an hour ago counts half.
+    was watched. What happened an hour ago counts half. As few bursts may all
+    have been short by chance, their mean is raised by its own standard error.
     """
 
     __slots__ = ("_at", "_excess", "_number", "_watched")
 
-    HALF_LIFE = 1800.0
+    HALF_LIFE = 3600.0
     EXPECTED, FLOOR, FADES = 0.3, 0.06, 300.0  # mean excess in seconds before, after, and how fast
 
     def __init__(self) -> None:
@@ -90,7 +92,8 @@ class Bursts:
     def longest(self, false_alarms_per_hour: float) -> float:
         """The excess that is exceeded only so often."""
         prior = max(self.FLOOR, self.EXPECTED * exp(-self._watched / self.FADES))
-        mean = (prior + self._excess) / (1.0 + self._number)
+        error = 1.0 / sqrt(max(1.0, self._number))
+        mean = (prior + self._excess * (1.0 + error)) / (1.0 + self._number)
         per_hour = (1.0 + self._number) / (30.0 + self._watched) * 3600.0
         return max(mean, self.FLOOR) * log(max(per_hour / false_alarms_per_hour, 2.0))
 
@@ -98,13 +101,14 @@ class Bursts:
 class Silence:
     """One line's questions without an answer."""
 
-    __slots__ = ("_alive_at", "_asked", "_fast_until", "_rules", "bursts", "is_known", "stage", "suspected_at")
+    __slots__ = ("_asked", "_fast_until", "_gap", "alive_at", "bursts", "is_known", "rules", "stage", "suspected_at")
 
     def __init__(self, rules: SuspicionRules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._asked: list[float] = []  # when, oldest first
-        self._alive_at = float("-inf")  # newest question that was answered
+        self.alive_at = float("-inf")  # newest question that was answered
         self._fast_until = float("-inf")
+        self._gap = 1.0  # usual time between two signs of life
         self.bursts = Bursts()
         self.is_known = False  # has anything ever been heard?
         self.stage = Stage.HEARD
@@ -113,7 +117,7 @@ class Silence:
     def asked(self, at: float) -> None:
         """Something was sent at `at` that must be answered. Before anything was ever heard this proves nothing."""
         asked = self._asked
-        if not self.is_known or at <= self._alive_at:
+        if not self.is_known or at <= self.alive_at:
             return
         place = bisect_right(asked, at)
         if (place and at - asked[place - 1] < _NEAR) or (place < len(asked) and asked[place] - at < _NEAR):
@@ -125,9 +129,10 @@ class Silence:
     def heard(self, at: float, now: float, rtt: float | None, jitter: float) -> None:
         """What was sent at `at`, or anything since then, was answered: whatever was asked before is settled."""
         self.is_known = True
-        if at <= self._alive_at:
+        if at <= self.alive_at:
             return
-        self._alive_at = at
+        self._gap += (min(at - self.alive_at, 1.0) - self._gap) / 8.0
+        self.alive_at = at
         asked = self._asked
         if not asked or asked[0] > at:
             return
@@ -139,35 +144,43 @@ class Silence:
 
     def _heal(self, excess: float, now: float) -> None:
         """Longer than twice what was expected: that was an outage, and says nothing about bursts."""
-        if 0.0 < excess < 2.0 * self.bursts.longest(self._rules.false_alarms_per_hour):
+        if 0.0 < excess < 2.0 * self.bursts.longest(self.rules.false_alarms_per_hour):
             self.bursts.healed(excess, now)
         if not self._asked:
             self.stage = Stage.HEARD
-            self._fast_until = now + self._rules.fast_after
+            self._fast_until = now + self.rules.fast_after
 
     def excuse(self, lag: float) -> None:
         """This process stood still for `lag` seconds: answers may be waiting to be read, and nothing was late by its
         own fault."""
         self._asked = [at + lag for at in self._asked]
 
+    def settle(self, now: float) -> None:
+        """All were silent, and one is heard again: what was asked meanwhile proves nothing, what is asked now does."""
+        self._asked.clear()
+        self.stage = Stage.HEARD
+        self.doubt(now)
+
     def doubt(self, now: float) -> None:
         """Somebody else has reason to doubt: probe faster for a while."""
-        self._fast_until = max(self._fast_until, now + self._rules.fast_after)
+        self._fast_until = max(self._fast_until, now + self.rules.fast_after)
 
     def delay(self, rtt: float | None, jitter: float) -> float:
         """From the sending of a question until it is late."""
-        rules = self._rules
+        rules = self.rules
         if rtt is None:
             rtt, jitter = rules.usual_rtt, rules.usual_jitter
         return rtt + rules.sigmas * jitter + rules.margin / 2.0
 
     def needed(self, rtt: float | None, jitter: float) -> float:
         """How long, from the first question to the last that is late, a silence must be to mean "down"."""
-        rules = self._rules
+        rules = self.rules
         return min(rules.longest_silence, self.delay(rtt, jitter) + self.bursts.longest(rules.false_alarms_per_hour))
 
     def wants_fast_probes(self, now: float) -> bool:
-        return self.stage is not Stage.HEARD or now < self._fast_until
+        """Something is late, or was; or a line that spoke all the time says nothing."""
+        is_quiet = self._gap < BUSY and now - self.alive_at > 0.05 + 2.0 * max(self._gap, 0.05)
+        return is_quiet or self.stage is not Stage.HEARD or now < self._fast_until
 
     def silent_for(self, now: float) -> float:
         """Seconds since the oldest question without an answer; 0: there is none."""
@@ -183,7 +196,7 @@ class Silence:
         asked = self._asked
         if not asked:
             if self.stage is not Stage.HEARD:
-                self.stage, self._fast_until = Stage.HEARD, now + self._rules.fast_after
+                self.stage, self._fast_until = Stage.HEARD, now + self.rules.fast_after
             elif self.is_known:
                 self.bursts.watched(now)
             return self.stage
@@ -191,7 +204,7 @@ class Silence:
         return self.stage
 
     def _stage(self, now: float, rtt: float | None, jitter: float) -> Stage:
-        rules = self._rules
+        rules = self.rules
         delay = self.delay(rtt, jitter)
         asked, late = self._asked, bisect_right(self._asked, now - delay)
         if not late:

@@ -1,9 +1,9 @@
 """How soon a dead line is noticed, and how often a living one is taken for dead: `python -m tests.bench.suspicion`.
 
 Virtual time, the lab's link model with a seed, the real detector: a probe every second (ten a second while it asks for
-that), optionally a stream of 30 tokens a second with two requests a second beside it, and a look at the clock every 50 ms.
-False alarms are counted over hours of line without an outage. Then the line goes silent for ten seconds at a time; times
-are from the last packet that came through to the verdict.
+that), with --traffic a stream of 30 tokens and two requests a second beside it, and a look at the clock every 50 ms.
+False alarms are counted over hours of line without an outage. Then the line goes silent for ten seconds at a time;
+times are from the last packet that came through to the verdict.
 """
 
 from __future__ import annotations
@@ -137,27 +137,25 @@ def detection(profile: Profile, rules: SuspicionRules, outages: int, seed: int, 
     return outcome
 
 
-def _quantile(values: list[float], q: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
-
-
 def rows(rules: SuspicionRules, hours: float, outages: int, has_traffic: bool, names: list[str]) -> Iterator[str]:
     """The table's lines, in Markdown."""
     for name in names:
         quiet = false_alarms(LINES[name], rules, hours, 1, has_traffic)
         dead = detection(LINES[name], rules, outages, 2, has_traffic)
-        suspected, down = dead.suspected_after, dead.down_after
         yield (
             f"| {name} | {quiet.suspicions / hours:.1f} | {100 * quiet.suspected_share:.2f} % | "
-            f"{quiet.ejections / hours * 24:.1f} | {_quantile(suspected, 0.5):.2f} / {_quantile(suspected, 0.95):.2f} | "
-            f"{_quantile(down, 0.5):.2f} / {_quantile(down, 0.95):.2f} |"
+            f"{quiet.ejections / hours * 24:.1f} | {_spread(dead.suspected_after)} | {_spread(dead.down_after)} |"
         )
 
 
-HEAD = (
-    "| line | suspicions/h | time suspected | ejections/day | suspected after p50 / p95, s | down after p50 / p95, s |\n"
-    "|---|---|---|---|---|---|"
-)
+def _spread(values: list[float]) -> str:
+    ordered = sorted(values)
+    return " / ".join(f"{ordered[min(len(ordered) - 1, int(q * len(ordered)))]:.2f}" for q in (0.5, 0.95))
+
+
+HEAD = """\
+| line | suspicions/h | time suspected | ejections/day | suspected after, s: p50 / p95 | down after, s: p50 / p95 |
+|---|---|---|---|---|---|"""
 
 
 def main() -> None:
