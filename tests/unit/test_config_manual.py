@@ -14,6 +14,7 @@ from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
 from edge.config.unavailable import ABSENT
+from health.rules import HealthRules
 from transport.path import Line, Protocol
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
@@ -28,6 +29,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),
+    "[health]": (sections.HEALTH, HealthRules()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 
