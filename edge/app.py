@@ -139,7 +139,7 @@ class Node:
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
-        self.board.configure(new.health, (line.id for line in new.lines), monotonic())
+        self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
         self.pipeline.tables = tables
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)

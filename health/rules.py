@@ -17,6 +17,7 @@ class QualityRules:
 
     least_success: float = 0.95
     success_window: float = 300.0
+    least_answered: float = 0.5  # of a far end's replies: its 5xx may be its callers' doing
     least_volume: int = 50  # observations; fewer prove nothing
     highest_rtt: float = 2.0
     most_ejected: float = 0.5

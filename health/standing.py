@@ -55,6 +55,11 @@ class Record:
     is_common: bool = False  # ejected together with all others: it says nothing about this one
     _flaps: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_FLAPS))
 
+    @property
+    def has_history(self) -> bool:
+        """Is there anything that a success would change?"""
+        return self.ejected_until is not None or self.failures > 0 or self.ejections > 0
+
     def standing(self, now: float) -> Standing:
         if self.ejected_until is None:
             return Standing.ADMITTED
