@@ -1,8 +1,8 @@
 """The health board: takes observations, gives out immutable views.
 
 Who is blamed for a failure, `health.blame` says; who has gone silent or is too bad, `health.outliers`. A reply,
-whatever its status, shows that the line works: 5xx count against the far end, 429/503/529 are a penalty that passes, never an
-ejection. While this process stood still silence is nobody's fault.
+whatever its status, shows that the line works: 5xx count against the far end, 429/503/529 are a penalty that passes,
+never an ejection. While this process stood still silence is nobody's fault.
 """
 
 from __future__ import annotations
