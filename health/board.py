@@ -24,6 +24,7 @@ from transport.sample import TransportSample
 
 FIGURES_EVERY = 0.15  # seconds between two pictures that differ in figures only
 NOTICEABLE_LAG = 0.1  # seconds that this process stood still, from which on silence is its own fault
+AFTER = 0.001  # seconds: what waits since the last acknowledgement wasn't answered by it
 NEUTRAL = frozenset((429, 501, 503, 505, 529))  # statuses that don't say whether the far end is well
 TIMEOUTS = frozenset(
     (
@@ -171,9 +172,12 @@ class HealthBoard:
             return
         state = self._all.path(path, now)
         state.sampled(sample, now)
-        state.line.heard(now - sample.heard_ago, now)
+        heard_at = now - sample.heard_ago
+        state.line.heard(heard_at, now)
         if sample.silent_for > 0.0:
-            state.line.silence.asked(now - sample.silent_for)
+            state.line.silence.asked(max(now - sample.silent_for, heard_at + AFTER))
+            if sample.retransmits:
+                state.line.silence.asked(now)
         self._all.touch(state)
 
     def asked(self, path: Path, kind: ProbeKind, now: float) -> None:

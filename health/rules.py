@@ -38,8 +38,8 @@ class HealthRules:
     highest_rtt_ms: float = 2000.0
     most_ejected_ratio: float = 0.5
     suspicion_margin_ms: float = 100.0
-    false_alarms_per_hour: float = 0.005
-    longest_silence_ms: float = 6000.0
+    false_alarms_per_hour: float = 0.01
+    longest_silence_ms: float = 4500.0
 
     @property
     def standing(self) -> StandingRules:

@@ -82,6 +82,7 @@ class PathState:
         "sources",
         "throughput",
         "told",
+        "told_since",
         "worked_at",
     )
 
@@ -90,7 +91,7 @@ class PathState:
         self.line = line
         self.endpoint = endpoint
         self.record = Record(admitted_at=now)
-        self.told = Standing.ADMITTED
+        self.told, self.told_since = Standing.ADMITTED, now
         self.sources: dict[ProbeKind, Source] = {}
         self.passive = RoundTrips()
         self.segments = RatioWindow()  # sent by real traffic, and sent again
@@ -190,6 +191,7 @@ class LineState:
         "silence",
         "suspected_since",
         "told",
+        "told_since",
         "up",
         "why",
     )
@@ -197,7 +199,7 @@ class LineState:
     def __init__(self, line: str, rules: SuspicionRules, now: float) -> None:
         self.line = line
         self.record = Record(admitted_at=now)
-        self.told = Standing.ADMITTED
+        self.told, self.told_since = Standing.ADMITTED, now
         self.silence = Silence(rules)
         self.forced = ""  # why somebody else suspects it
         self.is_suspected = False
@@ -267,15 +269,26 @@ def _nearest(known: Iterable[RttFigures]) -> RttFigures | None:
 class EndpointState:
     """One far end over all lines: can it be reached, and does it answer?"""
 
-    __slots__ = ("answers", "endpoint", "is_dirty", "paths", "penalised_until", "reach", "replies", "told")
+    __slots__ = (
+        "answers",
+        "endpoint",
+        "is_dirty",
+        "paths",
+        "penalised_until",
+        "reach",
+        "replies",
+        "told",
+        "told_since",
+    )
 
     def __init__(self, endpoint: str, now: float) -> None:
         self.endpoint = endpoint
         self.reach = Record(admitted_at=now)
         self.answers = Record(admitted_at=now)
-        self.told = Standing.ADMITTED
+        self.told, self.told_since = Standing.ADMITTED, now
         self.replies = RatioWindow()
         self.penalised_until = 0.0
+        self.is_dirty = False
         self.paths: dict[Path, PathState] = {}
 
     def worse(self, now: float) -> Record:

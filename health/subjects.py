@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from health.change import Change, Kind
 from health.rules import HealthRules, QualityRules
-from health.standing import Standing, StandingRules
+from health.standing import Record, StandingRules
 from health.states import EndpointState, LineState, PathState
 from health.suspicion import SuspicionRules
 from transport.path import Path
@@ -74,23 +74,24 @@ class Subjects:
 
     def settle_line(self, line: LineState, now: float) -> None:
         """Tells of its standing, if that has changed."""
-        standing = line.record.standing(now)
-        if standing is not line.told:
-            before, line.told, line.is_dirty = line.told, standing, True
-            self._tell("line", line.line, before, standing, line.record.reason, now)
+        self._settle("line", line.line, line, line.record, now)
 
     def settle_path(self, path: PathState, now: float) -> None:
-        standing = path.record.standing(now)
-        if standing is not path.told:
-            before, path.told, path.is_dirty = path.told, standing, True
-            self._tell("path", str(path.path), before, standing, path.record.reason, now)
+        self._settle("path", str(path.path), path, path.record, now)
 
     def settle_endpoint(self, endpoint: EndpointState, now: float) -> None:
-        record = endpoint.worse(now)
-        standing = record.standing(now)
-        if standing is not endpoint.told:
-            before, endpoint.told = endpoint.told, standing
-            self._tell("endpoint", endpoint.endpoint, before, standing, record.reason, now)
+        self._settle("endpoint", endpoint.endpoint, endpoint, endpoint.worse(now), now)
+
+    def _settle(
+        self, kind: Kind, id: str, state: LineState | PathState | EndpointState, record: Record, now: float
+    ) -> None:
+        standing, since = record.standing(now), record.since(now)
+        if since != state.told_since:
+            state.told_since, state.is_dirty, self.is_urgent = since, True, True
+        if standing is not state.told:
+            before, state.told = state.told, standing
+            self.is_urgent = state.is_dirty = True
+            self.on_change(Change(now, kind, id, before.value, standing.value, record.reason or "works again"))
 
     def settle(self, now: float) -> None:
         """Standings that time alone has changed."""
@@ -100,7 +101,3 @@ class Subjects:
             self.settle_path(path, now)
         for endpoint in self.endpoints.values():
             self.settle_endpoint(endpoint, now)
-
-    def _tell(self, kind: Kind, id: str, before: Standing, after: Standing, reason: str, now: float) -> None:
-        self.is_urgent = True
-        self.on_change(Change(now, kind, id, before.value, after.value, reason or "works again"))

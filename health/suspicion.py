@@ -7,11 +7,11 @@ Something was *asked* of the far side – a probe was sent, a connection waits f
     SUSPECTED  two are late, the older for 2 round trips + margin + 4 σ of the jitter: prefer other lines
     DOWN       at least five are late, over a longer time than this line's own bursts of loss explain
 
-How long that is, each line teaches: the silences that healed are a record of its bursts. Lengths beyond the delay at
-which doubt begins are taken to be exponential (peaks over threshold: Pickands, Ann. Statist. 1975, with shape 0), with
-mean θ and λ such silences per hour; then one in 1/`false_alarms_per_hour` hours is longer than
+How long that is, each line teaches: the silences that healed are a record of its bursts. Their lengths beyond 0.2 s of
+doubt are taken to be exponential (peaks over threshold: Pickands, Ann. Statist. 1975, with shape 0), with mean θ and λ
+such silences per hour; then one in 1/`false_alarms_per_hour` hours is longer than
 
-    delay + θ · ln(λ / false_alarms_per_hour)
+    delay until doubt + 0.2 s + θ · ln(λ / false_alarms_per_hour)
 
 A line that has never been silent is soon believed at once; one that loses bursts of 300 ms gets the seconds it needs. A
 question that is answered late, or a newer one that is answered, ends all doubt about what was asked before it. Nothing
@@ -27,6 +27,7 @@ from math import exp, log, sqrt
 
 _NEAR = 0.01  # seconds; questions closer than this are one: they share the fate of one burst
 _MOST = 64  # questions remembered
+SHORT = 0.2  # seconds beyond doubt; shorter silences are single losses by chance, and would hide how long bursts are
 BUSY = 0.12  # seconds: signs of life come more often than this where there is traffic
 
 
@@ -47,15 +48,15 @@ class SuspicionRules:
     sigmas: float = 4.0
     suspected_questions: int = 2
     down_questions: int = 5
-    false_alarms_per_hour: float = 0.005
-    longest_silence: float = 6.0  # whatever the line's bursts are like, it is down then
+    false_alarms_per_hour: float = 0.01
+    longest_silence: float = 4.5  # whatever the line's bursts are like, it is down then
     usual_rtt: float = 0.3  # until one is known
     usual_jitter: float = 0.03
     fast_after: float = 1.0  # probes stay fast for so long after a doubt has gone
 
 
 class Bursts:
-    """What silences that healed say of a line: their rate and mean length beyond the delay at which doubt begins.
+    """What silences that healed say of a line: their rate, and their mean length beyond 0.2 s of doubt.
 
     Before anything is known bursts of 300 ms are expected; that expectation fades over five minutes in which the line
     was watched. What happened an hour ago counts half. As few bursts may all
@@ -84,7 +85,7 @@ class Bursts:
         self._at = now
 
     def healed(self, excess: float, now: float) -> None:
-        """A silence has ended that was longer than the delay at which doubt begins, by `excess` seconds."""
+        """A silence has ended that was longer than 0.2 s of doubt, by `excess` seconds."""
         self.watched(now)
         self._number += 1.0
         self._excess += excess
@@ -140,7 +141,7 @@ class Silence:
         first, last = asked[0], asked[settled - 1]
         del asked[:settled]
         if self.stage is not Stage.HEARD:
-            self._heal(last - first - self.delay(rtt, jitter), now)
+            self._heal(last - first - self.delay(rtt, jitter) - SHORT, now)
 
     def _heal(self, excess: float, now: float) -> None:
         """Longer than twice what was expected: that was an outage, and says nothing about bursts."""
@@ -175,7 +176,8 @@ class Silence:
     def needed(self, rtt: float | None, jitter: float) -> float:
         """How long, from the first question to the last that is late, a silence must be to mean "down"."""
         rules = self.rules
-        return min(rules.longest_silence, self.delay(rtt, jitter) + self.bursts.longest(rules.false_alarms_per_hour))
+        longest = self.delay(rtt, jitter) + SHORT + self.bursts.longest(rules.false_alarms_per_hour)
+        return min(rules.longest_silence, longest)
 
     def wants_fast_probes(self, now: float) -> bool:
         """Something is late, or was; or a line that spoke all the time says nothing."""
