@@ -7,6 +7,7 @@ kind of probe that has been answered most speaks for the path.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from health.loss import ProbeLoss, loss_figures
 from health.probe import ProbeKind, ProbeResult
@@ -26,6 +27,7 @@ MUTE_AFTER = 20  # probes in a row without an answer, while the line works: that
 STALE_RTT = 1.0  # seconds since the last acknowledgement, after which a kernel's estimate is old news
 RELIABLE = frozenset((ProbeKind.TCP, ProbeKind.TLS, ProbeKind.HTTP))  # retransmitted by themselves
 TIMED = frozenset((ProbeKind.ICMP, ProbeKind.TCP, ProbeKind.TLS, ProbeKind.QUIC, ProbeKind.SESSION))
+RECKONED_EVERY, AGED = 0.4, 5.0  # seconds
 _FIRST_BYTE_HALF_LIFE = 300.0
 
 
@@ -140,7 +142,7 @@ class PathState:
         if self.passive.is_plentiful(PLENTY, PLENTY_SECONDS, now):
             return self.passive
         probes = [source.round_trips for source in self.sources.values()]
-        known = [each for each in (*probes, self.passive) if each.samples]
+        known = [each for each in (self.passive, *probes) if each.samples]
         return max(known, key=lambda each: (each.newest_at > now - FRESH, each.samples), default=None)
 
     def lossy(self) -> list[ProbeLoss]:
@@ -149,10 +151,19 @@ class PathState:
         return [max(speaking, key=lambda loss: loss.counted)] if speaking else []
 
     def health(self, now: float) -> PathHealth:
-        """The figures, made anew at most once a second without news."""
-        if self.is_dirty or now - self._health_at >= 1.0:
-            self._health = self._figures(now)
-            self._health_at, self.is_dirty = now, False
+        """Its picture. Windows and quantiles are reckoned anew at most every 0.4 s, and after 5 s without news."""
+        age = now - self._health_at
+        if age >= (RECKONED_EVERY if self.is_dirty else AGED):
+            self._health, self._health_at, self.is_dirty = self._figures(now), now, False
+        elif self.is_dirty:
+            record = self.record
+            self._health = replace(
+                self._health,
+                standing=record.standing(now),
+                reason=record.reason,
+                since=record.since(now),
+                in_flight=self.in_flight,
+            )
         return self._health
 
     def _figures(self, now: float) -> PathHealth:
@@ -226,10 +237,21 @@ class LineState:
         self.silence.heard(at, now, self.rtt, self.jitter)
 
     def health(self, now: float, rules: StandingRules) -> LineHealth:
-        """The figures, made anew at most once a second without news."""
-        if self.is_dirty or now - self._health_at >= 1.0:
-            self._health = self._figures(now, rules)
-            self._health_at, self.is_dirty = now, False
+        """Its picture, reckoned as seldom as those of its paths."""
+        age = now - self._health_at
+        if age >= (RECKONED_EVERY if self.is_dirty else AGED):
+            self._health, self._health_at, self.is_dirty = self._figures(now, rules), now, False
+        elif self.is_dirty:
+            record = self.record
+            self._health = replace(
+                self._health,
+                standing=record.standing(now),
+                is_suspected=self.is_suspected,
+                reason=self.why or record.reason,
+                since=record.since(now),
+                in_flight=self.in_flight,
+                flaps=record.flaps(now, rules),
+            )
         return self._health
 
     def _figures(self, now: float, rules: StandingRules) -> LineHealth:

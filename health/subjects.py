@@ -77,13 +77,13 @@ class Subjects:
         self._settle("line", line.line, line, line.record, now)
 
     def settle_path(self, path: PathState, now: float) -> None:
-        self._settle("path", str(path.path), path, path.record, now)
+        self._settle("path", path.path, path, path.record, now)
 
     def settle_endpoint(self, endpoint: EndpointState, now: float) -> None:
         self._settle("endpoint", endpoint.endpoint, endpoint, endpoint.worse(now), now)
 
     def _settle(
-        self, kind: Kind, id: str, state: LineState | PathState | EndpointState, record: Record, now: float
+        self, kind: Kind, id: object, state: LineState | PathState | EndpointState, record: Record, now: float
     ) -> None:
         standing, since = record.standing(now), record.since(now)
         if since != state.told_since:
@@ -91,13 +91,14 @@ class Subjects:
         if standing is not state.told:
             before, state.told = state.told, standing
             self.is_urgent = state.is_dirty = True
-            self.on_change(Change(now, kind, id, before.value, standing.value, record.reason or "works again"))
+            self.on_change(Change(now, kind, str(id), before.value, standing.value, record.reason or "works again"))
 
     def settle(self, now: float) -> None:
         """Standings that time alone has changed."""
         for line in self.lines.values():
             self.settle_line(line, now)
         for path in self.paths.values():
-            self.settle_path(path, now)
+            if path.record.ejected_until is not None:
+                self.settle_path(path, now)
         for endpoint in self.endpoints.values():
             self.settle_endpoint(endpoint, now)

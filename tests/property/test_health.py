@@ -110,10 +110,8 @@ def test_no_ejection_is_longer_than_the_longest(story: list[tuple[str, float]]) 
             record.succeed(now, rules)
             assert before is Standing.PROBATION or record.standing(now) is before  # a success never ejects
         else:
-            record.fail(now, rules)
-            assert (
-                record.standing(now) is not Standing.ADMITTED or before is Standing.ADMITTED
-            )  # a failure never admits
+            record.fail(now, rules)  # never admits
+            assert record.standing(now) is not Standing.ADMITTED or before is Standing.ADMITTED
         assert record.ejected_until is None or record.ejected_until <= now + 8.0
         assert 0 <= record.failures < rules.consecutive_failures
 

@@ -610,6 +610,12 @@ def test_the_view_is_the_same_object_until_something_changes_and_figures_change_
     fourth = made.view(101.2)
     fail(made, PATH, 101.21)
     assert made.view(101.21) is not fourth  # a standing waits for nobody
+    assert made.view(101.21).line("cn2").standing is EJECTED
+    made.succeeded(ELSEWHERE, 102.9)
+    made.view(102.9)
+    made.succeeded(ELSEWHERE, 103.0)
+    fail(made, PATH, 103.0)
+    assert made.view(103.0).path(PATH).standing is EJECTED
 
 
 def test_the_local_pool_is_not_its_business() -> None:
