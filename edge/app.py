@@ -27,9 +27,11 @@ from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.ingress.server import Ingress
+from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
+from edge.observe.pulse import Pulse
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
 from edge.routing.selector import Weighted
@@ -37,7 +39,6 @@ from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
 from health.board import HealthBoard
-from health.standing import Standing
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
 
@@ -64,10 +65,14 @@ class Node:
         loop = self._loop = asyncio.get_running_loop()
         self.metrics = Metrics()
         self.board = HealthBoard()
+        self.board.configure(snapshot.health, (line.id for line in snapshot.lines), monotonic())
+        self.board.on_change = log_change
+        self.metrics.registry.register(HealthMetrics(lambda: self.board.view(monotonic()), lambda: self.snapshot.lines))
         self.permits = Permits()
         self.request_log = RequestLog(sys.stdout, loop)
         self.tasks = TaskOwner("node")
-        observer = Observer(self.metrics, self.board, monotonic)
+        self.pulse = Pulse(loop, self.board.tick)
+        observer = self.observer = Observer(self.metrics, self.board, monotonic)
         tables = Tables.of(snapshot)
         self.pools = make_pools(
             snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
@@ -110,6 +115,8 @@ class Node:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
+            self.pulse.start()
+            stack.callback(self.pulse.stop)
             self.pools.start()
             await self.ingress.start()
             stack.push_async_callback(self._drain)
@@ -141,7 +148,7 @@ class Node:
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
-        self.board.forget(keep=(line.id for line in new.lines))
+        self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
         self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.snapshot = new
@@ -150,6 +157,7 @@ class Node:
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
+        self.observer.on_finished(record)
         self.request_log.write(record)
 
     # --- what the admin listener asks ---
@@ -169,10 +177,6 @@ class Node:
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
-        view = self.board.view(monotonic())
-        for line in self.snapshot.lines:
-            for standing in Standing:
-                metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)
         metrics.alerts.clear()
         for alert in self.alerts.book.firing():
             metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)

@@ -2,7 +2,12 @@
 
 view.py        HealthView, the immutable picture: what choice, alerts, admin API and metrics read
 board.py       observations in, views out
+blame.py       whose fault is it: the line's, the path's, the far end's?
+subjects.py    what is kept of each line, path and far end
 standing.py    ADMITTED / EJECTED / PROBATION as a table with time as an argument
+suspicion.py   a line's silence: doubted, suspected, down
+rules.py       every number of it: the [health] section
+change.py      a standing or a suspicion has changed
 probe.py       one active check and its result
-quantiles.py   quantiles of a stream whose old samples fade
+round_trips.py, loss.py, first_bytes.py, quantiles.py, windows.py   estimators
 """

@@ -1,66 +1,269 @@
 """The health board: takes observations, gives out immutable views.
 
-A failure counts against what its origin blames: LINE against the line, ENDPOINT against nothing but a penalty for
-refusals (429/503/529: the endpoint asks for less traffic, it is not dead), CLIENT and EDGE against nobody.
+Who is blamed for a failure, `health.blame` says; who has gone silent or is too bad, `health.outliers`. A reply,
+whatever its status, shows that the line works: 5xx count against the far end, 429/503/529 are a penalty that passes,
+never an ejection. While this process stood still silence is nobody's fault.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 
-from health.standing import Record, StandingRules
-from health.view import EndpointHealth, HealthView, LineHealth
-from transport.failure import Failure, Origin
-from transport.path import Path
+from health.blame import Blame
+from health.change import Change
+from health.first_bytes import FirstBytes
+from health.outliers import Outliers
+from health.probe import ProbeKind, ProbeResult
+from health.rules import HealthRules
+from health.standing import Standing, StandingRules
+from health.subjects import Subjects
+from health.view import HealthView
+from transport.failure import Code, Failure, Origin
+from transport.path import LOCAL, Path
+from transport.sample import TransportSample
+
+FIGURES_EVERY = 0.15  # seconds between two pictures that differ in figures only
+NOTICEABLE_LAG = 0.1  # seconds that this process stood still, from which on silence is its own fault
+AFTER = 0.001  # seconds: what waits since the last acknowledgement wasn't answered by it
+NEUTRAL = frozenset((429, 501, 503, 505, 529))  # statuses that don't say whether the far end is well
+TIMEOUTS = frozenset(
+    (
+        Code.CONNECTION_TIMEOUT,
+        Code.CONNECTION_READ_TIMEOUT,
+        Code.CONNECTION_WRITE_TIMEOUT,
+        Code.DNS_TIMEOUT,
+        Code.HTTP_RESPONSE_TIMEOUT,
+        Code.IDLE_TIMEOUT,
+    )
+)
 
 
-@dataclass(slots=True)
 class HealthBoard:
-    """One per process; only the event loop's thread touches it."""
+    """One per process; only the event loop's thread touches it. Whoever owns it calls `tick` about every 50 ms, because
+    silence is noticed by looking at the clock. Paths of the local pool are not its business."""
 
-    rules: StandingRules = field(default_factory=StandingRules)
-    _records: dict[str, Record] = field(default_factory=dict)
-    _penalties: dict[str, float] = field(default_factory=dict)  # endpoint id → until
-    _view: HealthView = field(default_factory=HealthView)
-    _valid_until: float = float("inf")
+    def __init__(self, rules: StandingRules | None = None) -> None:
+        self._all = Subjects(rules or HealthRules().standing)
+        self._blame = Blame(self._all)
+        self._outliers = Outliers(self._all, self._blame)
+        self.first_bytes = FirstBytes()
+        self._blind_until = float("-inf")
+        self._judged_at = float("-inf")
+        self._view = HealthView()
+        self._made_at = float("-inf")
+        self._valid_until = float("inf")
+
+    # --- who there is, who listens ---
+
+    @property
+    def rules(self) -> StandingRules:
+        """When to eject and for how long."""
+        return self._all.rules
+
+    @rules.setter
+    def rules(self, rules: StandingRules) -> None:
+        self._all.rules = rules
+
+    @property
+    def on_change(self) -> Callable[[Change], None]:
+        """Called at once with every change of a standing or a suspicion."""
+        return self._all.on_change
+
+    @on_change.setter
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        self._all.on_change = listener
+
+    def configure(
+        self, rules: HealthRules, lines: Iterable[str], now: float, endpoints: Iterable[str] | None = None
+    ) -> None:
+        """The configuration's numbers, and all lines and far ends there are: others are forgotten."""
+        everything, ids = self._all, list(lines)
+        everything.rules, everything.quality, everything.suspicion = rules.standing, rules.quality, rules.suspicion
+        for line in everything.lines.values():
+            line.silence.rules = rules.suspicion
+        everything.keep(ids, endpoints)
+        self.first_bytes.forget({*ids, LOCAL})
+        for each in ids:
+            everything.line(each, now)
+
+    def forget(self, keep: Iterable[str]) -> None:
+        """Lines other than `keep` are no more."""
+        self._all.keep(keep, None)
+
+    # --- what dials, connections and requests tell ---
 
     def succeeded(self, path: Path, now: float) -> None:
         """The line of `path` carried something: a finished dial, a reply's head."""
-        record = self._records.get(path.line)
-        if record is not None and (record.failures or record.ejections):
-            record.succeed(now, self.rules)
-            self._refresh(now)
+        if path.line != LOCAL:
+            state = self._all.path(path, now)
+            self._blame.worked(state, now)
+            state.line.outcomes.add(now)
+            self._all.touch(state)
 
     def failed(self, path: Path, failure: Failure, now: float) -> None:
-        """An attempt or dial on `path` failed."""
-        if failure.origin is not Origin.LINE:
+        """A dial or a connection on `path` failed."""
+        if path.line == LOCAL or failure.origin in (Origin.CLIENT, Origin.EDGE):
             return
-        self._records.setdefault(path.line, Record()).fail(now, self.rules)
-        self._refresh(now)
+        if now < self._blind_until and failure.code in TIMEOUTS:
+            return
+        state = self._all.path(path, now)
+        self._blame.failed(state, failure, now)
+        self._all.touch(state)
+
+    def replied(self, path: Path, status: int, now: float) -> None:
+        """A reply's head came."""
+        self.succeeded(path, now)
+        if status not in NEUTRAL and path.line != LOCAL:
+            self._blame.replied(self._all.endpoints[path.endpoint], status, now)
 
     def penalise(self, endpoint: str, seconds: float, now: float) -> None:
         """The endpoint refused a request (429, 503, 529) and may have said for how long (Retry-After)."""
-        self._penalties[endpoint] = max(self._penalties.get(endpoint, 0.0), now + seconds)
-        self._refresh(now)
+        state = self._all.endpoint(endpoint, now)
+        state.penalised_until = max(state.penalised_until, now + seconds)
+        self._all.is_urgent = True
+
+    def began(self, path: Path) -> None:
+        """A request was sent on `path`: `ended` must follow."""
+        state = self._all.paths.get(path)
+        if state is not None:
+            state.in_flight += 1
+            state.line.in_flight += 1
+            self._all.touch(state)
+
+    def ended(self, path: Path, ok: bool, now: float) -> None:
+        """It is over. `ok` False: the line broke under it after its reply had begun."""
+        state = self._all.paths.get(path)
+        if state is not None:
+            state.in_flight = max(0, state.in_flight - 1)
+            state.line.in_flight = max(0, state.line.in_flight - 1)
+            if not ok:
+                state.line.outcomes.add(now, 1, 1)
+            self._all.touch(state)
+
+    def carried(self, path: Path, up_bytes: int, down_bytes: int, now: float) -> None:
+        """Bytes of bodies that the line carried since this was last told."""
+        line = self._all.lines.get(path.line)
+        if line is not None:
+            line.up.add(up_bytes, now)
+            line.down.add(down_bytes, now)
+            line.is_dirty = self._all.is_dirty = True
+
+    def first_byte(self, path: Path, model: str, seconds: float, now: float) -> None:
+        """A streamed reply began `seconds` after its request had gone out."""
+        self.first_bytes.add(path, model, seconds, now)
+        state = self._all.paths.get(path)
+        if state is not None:
+            state.first_byte.add(seconds, now)
+            self._all.touch(state)
+
+    # --- what asking tells ---
+
+    def round_trip(self, path: Path, seconds: float, now: float) -> None:
+        """A PING of real traffic was answered."""
+        if path.line != LOCAL:
+            state = self._all.path(path, now)
+            state.passive.add(seconds, now)
+            state.line.heard(now - seconds, now)
+            self._all.touch(state)
+
+    def kernel(self, path: Path, sample: TransportSample, now: float) -> None:
+        """One look at one connection in use."""
+        if path.line == LOCAL:
+            return
+        state = self._all.path(path, now)
+        state.sampled(sample, now)
+        heard_at = now - sample.heard_ago
+        state.line.heard(heard_at, now)
+        if sample.silent_for > 0.0:
+            state.line.silence.asked(max(now - sample.silent_for, heard_at + AFTER))
+            if sample.retransmits:
+                state.line.silence.asked(now)
+        self._all.touch(state)
+
+    def asked(self, path: Path, kind: ProbeKind, now: float) -> None:
+        """A probe is sent now. Without this call a loss is known only when the probe's time is up."""
+        state = self._all.paths.get(path)
+        source = state.sources.get(kind) if state is not None else None
+        if state is not None and source is not None and not source.is_mute:
+            state.line.silence.asked(now)
+
+    def probed(self, result: ProbeResult, now: float) -> None:
+        """A probe was answered, refused or lost."""
+        path = result.path
+        if path.line == LOCAL:
+            return
+        state = self._all.path(path, now)
+        source = state.source(result.kind)
+        source.add(result, now)
+        if result.is_duplicate:
+            return
+        if result.rtt is not None:
+            self._blame.answered(state, result, now)
+        elif result.failure is not None:
+            self.failed(path, result.failure, now)
+        elif source.has_answered and result.loop_lag < NOTICEABLE_LAG:
+            if not source.is_mute:
+                state.line.silence.asked(result.sent_at)
+            self._blame.probe_lost(state, result, now)
+        self._all.touch(state)
+
+    def suspect(self, line: str, reason: str, now: float) -> None:
+        """Somebody else (a session, say) has reason to think that the line fails: suspected until `relieve`."""
+        state = self._all.line(line, now)
+        state.forced = reason
+        self._outliers.suspect(state, now)
+
+    def relieve(self, line: str, now: float) -> None:
+        """The reason is gone."""
+        self.suspect(line, "", now)
+
+    def wants_fast_probes(self, line: str, now: float) -> bool:
+        """Should the line be asked ten times a second for a while?"""
+        state = self._all.lines.get(line)
+        return state is not None and (state.is_suspected or state.silence.wants_fast_probes(now))
+
+    # --- what time tells ---
+
+    def tick(self, now: float, lag: float = 0.0) -> None:
+        """Looks at the clock. `lag`: for how long this process stood still since the last call, beyond the interval."""
+        if lag >= NOTICEABLE_LAG:
+            self._blind_until = now + NOTICEABLE_LAG
+            self._outliers.excuse(lag)
+        self._outliers.judge_silence(now)
+        self._blame.judge(now)
+        if now - self._judged_at >= 1.0:
+            self._judged_at = now
+            self._outliers.judge_quality(now)
+        self._all.settle(now)
 
     def view(self, now: float) -> HealthView:
-        """The current picture; the same object until something changes."""
-        if now >= self._valid_until:
-            self._refresh(now)
+        """The current picture; the same object until something changes, and while only figures change for 150 ms."""
+        everything = self._all
+        is_due = everything.is_dirty and now >= self._made_at + FIGURES_EVERY
+        if everything.is_urgent or is_due or now >= self._valid_until:
+            self._make(now)
         return self._view
 
-    def forget(self, keep: Iterable[str]) -> None:
-        """Lines were removed from the configuration."""
-        kept = set(keep)
-        for line in [line for line in self._records if line not in kept]:
-            del self._records[line]
-
-    def _refresh(self, now: float) -> None:
-        self._penalties = {endpoint: until for endpoint, until in self._penalties.items() if until > now}
+    def _make(self, now: float) -> None:
+        everything = self._all
+        lines = {each.line: each.health(now, everything.rules) for each in everything.lines.values()}
+        are_out = bool(lines) and all(each.standing is Standing.EJECTED for each in lines.values())
         self._view = HealthView(
-            lines={line: LineHealth(record.standing(now)) for line, record in self._records.items()},
-            endpoints={each: EndpointHealth(penalised_until=until) for each, until in self._penalties.items()},
+            lines=lines,
+            paths={path: state.health(now) for path, state in everything.paths.items()},
+            endpoints={each.endpoint: each.health(now) for each in everything.endpoints.values()},
+            is_panic=are_out or self._outliers.all_silent,
         )
-        changes = [record.ejected_until for record in self._records.values() if record.ejected_until is not None]
-        self._valid_until = min((at for at in [*changes, *self._penalties.values()] if at > now), default=float("inf"))
+        self._made_at, everything.is_dirty, everything.is_urgent = now, False, False
+        longest = now + 1.0 if everything.paths else float("inf")  # figures age
+        self._valid_until = min((at for at in self._deadlines() if at > now), default=longest)
+        self._valid_until = min(self._valid_until, longest)
+
+    def _deadlines(self) -> Iterator[float]:
+        """When a standing or a penalty ends by itself."""
+        records = [line.record for line in self._all.lines.values()]
+        records += [path.record for path in self._all.paths.values()]
+        for endpoint in self._all.endpoints.values():
+            records += (endpoint.reach, endpoint.answers)
+            yield endpoint.penalised_until
+        yield from (record.ejected_until for record in records if record.ejected_until is not None)

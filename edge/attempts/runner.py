@@ -45,6 +45,12 @@ class AttemptObserver(Interface):
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
         """A reply's head came."""
 
+    def on_sent(self, path: Path) -> None:
+        """A request went out; `on_done` follows."""
+
+    def on_done(self, path: Path, failure: Failure | None) -> None:
+        """The attempt is over: it failed, was given up, or its reply has come to its end."""
+
 
 class GaveUp(Exception):
     """No reply can be had; `failure` is the last and deciding one."""
@@ -205,9 +211,10 @@ class AttemptRunner:
             case Commit(number):
                 self._committed(self._sinks[number])
             case Cancel(number):
-                exchange = self._sinks[number].exchange
-                self.upload.detach(exchange)
-                exchange.cancel()
+                sink = self._sinks[number]
+                self.upload.detach(sink.exchange)
+                sink.exchange.cancel()
+                self._observer.on_done(sink.path, None)
             case Undial(path):
                 self._undial(path)
             case GiveUp(failure):
@@ -249,6 +256,7 @@ class AttemptRunner:
         connection = self._ready.pop(path)
         sink = AttemptSink(self, number, path, connection.protocol, monotonic())
         self._sinks[number] = sink
+        self._observer.on_sent(path)
         upload = self.upload
         sink.exchange = connection.open(self._head_for(path), sink, upload.take(), end=upload.complete)
         upload.attach(sink.exchange, lambda: self.feed(RequestSent(number)))
@@ -262,6 +270,7 @@ class AttemptRunner:
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
         """An uncommitted attempt failed (called by its sink)."""
         self.upload.detach(sink.exchange)
+        self._observer.on_done(sink.path, failure)
         self.feed(AttemptFailed(sink.number, failure))
 
     def _committed(self, sink: AttemptSink) -> None:
@@ -269,6 +278,7 @@ class AttemptRunner:
             self._commit(sink)
         except Exception as error:  # a fault of ours must not look like one of the connection whose callback this is
             sink.exchange.cancel()
+            self._observer.on_done(sink.path, None)
             if not self._done.done():
                 self._done.set_exception(error)
             return

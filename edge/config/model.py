@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from health.alert_rules import DEFAULTS
 from health.alerts import Rule
+from health.rules import HealthRules
 from transport.path import Line, Protocol
 
 
@@ -192,4 +193,5 @@ class Snapshot:
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     alert: Alert = Alert()
+    health: HealthRules = field(default_factory=HealthRules)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

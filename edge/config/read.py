@@ -16,6 +16,7 @@ from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
 from edge.config.sections import FILE
+from health.rules import HealthRules
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -78,6 +79,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
         alert=build.alert(reading, found.get("alert", {})),
+        health=replace(HealthRules(), **found.get("health", {})),
     )
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

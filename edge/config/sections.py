@@ -120,6 +120,21 @@ LIMITS = (
     Key("max_connections", kinds.integer(1, 10**7)),
     Key("max_in_flight", kinds.integer(1, 10**7)),
 )
+HEALTH = (
+    Key("consecutive_failures", kinds.integer(1, 1000)),
+    Key("base_ejection_seconds", kinds.number(0.05, 3600)),
+    Key("longest_ejection_seconds", kinds.number(0.05, 86_400)),
+    Key("forgiveness_seconds", kinds.number(0, 86_400)),
+    Key("probation_successes", kinds.integer(1, 100)),
+    Key("flap_window_seconds", kinds.number(0, 86_400)),
+    Key("least_success_ratio", kinds.number(0, 1)),
+    Key("least_volume", kinds.integer(1, 10**6)),
+    Key("highest_rtt_ms", kinds.number(1, 60_000)),
+    Key("most_ejected_ratio", kinds.number(0, 1)),
+    Key("suspicion_margin_ms", kinds.number(0, 10_000)),
+    Key("false_alarms_per_hour", kinds.number(0.000001, 1000)),
+    Key("longest_silence_ms", kinds.number(100, 600_000)),
+)
 
 
 ALERT = (
@@ -162,4 +177,5 @@ FILE = (
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),
     Key("alert", _one(ALERT)),
+    Key("health", _one(HEALTH)),
 )

@@ -3,5 +3,7 @@
 record.py    RequestRecord: everything known about one request, filled on its way through the pipeline
 metrics.py   the `farline_*` metrics, those of requests counted once from the record
 hot.py       counters and histograms cheap enough for every request and chunk
+health.py    the health view as metrics and log lines
+pulse.py     the health board's heartbeat
 log.py       one JSON line per request: no bodies, no keys
 """

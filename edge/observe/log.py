@@ -44,7 +44,7 @@ class RequestLog:
 
 
 class JsonFormatter(logging.Formatter):
-    """Everything that isn't a request: starts, reloads, faults of ours."""
+    """Everything that isn't a request: starts, reloads, faults of ours. `extra={"members": …}` adds members."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -53,6 +53,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
+        line.update(getattr(record, "members", {}))
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

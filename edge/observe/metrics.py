@@ -75,10 +75,6 @@ class Metrics:
         self.connections_lost = Counter(
             "farline_connections_lost", "Upstream connections that failed.", ["line", "code"], registry=registry
         )
-        self.line_rtt = Gauge("farline_line_rtt_seconds", "Last measured round trip.", ["line"], registry=registry)
-        self.line_standing = Gauge(
-            "farline_line_standing", "1 for the line's current standing.", ["line", "standing"], registry=registry
-        )
         self.connections = Gauge(
             "farline_upstream_connections",
             "Connections in the pools.",
@@ -131,6 +127,3 @@ class Metrics:
     def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None:
         if failure is not None:
             self.connections_lost.labels(path.line, failure.code).inc()
-
-    def on_round_trip(self, path: Path, seconds: float) -> None:
-        self.line_rtt.labels(path.line).set(seconds)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.observe.metrics import Metrics
+from edge.observe.record import RequestRecord
 from health.board import HealthBoard
-from transport.failure import Failure
+from transport.failure import Failure, Origin, Verdict
 from transport.message import Headers, header
 from transport.path import Path, Protocol
 
 REFUSALS = frozenset((429, 503, 529))
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
 LONGEST_PENALTY = 300.0
+SHORT_BYTES = 65_536  # of a request: it leaves at once, so the time to its reply's first byte isn't that of an upload
 
 
 class Observer:
@@ -40,14 +42,35 @@ class Observer:
             self._board.failed(path, failure, self._clock())
 
     def on_round_trip(self, path: Path, seconds: float) -> None:
-        self._metrics.on_round_trip(path, seconds)
+        self._board.round_trip(path, seconds, self._clock())
 
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
         """A reply's head came: the line works; the endpoint may have asked for less traffic."""
         now = self._clock()
-        self._board.succeeded(path, now)
+        self._board.replied(path, status, now)
         if status in REFUSALS:
             self._board.penalise(path.endpoint, retry_after(headers), now)
+
+    def on_sent(self, path: Path) -> None:
+        """A request went out; `on_done` follows."""
+        self._board.began(path)
+
+    def on_done(self, path: Path, failure: Failure | None) -> None:
+        """Its attempt is over. What the line did to it before its reply began was told by the connection."""
+        ok = failure is None or failure.origin is not Origin.LINE or failure.verdict is not Verdict.UNSAFE
+        self._board.ended(path, ok, self._clock())
+
+    def on_finished(self, record: RequestRecord) -> None:
+        """A client's request is over: bytes, and how long the reply's first one took."""
+        path = record.path
+        if path is None:
+            return
+        self._board.carried(path, record.bytes_in, record.bytes_out, record.ended_at)
+        facts, sent_at, first_at = record.facts, record.sent_at, record.first_byte_at
+        if facts is None or not facts.streaming or sent_at is None or first_at is None:
+            return
+        if record.status < 400 and record.bytes_in <= SHORT_BYTES:
+            self._board.first_byte(path, facts.model or "", first_at - sent_at, record.ended_at)
 
 
 def retry_after(headers: Headers) -> float:

@@ -273,9 +273,10 @@ class _Run:
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
+            _note(self.record, machine, stream, upload)
             if sink is not None:
                 sink.let_go()
-            _note(self.record, machine, stream, upload)
+                shared.observer.on_done(sink.path, self.record.failure)
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:

@@ -15,6 +15,7 @@ from edge.config.read import read
 from edge.config.reading import Key
 from edge.config.unavailable import ABSENT
 from health.alerts import Measure, Rule, Severity
+from health.rules import HealthRules
 from transport.path import Line, Protocol
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
@@ -32,6 +33,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[limits]": (sections.LIMITS, Limits()),
     "[alert]": (sections.ALERT, Alert()),
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
+    "[health]": (sections.HEALTH, HealthRules()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 

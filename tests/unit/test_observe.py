@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import json
+
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
+from edge.observe.health import HealthMetrics, log_change
 from edge.observe.hot import HotHistogram
+from edge.observe.log import JsonFormatter
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer, retry_after
 from edge.observe.record import AttemptTrace, RequestRecord
 from health.board import HealthBoard
+from health.change import Change
+from health.probe import ProbeKind, ProbeResult
+from health.rules import HealthRules
 from health.standing import Standing
 from transport.failure import Code, Failure, Origin, Verdict
-from transport.path import Path, Protocol
+from transport.path import Line, Path, Protocol
 
 PATH = Path("cn2", "openai")
 LINE_FAULT = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
@@ -107,13 +115,77 @@ def test_observations_reach_health_and_metrics() -> None:
     now[0] = 2.0
     observer.on_round_trip(PATH, 0.17)
     observer.on_reply(PATH, 200, [])
+    observer.on_reply(PATH, 200, [])
     assert board.view(2.0).line("cn2").standing is Standing.ADMITTED
     observer.on_reply(PATH, 429, [(b"retry-after", b"7")])
     assert board.view(8.9).endpoint("openai").penalised_until is not None
     assert board.view(9.0).endpoint("openai").penalised_until is None
     seen = samples(generate_latest(metrics.registry))
-    assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
+
+
+def test_requests_reach_health() -> None:
+    board = HealthBoard()
+    observer = Observer(Metrics(), board, lambda: 20.0)
+    observer.on_dialed(PATH, Protocol.H2, 0.3, resumed=True)
+    observer.on_sent(PATH)
+    observer.on_sent(PATH)
+    observer.on_done(PATH, None)
+    assert board.view(20.0).line("cn2").in_flight == 1
+    observer.on_done(PATH, Failure(Origin.LINE, Verdict.UNSAFE, Code.CONNECTION_TIMEOUT))
+    finished = record()
+    finished.sent_at = 10.05
+    observer.on_finished(finished)
+    view = board.view(21.0)
+    assert (view.line("cn2").in_flight, view.line("cn2").success_ratio) == (0, 0.5)
+    assert view.line("cn2").down_bps > view.line("cn2").up_bps > 0
+    assert abs((view.path(PATH).first_byte_p50 or 0.0) - 0.2) < 0.01
+
+
+def test_the_first_byte_of_an_upload_or_an_error_says_nothing() -> None:
+    board = HealthBoard()
+    observer = Observer(Metrics(), board, lambda: 20.0)
+    observer.on_dialed(PATH, Protocol.H2, 0.3, resumed=True)
+    for change in ({"path": None}, {"sent_at": None}, {"status": 500}, {"bytes_in": 10**6}, {"facts": None}):
+        finished = record()
+        finished.sent_at = 10.05
+        for name, value in change.items():
+            setattr(finished, name, value)
+        observer.on_finished(finished)
+    assert len(board.first_bytes) == 0
+
+
+def test_the_view_as_metrics() -> None:
+    board, registry = HealthBoard(), CollectorRegistry()
+    lines = (Line("cn2", capacity_mbps=1.0), Line("cu2"))
+    board.configure(HealthRules(), ("cn2", "cu2"), 0.0)
+    registry.register(HealthMetrics(lambda: board.view(1.0), lambda: lines))
+    board.round_trip(PATH, 0.17, 0.5)
+    board.probed(ProbeResult(PATH, ProbeKind.ICMP, 1, 0.3, 0.2), 0.5)
+    board.succeeded(PATH, 0.5)
+    board.carried(PATH, 0, 125_000, 1.0)
+    board.suspect("cn2", "silent", 1.0)
+    seen = samples(generate_latest(registry))
+    assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
+    assert seen["farline_line_jitter_seconds", (("line", "cn2"),)] == 0.0
+    assert seen["farline_line_loss_ratio", (("line", "cn2"), ("window", "60s"))] == 0.0
+    assert seen["farline_line_standing", (("line", "cn2"), ("standing", "admitted"))] == 1.0
+    assert seen["farline_line_suspected", (("line", "cn2"),)] == 1.0
+    assert seen["farline_line_success_ratio", (("line", "cn2"),)] == 1.0
+    assert seen["farline_line_utilisation_ratio", (("direction", "down"), ("line", "cn2"))] == 0.1
+    assert seen["farline_endpoint_standing", (("endpoint", "openai"), ("standing", "ejected"))] == 0.0
+    assert seen["farline_line_in_flight", (("line", "cu2"),)] == 0.0
+    assert seen["farline_panic", ()] == 0.0
+    unknown = ("rtt_seconds", "jitter_seconds", "success_ratio")
+    assert not any((f"farline_line_{name}", (("line", "cu2"),)) in seen for name in unknown)
+
+
+def test_a_change_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "farline.health"):
+        log_change(Change(1.0, "line", "cn2", "admitted", "ejected", "connection_timeout"))
+    line = json.loads(JsonFormatter().format(caplog.records[0]))
+    assert line["message"] == "line cn2: admitted → ejected (connection_timeout)"
+    assert (line["log"], line["kind"], line["id"], line["after"]) == ("farline.health", "line", "cn2", "ejected")
 
 
 def test_retry_after_within_reason() -> None:
