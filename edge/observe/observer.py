@@ -9,10 +9,12 @@ from health.board import HealthBoard
 from transport.failure import Failure
 from transport.message import Headers, header
 from transport.path import Path, Protocol
+from transport.sample import TransportSample
 
 REFUSALS = frozenset((429, 503, 529))
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
 LONGEST_PENALTY = 300.0
+FRESH = 1.0  # seconds that the kernel's round trip is news
 
 
 class Observer:
@@ -25,6 +27,7 @@ class Observer:
         self._metrics = metrics
         self._board = board
         self._clock = clock
+        self._kernel: Callable[[Path, TransportSample, float], None] = getattr(board, "kernel", _unheard)
 
     def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None:
         self._metrics.on_dialed(path, protocol, seconds, resumed)
@@ -42,12 +45,21 @@ class Observer:
     def on_round_trip(self, path: Path, seconds: float) -> None:
         self._metrics.on_round_trip(path, seconds)
 
+    def on_sample(self, path: Path, sample: TransportSample) -> None:
+        if sample.srtt and sample.heard_ago <= FRESH:
+            self._metrics.on_round_trip(path, sample.srtt)
+        self._kernel(path, sample, self._clock())
+
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
         """A reply's head came: the line works; the endpoint may have asked for less traffic."""
         now = self._clock()
         self._board.succeeded(path, now)
         if status in REFUSALS:
             self._board.penalise(path.endpoint, retry_after(headers), now)
+
+
+def _unheard(path: Path, sample: TransportSample, now: float) -> None:
+    """A board that has no use for them."""
 
 
 def retry_after(headers: Headers) -> float:

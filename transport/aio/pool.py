@@ -18,6 +18,7 @@ from transport.path import Line, Path, Protocol, Target
 from transport.pool import PoolPolicy
 
 _SWEEP = 1.0  # seconds between two rounds of maintenance
+_LOOK = 0.1  # seconds between two looks at busy connections
 
 
 class Pools:
@@ -45,6 +46,7 @@ class Pools:
         self._pools: dict[Path, PathPool] = {}
         self._leaving: set[PathPool] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._looks = 0
         self._emptied = asyncio.Event()
 
     def take(self, path: Path, only: Protocol | None = None) -> Connection | None:
@@ -140,7 +142,19 @@ class Pools:
         for pool in self._pools.values():
             pool.sweep(now, _SWEEP)
         self._leaving = {pool for pool in self._leaving if not pool.is_empty}
-        self._timer = loop.call_later(_SWEEP, self._sweep)
+        self._timer = loop.call_later(_LOOK, self._look)
+
+    def _look(self) -> None:
+        """Between two sweeps: how are the connections that carry exchanges?"""
+        self._looks += 1
+        if self._looks * _LOOK >= _SWEEP:
+            self._looks = 0
+            self._sweep()
+            return
+        now = time.monotonic()
+        for pool in self._pools.values():
+            pool.sample_busy(now)
+        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
 
 def _is_same(pool: PathPool, line: Line, target: Target) -> bool:
