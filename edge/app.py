@@ -33,7 +33,9 @@ from edge.routing.selector import Weighted
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from health.aio.prober import Listeners, Prober
 from health.board import HealthBoard
+from health.lag import MEMORY as LAG_MEMORY
 from health.standing import Standing
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
@@ -68,6 +70,12 @@ class Node:
         tables = Tables.of(snapshot)
         self.pools = make_pools(
             snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
+        )
+        self.prober = Prober(
+            self.pools.dialer,
+            self.pools,
+            Listeners(observer.on_probe_result, self.metrics.on_probe, self._suspected),
+            workers=snapshot.listen.workers,
         )
         routing = snapshot.routing
         self.pipeline = Pipeline(
@@ -108,6 +116,8 @@ class Node:
             stack.push_async_callback(self._drain)
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
+            self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
+            stack.push_async_callback(self.prober.close)
             if self.snapshot.source is not None:
                 watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
                 self.tasks.start(watcher.run())
@@ -131,11 +141,17 @@ class Node:
         tables = Tables.of(new)
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
+        self.prober.update(new.lines, tables.far_ends, new.probe)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
+
+    def _suspected(self) -> set[str]:
+        """Lines to probe fast."""
+        lines = self.board.view(monotonic()).lines
+        return {line for line, health in lines.items() if health.is_suspected}
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
@@ -151,7 +167,9 @@ class Node:
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
-        view = self.board.view(monotonic())
+        now = monotonic()
+        metrics.loop_lag.set(self.prober.lag.worst(now - LAG_MEMORY))
+        view = self.board.view(now)
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from health.probing import ProbePolicy
 from transport.path import Line, Protocol
 
 
@@ -177,4 +178,5 @@ class Snapshot:
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    probe: ProbePolicy = ProbePolicy()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

@@ -16,6 +16,7 @@ from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
 from edge.config.sections import FILE
+from health.probing import ProbePolicy
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -77,6 +78,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
+        probe=replace(ProbePolicy(), **found.get("probe", {})),
     )
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edge.observe.metrics import Metrics
 from health.board import HealthBoard
+from health.probe import ProbeResult
 from transport.failure import Failure
 from transport.message import Headers, header
 from transport.path import Path, Protocol
@@ -28,6 +29,7 @@ class Observer:
         self._board = board
         self._clock = clock
         self._kernel: Callable[[Path, TransportSample, float], None] = getattr(board, "kernel", _unheard)
+        self._probed: Callable[[ProbeResult, float], None] = getattr(board, "probed", _unheard)
 
     def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None:
         self._metrics.on_dialed(path, protocol, seconds, resumed)
@@ -50,6 +52,10 @@ class Observer:
             self._metrics.on_round_trip(path, sample.srtt)
         self._kernel(path, sample, self._clock())
 
+    def on_probe_result(self, result: ProbeResult) -> None:
+        """A probe that says something about its line or far end."""
+        self._probed(result, self._clock())
+
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
         """A reply's head came: the line works; the endpoint may have asked for less traffic."""
         now = self._clock()
@@ -58,8 +64,8 @@ class Observer:
             self._board.penalise(path.endpoint, retry_after(headers), now)
 
 
-def _unheard(path: Path, sample: TransportSample, now: float) -> None:
-    """A board that has no use for them."""
+def _unheard(*told: object) -> None:
+    """For a board that has no use for it."""
 
 
 def retry_after(headers: Headers) -> float:

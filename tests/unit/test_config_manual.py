@@ -14,6 +14,8 @@ from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
 from edge.config.unavailable import ABSENT
+from health.probe import ProbeKind
+from health.probing import ProbePolicy
 from transport.path import Line, Protocol
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
@@ -28,6 +30,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),
+    "[probe]": (sections.PROBE, ProbePolicy()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 
@@ -47,7 +50,7 @@ def spelled(value: object) -> str:
             return f"`{value:g}`" if value < 100_000 else f"`{value}`"
         case tuple():
             return f"`[{', '.join(spelled(item).strip('`') for item in value)}]`"
-        case Protocol():
+        case Protocol() | ProbeKind():
             return f'`"{value.value}"`'
         case None:
             return "none"

@@ -59,6 +59,11 @@ class Pools:
         pool = self._pools.get(path) or self._make_pool(path)
         return await pool.connect(only)
 
+    @property
+    def dialer(self) -> Dialer:
+        """For checks that open connections of their own: same names, same trust stores."""
+        return self._dialer
+
     def start(self) -> None:
         """Warms every path to its floor and begins the maintenance rounds. Call on the event loop, once."""
         for line in self._lines.values():
