@@ -52,7 +52,7 @@ class ProbePolicy:
     request_interval_ms: float = 30_000.0  # between two TLS handshakes, and two HTTP requests, of a path
     timeout_ms: float = 5_000.0  # longest wait for an answer
     budget_per_second: float = 100.0  # probes of the node, all lines together…
-    budget_bytes_per_second: float = 100_000.0  # …and what they weigh
+    budget_bytes_per_second: int = 100_000  # …and what they weigh
 
     def pulse_interval(self, workers: int, *, fast: bool) -> float:
         """Seconds. Workers share the usual pulses; a suspicion is each one's own."""

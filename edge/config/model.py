@@ -178,5 +178,5 @@ class Snapshot:
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
-    probe: ProbePolicy = ProbePolicy()
+    probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

@@ -107,7 +107,7 @@ PROBE = (
     Key("request_interval_ms", kinds.number(1_000, 3_600_000)),
     Key("timeout_ms", kinds.number(100, 60_000)),
     Key("budget_per_second", kinds.number(1, 10_000)),
-    Key("budget_bytes_per_second", kinds.number(1_500, 10**8)),
+    Key("budget_bytes_per_second", kinds.integer(1_500, 10**8)),
 )
 TIMEOUTS = (
     _seconds("connect"),
