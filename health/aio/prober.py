@@ -76,11 +76,15 @@ class Prober:
         self._tasks = TaskOwner("probe")
         self._timer: asyncio.TimerHandle | None = None
         self._is_quiet = asyncio.Event()
+        self._is_on_demand = False
         self._told: set[tuple[str, ProbeKind]] = set()
         self.checks: tuple[Check, ...] = ()
 
-    def start(self, lines: Iterable[Line], far_ends: Iterable[FarEnd], policy: ProbePolicy) -> None:
-        """Begins. Call on the event loop, once."""
+    def start(
+        self, lines: Iterable[Line], far_ends: Iterable[FarEnd], policy: ProbePolicy, *, on_demand: bool = False
+    ) -> None:
+        """Begins. Call on the event loop, once. `on_demand`: only what `measure` asks is sent."""
+        self._is_on_demand = on_demand
         self.update(lines, far_ends, policy)
         self._arm()
 
@@ -95,7 +99,7 @@ class Prober:
         self.checks = tuple(checks_of(able, self._far_ends.values()))
         self._ledger.timeout = policy.timeout_ms / 1000
         self._ledger.keep(self.checks)
-        self._schedule.update(self.checks, policy, now)
+        self._schedule.update(() if self._is_on_demand else self.checks, policy, now)
 
     async def close(self) -> None:
         """Ends all; nothing is told any more."""
@@ -105,14 +109,12 @@ class Prober:
         await self._tasks.close()
         self._close_askers(set())
 
-    async def measure(self, rounds: int, pause: float, *, only: AbstractSet[str] | None = None) -> None:
-        """Asks everything `rounds` times beside the schedule, `pause` seconds apart, and waits for what is under way.
-        `only`: ids of lines."""
-        checks = [check for check in self.checks if only is None or check.path.line in only]
+    async def measure(self, rounds: int, seconds: float) -> None:
+        """Asks everything `rounds` times, each round spread over these seconds, and waits for what is under way."""
         for _ in range(rounds):
-            for check in checks:
+            for check in self.checks:
                 self.ask(check)
-                await asyncio.sleep(pause / max(1, len(checks)))
+                await asyncio.sleep(seconds / len(self.checks))
         self._is_quiet.clear()
         await self._is_quiet.wait()
 
