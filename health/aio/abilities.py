@@ -11,8 +11,11 @@ from transport.eyeballs import is_v6
 from transport.path import Line
 
 
-def inabilities(line: Line, kinds: Iterable[ProbeKind]) -> dict[ProbeKind, str]:
-    """The kinds that can't be sent over the line, each with the reason. Opens and closes a socket, sends nothing."""
+def inabilities(line: Line, kinds: Iterable[ProbeKind], *, lasting: bool = False) -> dict[ProbeKind, str]:
+    """The kinds that can't be sent over the line, each with the reason. Opens and closes a socket, sends nothing.
+
+    `lasting`: without what may pass, such as an address or device that isn't there now.
+    """
     if line.proxy is not None:
         return {kind: "the line is a proxy" for kind in kinds if kind in PULSES}
     if ProbeKind.ICMP not in kinds:
@@ -20,5 +23,5 @@ def inabilities(line: Line, kinds: Iterable[ProbeKind]) -> dict[ProbeKind, str]:
     try:
         open_icmp(line, six=line.source is not None and is_v6(line.source)).close()
     except OSError as error:
-        return {ProbeKind.ICMP: str(error)}
+        return {} if lasting and not isinstance(error, PermissionError) else {ProbeKind.ICMP: str(error)}
     return {}

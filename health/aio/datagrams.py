@@ -100,7 +100,7 @@ class EchoAsker(Asker):
             sent_at = time.monotonic()
             self._icmp.send(request)
         except ICMPLibError as error:
-            cause = error.__context__  # icmplib keeps the kernel's word there
+            cause = error.__context__
             raise TransportError(errno_fault(getattr(cause, "errno", None), f"ICMP: {cause or error}")) from error
         return sent_at
 
@@ -149,7 +149,8 @@ def open_icmp(line: Line, *, six: bool) -> ICMPv4Socket | ICMPv6Socket:
     except SocketPermissionError:
         raise PermissionError("ICMP needs CAP_NET_RAW, or the process's group in net.ipv4.ping_group_range") from None
     except ICMPLibError as error:
-        raise OSError(str(error)) from error
+        cause = error.__context__  # icmplib keeps the kernel's word there
+        raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
     try:
         if line.interface is not None:
             made.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, line.interface.encode())

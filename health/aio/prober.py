@@ -26,7 +26,8 @@ from transport.eyeballs import is_v6
 from transport.failure import Code, TransportError
 from transport.path import Line
 
-TICK = 0.025  # seconds
+TICK = 0.05  # seconds between two looks at what is due…
+FAST_TICK = 0.025  # …while a line is suspected
 STALLED = 0.02  # a tick that comes so late reads before it judges: answers may be waiting in the sockets
 QUESTIONS = 4096  # kept, to recognise late and second answers
 
@@ -86,7 +87,7 @@ class Prober:
         """Begins. Call on the event loop, once. `on_demand`: only what `measure` asks is sent."""
         self._is_on_demand = on_demand
         self.update(lines, far_ends, policy)
-        self._arm()
+        self._arm(TICK)
 
     def update(self, lines: Iterable[Line], far_ends: Iterable[FarEnd], policy: ProbePolicy) -> None:
         """A reload: other lines, far ends, or another policy. What stays keeps its record."""
@@ -125,14 +126,15 @@ class Prober:
 
     # the clock
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(TICK, self._tick, time.monotonic() + TICK)
+        self._timer = loop.call_later(seconds, self._tick, time.monotonic() + seconds)
 
     def _tick(self, due_at: float) -> None:
         now = time.monotonic()
         late = self.lag.beat(due_at, now)
-        self._schedule.hurry(self._listeners.wants_fast(), now)
+        suspected = self._listeners.wants_fast()
+        self._schedule.hurry(suspected, now)
         if late < STALLED:
             for result in self._ledger.expired(now):
                 self._tell(result)
@@ -140,7 +142,7 @@ class Prober:
             self.ask(check)
         if not len(self._ledger) and not len(self._tasks):
             self._is_quiet.set()
-        self._arm()
+        self._arm(FAST_TICK if suspected else TICK)
 
     def _is_resting(self, check: Check) -> bool:
         return self._ledger.is_resting(check, time.monotonic())
@@ -175,8 +177,7 @@ class Prober:
         failure = line_fault(Code.DESTINATION_IP_UNROUTABLE, "no address")
         for address in addresses:
             try:
-                asker = self._asker(line, check.kind, six=is_v6(address))
-                sent_at = asker.ask(address, end.target.port, self._asked)
+                sent_at = self._send(line, check.kind, address, end.target.port)
             except TransportError as error:
                 failure = error.failure
                 continue
@@ -185,6 +186,17 @@ class Prober:
                 self._questions.popitem(last=False)
             return
         raise TransportError(failure)
+
+    def _send(self, line: Line, kind: ProbeKind, address: str, port: int) -> float:
+        """Sends question `_asked`; returns when. A socket that can't send is given up: its device may have come back as
+        another. Raises TransportError."""
+        key = (line, kind, is_v6(address))
+        asker = self._asker(*key)
+        try:
+            return asker.ask(address, port, self._asked)
+        except TransportError:
+            self._askers.pop(key).close()
+            raise
 
     async def _ask_connection(self, check: Check, sequence: int, line: Line, end: FarEnd) -> None:
         async with asyncio.timeout(self._ledger.timeout):
@@ -208,7 +220,7 @@ class Prober:
             rtt = max(at - sent_at, 1e-6)
             self._tell(self._ledger.answered(check, sequence, rtt, now=at, seconds=rtt))
 
-    def _asker(self, line: Line, kind: ProbeKind, *, six: bool) -> Asker:
+    def _asker(self, line: Line, kind: ProbeKind, six: bool) -> Asker:
         key = (line, kind, six)
         asker = self._askers.get(key)
         if asker is None:
@@ -236,7 +248,7 @@ class Prober:
     def _able(self, line: Line, kinds: Iterable[ProbeKind]) -> tuple[ProbeKind, ...]:
         """The kinds this machine can send over the line. What it can't is said once."""
         wanted = tuple(kinds)
-        unable = inabilities(line, wanted)
+        unable = inabilities(line, wanted, lasting=True)
         for kind, why in unable.items():
             if line.proxy is None and (line.id, kind) not in self._told:
                 self._told.add((line.id, kind))

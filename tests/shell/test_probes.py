@@ -129,8 +129,12 @@ async def test_a_line_without_its_address_fails_by_its_own_fault() -> None:
     target = Target("end", "127.0.0.1", 9, tls=False, protocols=(Protocol.H3, Protocol.H1))
     async with probing(target, lines=(line,), kinds=(ICMP, QUIC, TCP)) as (prober, heard):
         await prober.measure(1, 0.0)
-        assert heard.counted() == {("gone", "quic", "failed"): 1, ("gone", "tcp", "failed"): 1}
-        assert {r.failure.origin for r in heard.results if r.failure} == {Origin.LINE}
+        assert heard.counted() == {("gone", kind, "failed"): 1 for kind in ("icmp", "quic", "tcp")}
+        assert {(r.failure.origin, r.failure.code) for r in heard.results if r.failure} == {
+            (Origin.LINE, Code.DESTINATION_IP_UNROUTABLE)
+        }
+    assert inabilities(line, (ICMP, TCP)).keys() == {ICMP}
+    assert inabilities(line, (ICMP, TCP), lasting=True) == inabilities(line, (TCP,)) == {}
 
 
 async def test_names_that_dont_resolve_are_the_far_ends_fault() -> None:
@@ -349,7 +353,7 @@ def test_icmp_sockets_are_bound_to_their_lines_and_refusals_say_why() -> None:
     six = open_icmp(Line("v6", source="::1"), six=True)
     assert six.sock.getsockname()[0] == "::1"
     six.close()
-    with pytest.raises(OSError, match=r"192\.0\.2\.7"):
+    with pytest.raises(OSError, match="Cannot assign"):
         open_icmp(Line("gone", source="192.0.2.7"), six=False)
     with pytest.raises(OSError, match="No such device"):
         open_icmp(Line("gone", interface="nodev0"), six=False)
