@@ -78,6 +78,7 @@ class Prober:
         self._timer: asyncio.TimerHandle | None = None
         self._is_quiet = asyncio.Event()
         self._is_on_demand = False
+        self._is_hurried = False
         self._told: set[tuple[str, ProbeKind]] = set()
         self.checks: tuple[Check, ...] = ()
 
@@ -131,9 +132,11 @@ class Prober:
         self._timer = loop.call_later(seconds, self._tick, time.monotonic() + seconds)
 
     def _tick(self, due_at: float) -> None:
+        self._arm(FAST_TICK if self._is_hurried else TICK)  # first: whatever happens below
         now = time.monotonic()
         late = self.lag.beat(due_at, now)
         suspected = self._listeners.wants_fast()
+        self._is_hurried = bool(suspected)
         self._schedule.hurry(suspected, now)
         if late < STALLED:
             for result in self._ledger.expired(now):
@@ -142,7 +145,6 @@ class Prober:
             self.ask(check)
         if not len(self._ledger) and not len(self._tasks):
             self._is_quiet.set()
-        self._arm(FAST_TICK if suspected else TICK)
 
     def _is_resting(self, check: Check) -> bool:
         return self._ledger.is_resting(check, time.monotonic())

@@ -10,9 +10,11 @@ from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer, retry_after
 from edge.observe.record import AttemptTrace, RequestRecord
 from health.board import HealthBoard
+from health.probe import ProbeKind, ProbeResult
 from health.standing import Standing
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path, Protocol
+from transport.sample import TransportSample
 
 PATH = Path("cn2", "openai")
 LINE_FAULT = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
@@ -114,6 +116,63 @@ def test_observations_reach_health_and_metrics() -> None:
     seen = samples(generate_latest(metrics.registry))
     assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
+
+
+class ListeningBoard(HealthBoard):
+    """A board that keeps what it is told of probes and samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[object, ...]] = []
+
+    def kernel(self, *told: object) -> None:
+        self.told.append(told)
+
+    def probed(self, *told: object) -> None:
+        self.told.append(told)
+
+
+def test_samples_and_probes_reach_a_board_that_wants_them() -> None:
+    metrics, board = Metrics(), ListeningBoard()
+    observer = Observer(metrics, board, lambda: 5.0)
+    sample = TransportSample(0.17, 0.01, 0, 1, 0.0, 0, 0.0)
+    old = TransportSample(0.3, 0.01, 0, 1, 0.0, 0, 0.0, heard_ago=30.0)
+    result = ProbeResult(PATH, ProbeKind.TCP, 0, 4.0, 0.17, seconds=0.17)
+    observer.on_sample(PATH, sample)
+    observer.on_sample(PATH, old)
+    observer.on_probe_result(result)
+    assert board.told == [(PATH, sample, 5.0), (PATH, old, 5.0), (result, 5.0)]
+    assert samples(generate_latest(metrics.registry))["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
+    deaf = Observer(metrics, HealthBoard(), lambda: 5.0)
+    deaf.on_sample(PATH, sample)
+    deaf.on_probe_result(result)
+
+
+def test_probes_are_counted_apart_from_requests() -> None:
+    metrics = Metrics()
+    for result in (
+        ProbeResult(PATH, ProbeKind.TLS, 0, 0.0, 0.1, seconds=0.3),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0, 1.2, is_late=True, seconds=1.2),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0, 1.3, is_duplicate=True, seconds=1.3),
+        ProbeResult(PATH, ProbeKind.TCP, 0, 0.0, failure=LINE_FAULT),
+    ):
+        metrics.on_probe(result)
+    seen = samples(generate_latest(metrics.registry))
+    counted = {
+        (dict(labels)["kind"], dict(labels)["result"])
+        for (name, labels), value in seen.items()
+        if name == "farline_probes_total" and value == 1
+    }
+    assert counted == {
+        ("tls", "answered"),
+        ("icmp", "lost"),
+        ("icmp", "late"),
+        ("icmp", "duplicate"),
+        ("tcp", "failed"),
+    }
+    assert seen["farline_probe_seconds_sum", (("kind", "tls"), ("line", "cn2"))] == 0.3
+    assert seen["farline_probe_seconds_count", (("kind", "icmp"), ("line", "cn2"))] == 1
 
 
 def test_retry_after_within_reason() -> None:

@@ -61,8 +61,10 @@ def udp_socket(line: Line, address: str, policy: SocketPolicy) -> socket.socket:
     return sock
 
 
-def read_tcp(sock: socket.socket) -> Reading | None:
-    """The kernel's figures of a TCP connection; None: it was closed a moment ago."""
+def read_tcp(sock: socket.socket | None) -> Reading | None:
+    """The kernel's figures of a TCP connection; None: it was closed a moment ago, or its transport let go of it."""
+    if sock is None:
+        return None
     try:
         return tcp_reading(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES))
     except OSError:

@@ -75,6 +75,7 @@ class Pools:
                     offer = tcp_offer(usable_protocols(line, target, self._dialer.openers))
                     self._tasks.start(self._dialer.prepare(target, offer))
         self._sweep()
+        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def update(self, lines: Iterable[Line], targets: Iterable[Target]) -> None:
         """A reload: what is gone or dials differently drains; new floors are warmed at once."""
@@ -142,15 +143,14 @@ class Pools:
                 other.doubt()
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
         now = time.monotonic()
         for pool in self._pools.values():
             pool.sweep(now, _SWEEP)
         self._leaving = {pool for pool in self._leaving if not pool.is_empty}
-        self._timer = loop.call_later(_LOOK, self._look)
 
     def _look(self) -> None:
         """Between two sweeps: how are the connections that carry exchanges?"""
+        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)  # first: whatever happens below
         self._looks += 1
         if self._looks * _LOOK >= _SWEEP:
             self._looks = 0
@@ -159,7 +159,6 @@ class Pools:
         now = time.monotonic()
         for pool in self._pools.values():
             pool.sample_busy(now)
-        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
 
 def _is_same(pool: PathPool, line: Line, target: Target) -> bool:
