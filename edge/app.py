@@ -38,7 +38,10 @@ from edge.routing.selector import Weighted
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from health.aio.prober import Listeners, Prober
 from health.board import HealthBoard
+from health.lag import MEMORY as LAG_MEMORY
+from health.lag import LoopLag
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
 
@@ -71,11 +74,19 @@ class Node:
         self.permits = Permits()
         self.request_log = RequestLog(sys.stdout, loop)
         self.tasks = TaskOwner("node")
-        self.pulse = Pulse(loop, self.board.tick)
+        self.lag = LoopLag()
+        self.pulse = Pulse(loop, self.lag, self.board.tick)
         observer = self.observer = Observer(self.metrics, self.board, monotonic)
         tables = Tables.of(snapshot)
         self.pools = make_pools(
             snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
+        )
+        self.prober = Prober(
+            self.pools.dialer,
+            self.pools,
+            Listeners(observer.on_probe_result, observer.on_asked, self.metrics.on_probe, self._doubted),
+            self.lag,
+            workers=snapshot.listen.workers,
         )
         routing = snapshot.routing
         self.pipeline = Pipeline(
@@ -124,6 +135,8 @@ class Node:
             stack.push_async_callback(self.admin.close)
             if not self.worker:
                 self.tasks.start(self.alerts.run())
+            self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
+            stack.push_async_callback(self.prober.close)
             if self.snapshot.source is not None:
                 watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
                 self.tasks.start(watcher.run())
@@ -147,12 +160,18 @@ class Node:
         tables = Tables.of(new)
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
+        self.prober.update(new.lines, tables.far_ends, new.probe)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
         self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
+
+    def _doubted(self) -> set[str]:
+        """Lines to probe fast."""
+        now = monotonic()
+        return {line.id for line in self.snapshot.lines if self.board.wants_fast_probes(line.id, now)}
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
@@ -180,6 +199,8 @@ class Node:
         metrics.alerts.clear()
         for alert in self.alerts.book.firing():
             metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)
+        now = monotonic()
+        metrics.loop_lag.set(self.lag.worst(now - LAG_MEMORY))
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):

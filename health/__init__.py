@@ -9,5 +9,13 @@ suspicion.py   a line's silence: doubted, suspected, down
 rules.py       every number of it: the [health] section
 change.py      a standing or a suspicion has changed
 probe.py       one active check and its result
-round_trips.py, loss.py, first_bytes.py, quantiles.py, windows.py   estimators
+round_trips.py, loss.py, first_bytes.py, windows.py   estimators
+probing.py     which check is due when: pulses, rounds, budget
+ledger.py      probes under way: lost, late, repeated, overtaken
+echo.py        ICMP echo replies; negotiation.py: QUIC Version Negotiation
+lag.py         stalls of our own event loop
+figures.py     a series of probes in figures, for people
+quantiles.py   quantiles of a stream whose old samples fade
+
+The sockets and timers of probes are in `health.aio`.
 """

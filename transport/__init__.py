@@ -4,6 +4,7 @@
     message.py      heads and hop-by-hop rules
     path.py         Line, Target, Path: values that say where
     exchange.py     Connection / Exchange / ResponseSink: the seam above every protocol
+    sample.py       what a connection in use tells of its line: TCP_INFO, QUIC's figures
     connector.py    Connector: what the edge asks of the pools; TransportObserver: what it hears back
 
     dns.py          names: fresh, failed and stale answers

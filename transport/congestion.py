@@ -34,7 +34,10 @@ LEAST_JUDGED = 100  # packets, over as many rounds as it takes, for their loss r
 
 
 class DeliveryRateControl(QuicCongestionControl):
-    """One connection's window. Times are seconds on aioquic's clock, sizes are bytes."""
+    """One connection's window. Times are seconds on aioquic's clock, sizes are bytes.
+
+    `packets_sent` and `packets_lost` count from the connection's beginning.
+    """
 
     def __init__(self, *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
@@ -51,6 +54,8 @@ class DeliveryRateControl(QuicCongestionControl):
         self._delivered = 0
         self._judged = [0, 0]  # bytes delivered and lost since the last judgement
         self._is_limited = False
+        self.packets_sent = 0
+        self.packets_lost = 0
 
     @property
     def bandwidth(self) -> float:
@@ -63,6 +68,7 @@ class DeliveryRateControl(QuicCongestionControl):
 
     def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
         self.bytes_in_flight += packet.sent_bytes
+        self.packets_sent += 1
         if self.bytes_in_flight * 5 >= self.congestion_window * 4:
             self._is_limited = True
 
@@ -77,7 +83,9 @@ class DeliveryRateControl(QuicCongestionControl):
         self.bytes_in_flight -= sum(packet.sent_bytes for packet in packets)
 
     def on_packets_lost(self, *, now: float, packets: Iterable[QuicSentPacket]) -> None:
-        lost = sum(packet.sent_bytes for packet in packets)
+        sizes = [packet.sent_bytes for packet in packets]
+        lost = sum(sizes)
+        self.packets_lost += len(sizes)
         self.bytes_in_flight -= lost
         self._judged[1] += lost
 

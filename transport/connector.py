@@ -7,6 +7,7 @@ from typing import Protocol as Interface
 from transport.exchange import Connection
 from transport.failure import Failure
 from transport.path import Path, Protocol
+from transport.sample import TransportSample
 
 
 class Connector(Interface):
@@ -39,7 +40,10 @@ class TransportObserver(Interface):
         """A connection ended; `failure` None when we or the peer closed it in order."""
 
     def on_round_trip(self, path: Path, seconds: float) -> None:
-        """A PING was answered, or the kernel's smoothed RTT was sampled."""
+        """A PING was answered."""
+
+    def on_sample(self, path: Path, sample: TransportSample) -> None:
+        """A look at one connection: ten times a second at a few that carry exchanges, once a second at an idle one."""
 
 
 class NullObserver:
@@ -52,6 +56,8 @@ class NullObserver:
     def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None: ...
 
     def on_round_trip(self, path: Path, seconds: float) -> None: ...
+
+    def on_sample(self, path: Path, sample: TransportSample) -> None: ...
 
 
 class ConnectionOwner(Interface):

@@ -23,6 +23,7 @@ from typing import Protocol as Interface
 from transport.failure import Failure
 from transport.message import Headers, RequestHead, ResponseHead
 from transport.path import Protocol
+from transport.sample import TransportSample
 
 
 class ResponseSink(Interface):
@@ -86,6 +87,9 @@ class Connection(Interface):
     def doubt(self) -> None:
         """Its line may be dead: no new exchanges until the peer has shown that it is alive. HTTP/1.1 can't ask: it
         closes if it is idle."""
+
+    def sample(self, now: float) -> TransportSample | None:
+        """The kernel's or QUIC's figures since the last sample (`now`: monotonic seconds); None once it is closed."""
 
     def close(self) -> None:
         """No new exchanges; closes once those open have ended (at once if idle)."""

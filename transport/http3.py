@@ -34,6 +34,9 @@ from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 from aioquic.tls import Epoch
 
+from transport.congestion import DeliveryRateControl
+from transport.sample import Reading
+
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 16 << 20
 HEAD_LIMIT = 256 * 1024  # bytes of a HEADERS frame that are buffered while it is incomplete
@@ -73,6 +76,31 @@ class Quic(QuicConnection):
     def round_trip(self) -> float:
         """The latest sample, without the peer's own delay; seconds."""
         return self._loss._rtt_latest
+
+    def reading(self, now: float) -> Reading:
+        """What recovery (RFC 9002) knows; `now` on the connection's clock. aioquic keeps no count of gaps."""
+        loss = self._loss
+        control = loss._cc if isinstance(loss._cc, DeliveryRateControl) else None
+        heard = max((at for space in loss.spaces if (at := space.largest_received_time) is not None), default=now)
+        return Reading(
+            loss._rtt_smoothed,
+            loss._rtt_variance,
+            control.packets_lost if control else 0,
+            control.packets_sent if control else 0,
+            control.bandwidth * 8.0 if control else 0.0,
+            sum(space.ack_eliciting_in_flight for space in loss.spaces),
+            loss._pto_count,
+            max(0.0, now - heard),
+            max(0.0, now - max(self._oldest_sent(now), heard)),
+        )
+
+    def _oldest_sent(self, now: float) -> float:
+        """When the oldest packet was sent whose acknowledgement is awaited. The tables are in the order of sending."""
+        firsts = (
+            next((sent.sent_time for sent in space.sent_packets.values() if sent.is_ack_eliciting), None)
+            for space in self._loss.spaces
+        )
+        return min((at for at in firsts if at is not None), default=now)
 
     @property
     def ending(self) -> ConnectionTerminated | None:

@@ -17,6 +17,7 @@ from importlib.metadata import version as distribution_version
 VERBS = {
     "edge": "run an edge node",
     "check": "check a configuration file",
+    "probe": "measure lines and far ends from this machine",
     "keys": "client keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",

@@ -9,8 +9,10 @@ from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 from edge.config.fault import ConfigError
+from edge.config.model import Snapshot
 from edge.config.summary import summary
 from edge.config.watch import load
+from health.aio.abilities import inabilities
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print_faults(error, as_json=args.json)
         return FAULTY
-    told = summary(snapshot)
+    told = {**summary(snapshot), "probes": _probes(snapshot)}
     print(json.dumps({"ok": True, "faults": [], **told}, indent=2) if args.json else "\n".join(_lines(told)))
     return 0
 
@@ -47,6 +49,18 @@ def print_faults(error: ConfigError, *, as_json: bool = False, to: IO[str] | Non
         print(fault, file=to)
 
 
+def _probes(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """By line: the kinds of probes that this machine can send, and why not the others."""
+    if not snapshot.probe.enabled:
+        return {}
+    found = {}
+    for line in snapshot.lines:
+        unable = inabilities(line, snapshot.probe.kinds)
+        able = [kind.value for kind in snapshot.probe.kinds if kind not in unable]
+        found[line.id] = {"kinds": able, "missing": {kind.value: why for kind, why in unable.items()}}
+    return found
+
+
 def _lines(told: dict[str, Any]) -> Iterator[str]:
     node, listen = told["node"], told["listen"]
     yield f"{told['source']}: ok ({node['role']} {node['name']})"
@@ -55,6 +69,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     for line in told["lines"]:
         carrier = f" {line['carrier']}" if line["carrier"] else ""
         yield f"  line       {line['id']}{carrier}: {line['way']}, weight {line['weight']:g}"
+    for line, probes in told["probes"].items():
+        missing = "; ".join(f"no {kind}: {why}" for kind, why in probes["missing"].items())
+        yield f"  probes     {line}: {' '.join(probes['kinds'])}{f' ({missing})' if missing else ''}"
     for provider in told["providers"]:
         for endpoint in provider["endpoints"]:
             protocols = " ".join(endpoint["protocols"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from health.alert_rules import DEFAULTS
 from health.alerts import Rule
+from health.probing import ProbePolicy
 from health.rules import HealthRules
 from transport.path import Line, Protocol
 
@@ -194,4 +195,5 @@ class Snapshot:
     limits: Limits = Limits()
     alert: Alert = Alert()
     health: HealthRules = field(default_factory=HealthRules)
+    probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

@@ -16,6 +16,7 @@ from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
 from edge.config.sections import FILE
+from health.probing import ProbePolicy
 from health.rules import HealthRules
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -80,6 +81,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         limits=replace(Limits(), **found.get("limits", {})),
         alert=build.alert(reading, found.get("alert", {})),
         health=replace(HealthRules(), **found.get("health", {})),
+        probe=replace(ProbePolicy(), **found.get("probe", {})),
     )
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

@@ -7,12 +7,15 @@ from edge.config.fault import KeyPath
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading
 from health.alerts import Measure, Severity
+from health.probe import ProbeKind
+from health.probing import ProbePolicy
 from transport.path import Protocol
 
 _BYTES = 2**40
 _NAME = kinds.text("a string of 1 to 256 printable characters")
 _MEASURE = kinds.choice(*(measure.value for measure in Measure))
 _SEVERITY = kinds.choice(*(severity.value for severity in Severity))
+_PROBE_KIND = kinds.choice(*(kind.value for kind in ProbePolicy().kinds))
 _PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
 
 
@@ -26,6 +29,10 @@ def _measure(reading: Reading, path: KeyPath, value: object) -> Measure:
 
 def _severity(reading: Reading, path: KeyPath, value: object) -> Severity:
     return Severity(_SEVERITY(reading, path, value))
+
+
+def _probe_kind(reading: Reading, path: KeyPath, value: object) -> ProbeKind:
+    return ProbeKind(_PROBE_KIND(reading, path, value))
 
 
 def _tables(reading: Reading, path: KeyPath, value: object) -> object:
@@ -101,6 +108,17 @@ ROUTING = (
     Key("max_billed_replays", kinds.integer(0, 16)),
     Key("retry_budget_ratio", kinds.number(0, 1)),
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+)
+PROBE = (
+    Key("enabled", kinds.flag),
+    Key("kinds", kinds.listing(_probe_kind)),
+    Key("interval_ms", kinds.number(100, 60_000)),
+    Key("fast_interval_ms", kinds.number(20, 60_000)),
+    Key("connect_interval_ms", kinds.number(100, 3_600_000)),
+    Key("request_interval_ms", kinds.number(1_000, 3_600_000)),
+    Key("timeout_ms", kinds.number(100, 60_000)),
+    Key("budget_per_second", kinds.number(1, 10_000)),
+    Key("budget_bytes_per_second", kinds.integer(1_500, 10**8)),
 )
 TIMEOUTS = (
     _seconds("connect"),
@@ -178,4 +196,5 @@ FILE = (
     Key("limits", _one(LIMITS)),
     Key("alert", _one(ALERT)),
     Key("health", _one(HEALTH)),
+    Key("probe", _one(PROBE)),
 )

@@ -11,10 +11,12 @@ from prometheus_client.process_collector import ProcessCollector
 from edge.dialects.facts import NO_USAGE, Usage
 from edge.observe.hot import HotCounter, HotHistogram, HotHistograms
 from edge.observe.record import RequestRecord
+from health.probe import Outcome, ProbeResult
 from transport.failure import Failure
 from transport.path import Path, Protocol
 
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 120, 300, 600)
+PROBE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -75,6 +77,18 @@ class Metrics:
         self.connections_lost = Counter(
             "farline_connections_lost", "Upstream connections that failed.", ["line", "code"], registry=registry
         )
+        self.probes = HotCounter("farline_probes", "Active checks by what came of them.", ["line", "kind", "result"])
+        registry.register(self.probes)
+        self.probe_seconds = Histogram(
+            "farline_probe_seconds",
+            "What answered probes took: a round trip; TLS its handshake, HTTP its reply.",
+            ["line", "kind"],
+            buckets=PROBE_BOUNDS,
+            registry=registry,
+        )
+        self.loop_lag = Gauge(
+            "farline_event_loop_lag_seconds", "Longest stall of this process in the last 30 s.", registry=registry
+        )
         self.connections = Gauge(
             "farline_upstream_connections",
             "Connections in the pools.",
@@ -114,6 +128,13 @@ class Metrics:
         ):
             if number:
                 self.tokens.by[(kind,)] += number
+
+    def on_probe(self, result: ProbeResult) -> None:
+        """Counts one probe; none of it is in the users' figures."""
+        line, kind = result.path.line, result.kind.value
+        self.probes.by[(line, kind, result.outcome.value)] += 1
+        if result.outcome in (Outcome.ANSWERED, Outcome.LATE) and result.seconds is not None:
+            self.probe_seconds.labels(line, kind).observe(result.seconds)
 
     # --- TransportObserver ---
 

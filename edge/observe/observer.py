@@ -7,9 +7,11 @@ from collections.abc import Callable
 from edge.observe.metrics import Metrics
 from edge.observe.record import RequestRecord
 from health.board import HealthBoard
+from health.probe import ProbeKind, ProbeResult
 from transport.failure import Failure, Origin, Verdict
 from transport.message import Headers, header
 from transport.path import Path, Protocol
+from transport.sample import TransportSample
 
 REFUSALS = frozenset((429, 503, 529))
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
@@ -43,6 +45,17 @@ class Observer:
 
     def on_round_trip(self, path: Path, seconds: float) -> None:
         self._board.round_trip(path, seconds, self._clock())
+
+    def on_sample(self, path: Path, sample: TransportSample) -> None:
+        self._board.kernel(path, sample, self._clock())
+
+    def on_asked(self, path: Path, kind: ProbeKind, at: float) -> None:
+        """A probe is being sent."""
+        self._board.asked(path, kind, at)
+
+    def on_probe_result(self, result: ProbeResult) -> None:
+        """A probe that says something about its line or far end."""
+        self._board.probed(result, self._clock())
 
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
         """A reply's head came: the line works; the endpoint may have asked for less traffic."""

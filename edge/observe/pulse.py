@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
+from health.lag import LoopLag
+
 INTERVAL = 0.05  # seconds
 
 
 class Pulse:
-    """Calls `tick(now, lag)` every 50 ms; `lag` is how much later than that the event loop came to it."""
+    """Calls `tick(now, late)` every 50 ms; `late` is how much later than that the event loop came to it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tick: Callable[[float, float], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, lag: LoopLag, tick: Callable[[float, float], None]) -> None:
         self._loop = loop
+        self._lag = lag
         self._tick = tick
         self._due_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self._due_at = self._loop.time() + INTERVAL
-        self._timer = self._loop.call_at(self._due_at, self._beat)
+        self._due_at = monotonic() + INTERVAL
+        self._timer = self._loop.call_later(INTERVAL, self._beat)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -28,7 +31,7 @@ class Pulse:
             self._timer = None
 
     def _beat(self) -> None:
-        now = self._loop.time()
-        lag = max(0.0, now - self._due_at)
+        now = monotonic()
+        late = self._lag.beat(self._due_at, now)
         self.start()
-        self._tick(monotonic(), lag)
+        self._tick(now, late)

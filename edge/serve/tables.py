@@ -9,6 +9,7 @@ from edge.config.model import Endpoint, Model, Provider, Snapshot
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.policy.access import KeyRing
+from health.probing import FarEnd
 from transport.message import Headers
 from transport.path import Line, Target
 
@@ -105,6 +106,11 @@ class Tables:
     def targets(self) -> list[Target]:
         """The endpoints as the transport sees them."""
         return [upstream.target for upstream in self.upstreams.values()]
+
+    @property
+    def far_ends(self) -> list[FarEnd]:
+        """The endpoints as the probes see them."""
+        return [FarEnd(upstream.target, upstream.endpoint.base_path) for upstream in self.upstreams.values()]
 
 
 def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:

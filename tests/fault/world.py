@@ -21,6 +21,7 @@ import aiohttp
 from edge.app import Node
 from edge.config.model import Address, Endpoint, Listen, Provider, Routing, Snapshot, Timeouts
 from edge.observe.record import RequestRecord
+from health.probing import ProbePolicy
 from health.standing import StandingRules
 from netem.provider.aio.server import FakeProvider
 from tests.support.certificates import Certificates
@@ -183,6 +184,7 @@ def snapshot(
         providers=tuple(providers),
         routing=routing or Routing(),
         timeouts=timeouts,
+        probe=ProbePolicy(enabled=False),  # what is counted here is what requests bring about
     )
 
 

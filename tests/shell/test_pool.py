@@ -271,8 +271,34 @@ async def test_the_kernels_round_trip_time_is_reported() -> None:
     async with serve(SERVING) as server, pools_of(plain_target(server.port), observer=observer) as pools:
         await fetch(await pools.connect(PATH))
         pools.start()
-        assert len(observer.round_trips) == 1
-        assert 0 < observer.round_trips[0] < 1
+        ((path, sample),) = observer.samples
+        assert path == PATH
+        assert 0 < sample.srtt < 1
+        assert sample.segments >= 1
+        assert (sample.retransmits, sample.unacked, sample.silent_for) == (0, 0, 0.0)
+
+
+async def test_connections_that_carry_something_are_looked_at_and_at_most_four_of_a_path() -> None:
+    observer = RecordingObserver()
+    async with serve(SERVING) as server, pools_of(plain_target(server.port), observer=observer) as pools:
+        held = [await pools.connect(PATH) for _ in range(6)]
+        pools.start()
+        await until(lambda: observer.samples)
+        assert len(observer.samples) == 4
+        for connection in held:
+            connection.release()
+
+
+async def test_a_proxys_round_trip_isnt_taken_for_the_far_ends() -> None:
+    observer, line = RecordingObserver(), Line("line", proxy="http://127.0.0.1:1")
+    async with serve(SERVING) as server, pools_of(plain_target(server.port), observer=observer) as pools:
+        held = await pools.connect(PATH)
+        pool = pools._pools[PATH]
+        pool.line = line
+        pool.sample_busy(0.0)
+        held.release()
+        pool.sweep(0.0, 1.0)
+        assert observer.samples == []
 
 
 async def test_a_bad_trust_store_is_told_by_the_first_dial_not_before() -> None:

@@ -6,11 +6,12 @@ import asyncio
 import time
 
 from edge.observe.pulse import Pulse
+from health.lag import LoopLag
 
 
 async def test_it_beats_and_tells_of_our_own_stalls() -> None:
     beats: list[tuple[float, float]] = []
-    pulse = Pulse(asyncio.get_running_loop(), lambda now, lag: beats.append((now, lag)))
+    pulse = Pulse(asyncio.get_running_loop(), LoopLag(), lambda now, lag: beats.append((now, lag)))
     pulse.start()
     async with asyncio.timeout(10):
         while len(beats) < 3:

@@ -18,6 +18,7 @@ from transport.aio.pool import Pools
 from transport.exchange import Connection
 from transport.failure import Failure
 from transport.path import Line, Path, Protocol, Target
+from transport.sample import TransportSample
 
 
 class RecordingObserver:
@@ -28,6 +29,7 @@ class RecordingObserver:
         self.failed: list[tuple[Path, Failure]] = []
         self.closed: list[tuple[Path, Protocol, Failure | None]] = []
         self.round_trips: list[float] = []
+        self.samples: list[tuple[Path, TransportSample]] = []
 
     def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None:
         self.dialed.append((path, protocol, seconds, resumed))
@@ -40,6 +42,9 @@ class RecordingObserver:
 
     def on_round_trip(self, path: Path, seconds: float) -> None:
         self.round_trips.append(seconds)
+
+    def on_sample(self, path: Path, sample: TransportSample) -> None:
+        self.samples.append((path, sample))
 
 
 def plain_target(port: int, host: str = "127.0.0.1", **settings: object) -> Target:

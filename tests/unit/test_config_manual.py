@@ -15,6 +15,8 @@ from edge.config.read import read
 from edge.config.reading import Key
 from edge.config.unavailable import ABSENT
 from health.alerts import Measure, Rule, Severity
+from health.probe import ProbeKind
+from health.probing import ProbePolicy
 from health.rules import HealthRules
 from transport.path import Line, Protocol
 
@@ -34,6 +36,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[alert]": (sections.ALERT, Alert()),
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
     "[health]": (sections.HEALTH, HealthRules()),
+    "[probe]": (sections.PROBE, ProbePolicy()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 
@@ -53,7 +56,7 @@ def spelled(value: object) -> str:
             return f"`{value:g}`" if value < 100_000 else f"`{value}`"
         case tuple():
             return f"`[{', '.join(spelled(item).strip('`') for item in value)}]`"
-        case Protocol() | Severity():
+        case Protocol() | Severity() | ProbeKind():
             return f'`"{value.value}"`'
         case None:
             return "none"

@@ -21,6 +21,7 @@ from health.rules import HealthRules
 from health.standing import Standing
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Line, Path, Protocol
+from transport.sample import TransportSample
 
 PATH = Path("cn2", "openai")
 LINE_FAULT = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
@@ -186,6 +187,44 @@ def test_a_change_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     line = json.loads(JsonFormatter().format(caplog.records[0]))
     assert line["message"] == "line cn2: admitted → ejected (connection_timeout)"
     assert (line["log"], line["kind"], line["id"], line["after"]) == ("farline.health", "line", "cn2", "ejected")
+
+
+def test_samples_and_probes_reach_the_board() -> None:
+    board = HealthBoard()
+    observer = Observer(Metrics(), board, lambda: 5.0)
+    observer.on_sample(PATH, TransportSample(0.17, 0.01, 0, 1, 0.0, 0, 0.0))
+    observer.on_asked(PATH, ProbeKind.TCP, 4.0)
+    observer.on_probe_result(ProbeResult(PATH, ProbeKind.TCP, 0, 4.0, 0.17, seconds=0.17))
+    rtt = board.view(5.2).path(PATH).rtt
+    assert rtt is not None
+    assert abs(rtt.median - 0.17) < 0.01
+
+
+def test_probes_are_counted_apart_from_requests() -> None:
+    metrics = Metrics()
+    for result in (
+        ProbeResult(PATH, ProbeKind.TLS, 0, 0.0, 0.1, seconds=0.3),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0, 1.2, is_late=True, seconds=1.2),
+        ProbeResult(PATH, ProbeKind.ICMP, 0, 0.0, 1.3, is_duplicate=True, seconds=1.3),
+        ProbeResult(PATH, ProbeKind.TCP, 0, 0.0, failure=LINE_FAULT),
+    ):
+        metrics.on_probe(result)
+    seen = samples(generate_latest(metrics.registry))
+    counted = {
+        (dict(labels)["kind"], dict(labels)["result"])
+        for (name, labels), value in seen.items()
+        if name == "farline_probes_total" and value == 1
+    }
+    assert counted == {
+        ("tls", "answered"),
+        ("icmp", "lost"),
+        ("icmp", "late"),
+        ("icmp", "duplicate"),
+        ("tcp", "failed"),
+    }
+    assert seen["farline_probe_seconds_sum", (("kind", "tls"), ("line", "cn2"))] == 0.3
+    assert seen["farline_probe_seconds_count", (("kind", "icmp"), ("line", "cn2"))] == 1
 
 
 def test_retry_after_within_reason() -> None:

@@ -6,6 +6,7 @@ from transport.connector import NullObserver
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import end_to_end, header
 from transport.path import Path, Protocol, Target
+from transport.sample import TransportSample
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,4 @@ def test_the_observer_of_nothing_takes_everything() -> None:
     observer.on_dial_failed(path, Failure(Origin.LINE, Verdict.SAFE, Code.DNS_ERROR))
     observer.on_closed(path, Protocol.H2, None)
     observer.on_round_trip(path, 0.1)
+    observer.on_sample(path, TransportSample(0.1, 0.01, 0, 1, 0.0, 0, 0.0))

@@ -37,6 +37,16 @@ class Dialed:
     context: ResumingContext | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A TCP connection to a target, or a tunnel to it. `began`: when its first packet left; `asked`: when the first
+    that the target itself has to answer did (behind a proxy: the request for the tunnel). Monotonic seconds."""
+
+    sock: socket.socket
+    began: float
+    asked: float
+
+
 class Dialer:
     """Dials targets over lines. `timeout` seconds bound everything from name resolution to a ready connection."""
 
@@ -53,7 +63,7 @@ class Dialer:
         """Loads the target's trust store now, so that the first dial needn't. A bad one is that dial's failure."""
         if offer:
             with suppress(TransportError):
-                await self._context(target, offer)
+                await self.context(target, offer)
 
     async def dial_tcp(
         self,
@@ -70,10 +80,11 @@ class Dialer:
         """
         try:
             async with asyncio.timeout(self.timeout):
-                context = await self._context(target, offer) if target.tls else None
-                sock, began = await self._connect(line, target)
+                context = await self.context(target, offer) if target.tls else None
+                reached = await self.reach(line, target)
                 session = None if context is None else sessions.get(context)
-                return await self._set_up(sock, began, Path(line.id, target.id), target, offer, owner, context, session)
+                path = Path(line.id, target.id)
+                return await self._set_up(reached.sock, reached.began, path, target, offer, owner, context, session)
         except TimeoutError:
             raise TransportError(line_fault(Code.CONNECTION_TIMEOUT, f"not up in {self.timeout:g} s")) from None
 
@@ -107,39 +118,55 @@ class Dialer:
 
         try:
             async with asyncio.timeout(self.timeout):
-                addresses = await self._addresses(line, target.host)
+                addresses = await self.addresses(line, target.host)
                 began = time.monotonic()
                 connection = await Race(attempt, Connection.abort).run(addresses)
         except TimeoutError:
             raise TransportError(line_fault(Code.CONNECTION_TIMEOUT, f"not up in {self.timeout:g} s")) from None
         return Dialed(connection, time.monotonic() - began, False, None, None)
 
-    async def _context(self, target: Target, offer: tuple[Protocol, ...]) -> ResumingContext:
+    async def context(self, target: Target, offer: tuple[Protocol, ...]) -> ResumingContext:
+        """What TLS to the target is made with.
+
+        Raises:
+            TransportError: its trust store can't be read.
+        """
         try:
             return await self._contexts.get(target.ca_file, offer)
         except OSError as error:
             detail = f"trust store {target.ca_file}: {error.strerror or error}"
             raise TransportError(endpoint_fault(Code.PROXY_CONFIGURATION_ERROR, detail)) from error
 
-    async def _connect(self, line: Line, target: Target) -> tuple[socket.socket, float]:
-        """A connected socket (through the line's proxy, if it has one) and when its first packet left."""
+    async def reach(self, line: Line, target: Target) -> Reached:
+        """A connection to the target, through the line's proxy if it has one. It is the caller's, who also limits the
+        time.
+
+        Raises:
+            TransportError: verdict SAFE.
+        """
         if line.proxy is None:
-            addresses = await self._addresses(line, target.host)
+            addresses = await self.addresses(line, target.host)
             began = time.monotonic()
-            return await self._race_tcp(line, addresses, target.port), began
+            return Reached(await self._race_tcp(line, addresses, target.port), began, began)
         try:
             proxy = parse_proxy(line.proxy)
-            addresses = await self._addresses(line, proxy.host)
+            addresses = await self.addresses(line, proxy.host)
             began = time.monotonic()
             sock = await self._race_tcp(line, addresses, proxy.port)
         except ValueError as error:
             raise TransportError(proxy_fault(str(error))) from None
         except TransportError as error:
             raise TransportError(proxy_fault(f"{error.failure.code}: {error.failure.detail}")) from None
+        asked = time.monotonic()
         await _tunnel(sock, proxy, target)
-        return sock, began
+        return Reached(sock, began, asked)
 
-    async def _addresses(self, line: Line, host: str) -> tuple[str, ...]:
+    async def addresses(self, line: Line, host: str) -> tuple[str, ...]:
+        """The host's addresses that the line can reach, in the order to try them.
+
+        Raises:
+            TransportError: there is none.
+        """
         addresses = arrange(await self._resolver.resolve(host), line.source)
         if not addresses:
             raise TransportError(

@@ -20,7 +20,7 @@ from typing import Any
 import httptools
 
 from transport.aio.h1_exchange import REQUEST_FAULT, H1Exchange
-from transport.aio.line import recent_round_trip
+from transport.aio.line import read_tcp
 from transport.aio.tls import said_goodbye, ssl_object
 from transport.connector import ConnectionOwner
 from transport.dialing import DEAD_LINE_ERRNOS
@@ -29,6 +29,7 @@ from transport.failure import Code, Failure, Origin, Verdict
 from transport.h1 import ends_at_close, keep_alive_timeout, lost, request_bytes
 from transport.message import Headers, RequestHead, ResponseHead, header
 from transport.path import Path, Protocol
+from transport.sample import Tally, TransportSample
 
 HEAD_LIMIT_BYTES = 65_536  # of everything before the end of a reply's final head
 _CLOSED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
@@ -54,6 +55,7 @@ class H1Connection(asyncio.Protocol):
         "_poll",
         "_reserved",
         "_reusable",
+        "_tally",
         "_tls",
         "_writable",
         "exchange",
@@ -66,6 +68,7 @@ class H1Connection(asyncio.Protocol):
     transport: asyncio.Transport
     _parser: Any
     _loop: asyncio.AbstractEventLoop
+    _tally: Tally
     _tls: ssl.SSLObject | None
 
     def __init__(self, path: Path, owner: ConnectionOwner, authority: str) -> None:
@@ -130,9 +133,9 @@ class H1Connection(asyncio.Protocol):
             self.transport.write(content)
         return exchange
 
-    def recent_round_trip(self, seconds: float) -> float | None:
-        """The kernel's smoothed RTT in seconds, if it was measured in the last `seconds`."""
-        return recent_round_trip(self.transport.get_extra_info("socket"), seconds) if self._alive else None
+    def sample(self, now: float) -> TransportSample | None:
+        reading = read_tcp(self.transport.get_extra_info("socket")) if self._alive else None
+        return None if reading is None else self._tally.take(reading, now)
 
     def doubt(self) -> None:
         if self.exchange is None and not self._reserved:
@@ -179,6 +182,7 @@ class H1Connection(asyncio.Protocol):
         socket = transport.get_extra_info("socket")
         self._poll.register(socket.fileno(), _CLOSED if self._tls is not None else _CLOSED | select.POLLIN)
         self._alive = True
+        self._tally = Tally(self._loop.time())
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange

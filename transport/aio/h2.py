@@ -25,6 +25,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
+from transport.aio.line import read_tcp
 from transport.aio.multiplexed import UPLOAD_HIGH, UPLOAD_LOW, Multiplexed
 from transport.connector import ConnectionOwner
 from transport.dialing import DEAD_LINE_ERRNOS
@@ -34,6 +35,7 @@ from transport.http2 import CONNECTION_WINDOW, STREAM_WINDOW, ClientProtocol
 from transport.message import Headers, RequestHead, header
 from transport.path import Path, Protocol
 from transport.reply import CLOSED, LOST, MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
+from transport.sample import TransportSample
 
 WRITE_BUFFER = 256 * 1024
 BATCH = 256 * 1024  # bytes of bodies framed per write
@@ -151,6 +153,12 @@ class H2Connection(Multiplexed, asyncio.Protocol):
             exchange.must_end = True
         self._schedule()
         return exchange
+
+    def sample(self, now: float) -> TransportSample | None:
+        if self._transport is None or self._is_lost:
+            return None
+        reading = read_tcp(self._transport.get_extra_info("socket"))
+        return None if reading is None else self._tally.take(reading, now)
 
     # -- asyncio.Protocol
 

@@ -32,6 +32,7 @@ from transport.http3 import CONNECTION_WINDOW, STREAM_WINDOW, Http3, Quic
 from transport.message import RequestHead
 from transport.path import Path, Protocol, Target
 from transport.reply import MALFORMED, REFUSED, RESET, SILENT, Reply, request_fields, trailer_fields
+from transport.sample import TransportSample
 
 IDLE_TIMEOUT = 60.0
 EARLY_METHODS = (b"GET", b"HEAD")  # RFC 8470 §4: what a replay of early data can't harm
@@ -140,6 +141,9 @@ class H3Connection(Multiplexed):
             exchange.body_ended = end
             self._exchanges[exchange.key] = exchange
         return exchange
+
+    def sample(self, now: float) -> TransportSample | None:
+        return None if self._is_lost else self._tally.take(self.quic.reading(now), now)
 
     # -- what exchanges ask for
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
-import struct
 from dataclasses import dataclass
 
 from transport.eyeballs import is_v6
 from transport.path import Line
+from transport.sample import TCP_INFO_BYTES, Reading, tcp_reading
 
 _log = logging.getLogger(__name__)
 _complained: set[tuple[str, str]] = set()
@@ -61,14 +61,14 @@ def udp_socket(line: Line, address: str, policy: SocketPolicy) -> socket.socket:
     return sock
 
 
-def recent_round_trip(sock: socket.socket, seconds: float) -> float | None:
-    """The kernel's smoothed RTT of a TCP connection, in seconds, if an acknowledgement came in the last `seconds`."""
+def read_tcp(sock: socket.socket | None) -> Reading | None:
+    """The kernel's figures of a TCP connection; None: it was closed a moment ago, or its transport let go of it."""
+    if sock is None:
+        return None
     try:
-        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        return tcp_reading(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES))
     except OSError:
-        return None  # closed a moment ago
-    last_ack_ms, rtt_us = _TCP_INFO.unpack_from(data)
-    return rtt_us / 1e6 if last_ack_ms <= seconds * 1000 else None
+        return None
 
 
 def _bound_socket(line: Line, address: str, kind: socket.SocketKind) -> socket.socket:
@@ -101,6 +101,3 @@ def _set_congestion(sock: socket.socket, line: str, name: str) -> None:
 
 
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
-
-# linux/tcp.h, struct tcp_info: tcpi_last_ack_recv in ms, two fields of no use here, tcpi_rtt in µs.
-_TCP_INFO = struct.Struct("=56xI8xI")

@@ -9,6 +9,7 @@ from transport.connector import ConnectionOwner
 from transport.failure import Failure, Origin, Verdict
 from transport.path import Path
 from transport.reply import LOST, REFUSED, SILENT, Reply
+from transport.sample import Tally
 
 UPLOAD_HIGH = 256 * 1024  # bytes of one request body held back before `send` says False…
 UPLOAD_LOW = 64 * 1024  # …and when `on_writable` is called again
@@ -49,6 +50,7 @@ class Multiplexed:
         self._keepalive_timer: asyncio.TimerHandle | None = None
         self._pinged_at = self._heard_at = self._loop.time()
         self._doubted_at: float | None = None
+        self._tally = Tally(self._loop.time())
 
     # -- transport.exchange.Connection, the part that is the same everywhere
 

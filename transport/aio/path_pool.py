@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from transport.aio.dial import Dialed, Dialer
-from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
 from transport.aio.tasks import TaskOwner
 from transport.aio.tls import ResumingContext, saved_session
@@ -25,6 +25,9 @@ from transport.pool import PoolPolicy, Shelf
 # Seconds between attempts to reach the floor of ready connections while dials fail.
 _FIRST_WARM_PAUSE = 1.0
 _LONGEST_WARM_PAUSE = 60.0
+
+_SAMPLED = 4  # busy connections of a path that are looked at each time: all see the same line…
+_SOUGHT = 16  # …and idle ones among which one is sought that has something to tell
 
 _PATIENCE = 0.2  # seconds: a dial's own timeout comes first, for it tells more than that of those who wait
 
@@ -310,7 +313,7 @@ class PathPool:
     # maintenance
 
     def sweep(self, now: float, interval: float) -> None:
-        """Retires idle connections, dials what the floor lacks (after failures, ever more seldom), samples the RTT.
+        """Retires idle connections, dials what the floor lacks (after failures, ever more seldom), samples one.
 
         `interval` seconds have passed since the last sweep.
         """
@@ -319,17 +322,30 @@ class PathPool:
         if now >= self._warm_at and not self._closing:
             for _ in range(self._shelf.floor_missing()):
                 self._begin_dial(None)
-        if self.line.proxy is None:  # else the kernel knows the way to the proxy only
-            self._sample_round_trip(interval)
+        self._sample_one(now, interval)
 
-    def _sample_round_trip(self, interval: float) -> None:
-        """HTTP/1.1 has no PING: the kernel's estimate of one connection stands for all of them."""
+    def sample_busy(self, now: float) -> None:
+        """Looks at a few connections that carry exchanges."""
+        if self.line.proxy is not None:
+            return  # the kernel knows the way to the proxy only
+        left = _SAMPLED
         for connection in self._connections:
-            if isinstance(connection, H1Connection):
-                seconds = connection.recent_round_trip(interval)
-                if seconds is not None:
-                    self._observer.on_round_trip(self.path, seconds)
+            if connection.in_flight and (sample := connection.sample(now)) is not None:
+                self._observer.on_sample(self.path, sample)
+                left -= 1
+                if not left:
                     return
+
+    def _sample_one(self, now: float, interval: float) -> None:
+        """An idle connection that has lately been acknowledged something stands for all."""
+        if self.line.proxy is not None:
+            return
+        idle = (connection for connection in self._connections if not connection.in_flight)
+        for connection in islice(idle, _SOUGHT):
+            sample = connection.sample(now)
+            if sample is not None and sample.srtt and sample.heard_ago <= interval:
+                self._observer.on_sample(self.path, sample)
+                return
 
     def doubt(self) -> None:
         """The line may be dead: connections that have been silent must show that they are alive, or go."""

@@ -18,6 +18,7 @@ from transport.path import Line, Path, Protocol, Target
 from transport.pool import PoolPolicy
 
 _SWEEP = 1.0  # seconds between two rounds of maintenance
+_LOOK = 0.1  # seconds between two looks at busy connections
 
 
 class Pools:
@@ -45,6 +46,7 @@ class Pools:
         self._pools: dict[Path, PathPool] = {}
         self._leaving: set[PathPool] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._looks = 0
         self._emptied = asyncio.Event()
 
     def take(self, path: Path, only: Protocol | None = None) -> Connection | None:
@@ -57,6 +59,11 @@ class Pools:
         pool = self._pools.get(path) or self._make_pool(path)
         return await pool.connect(only)
 
+    @property
+    def dialer(self) -> Dialer:
+        """For checks that open connections of their own: same names, same trust stores."""
+        return self._dialer
+
     def start(self) -> None:
         """Warms every path to its floor and begins the maintenance rounds. Call on the event loop, once."""
         for line in self._lines.values():
@@ -68,6 +75,7 @@ class Pools:
                     offer = tcp_offer(usable_protocols(line, target, self._dialer.openers))
                     self._tasks.start(self._dialer.prepare(target, offer))
         self._sweep()
+        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def update(self, lines: Iterable[Line], targets: Iterable[Target]) -> None:
         """A reload: what is gone or dials differently drains; new floors are warmed at once."""
@@ -135,12 +143,22 @@ class Pools:
                 other.doubt()
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
         now = time.monotonic()
         for pool in self._pools.values():
             pool.sweep(now, _SWEEP)
         self._leaving = {pool for pool in self._leaving if not pool.is_empty}
-        self._timer = loop.call_later(_SWEEP, self._sweep)
+
+    def _look(self) -> None:
+        """Between two sweeps: how are the connections that carry exchanges?"""
+        self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)  # first: whatever happens below
+        self._looks += 1
+        if self._looks * _LOOK >= _SWEEP:
+            self._looks = 0
+            self._sweep()
+            return
+        now = time.monotonic()
+        for pool in self._pools.values():
+            pool.sample_busy(now)
 
 
 def _is_same(pool: PathPool, line: Line, target: Target) -> bool:
