@@ -74,7 +74,7 @@ class Node:
         self.prober = Prober(
             self.pools.dialer,
             self.pools,
-            Listeners(observer.on_probe_result, self.metrics.on_probe, self._suspected),
+            Listeners(observer.on_probe_result, self.metrics.on_probe, self._suspected, on_suspected=self.pools.ask),
             workers=snapshot.listen.workers,
         )
         routing = snapshot.routing
