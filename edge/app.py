@@ -84,7 +84,13 @@ class Node:
         self.prober = Prober(
             self.pools.dialer,
             self.pools,
-            Listeners(observer.on_probe_result, observer.on_asked, self.metrics.on_probe, self._doubted),
+            Listeners(
+                observer.on_probe_result,
+                observer.on_asked,
+                self.metrics.on_probe,
+                self._doubted,
+                on_suspected=self.pools.ask,
+            ),
             self.lag,
             workers=snapshot.listen.workers,
         )

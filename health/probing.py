@@ -147,14 +147,15 @@ class Schedule:
             self._slots[key] = slot
             self._push(slot)
 
-    def hurry(self, lines: AbstractSet[str], now: float) -> None:
-        """These lines, and no others, are wanted fast."""
+    def hurry(self, lines: AbstractSet[str], now: float) -> list[str]:
+        """These lines, and no others, are wanted fast. Returns those that weren't before."""
         for line in [line for line in self._hurried if line not in lines]:
             del self._hurried[line]
-        for line in lines:
-            if line not in self._hurried:
-                self._hurried[line] = now
-                self._bring_forward(line, now)
+        new = [line for line in lines if line not in self._hurried]
+        for line in new:
+            self._hurried[line] = now
+            self._bring_forward(line, now)
+        return new
 
     def is_fast(self, line: str, now: float) -> bool:
         """Is the line probed fast now?"""

@@ -28,7 +28,7 @@ from transport.path import Line, Path
 
 TICK = 0.05  # seconds between two looks at what is due…
 FAST_TICK = 0.025  # …while a line is suspected
-STALLED = 0.02  # a tick that comes so late reads before it judges: answers may be waiting in the sockets
+STALLED = 0.02  # a tick that comes so late leaves judging to the next: answers may be waiting in the sockets
 QUESTIONS = 4096  # kept, to recognise late and second answers
 
 _log = logging.getLogger("farline.probe")
@@ -40,7 +40,7 @@ Hear = Callable[[ProbeResult], None]
 class Listeners:
     """`on_result` hears what says something about a line or far end, `on_asked` that a probe is being sent (the health
     board); `on_probe` hears every result (the metrics). `wants_fast` gives the lines that are in doubt now, `is_off`
-    says whether a line isn't to be used.
+    says whether a line isn't to be used; `on_suspected` hears of each new doubt (the pools, to PING).
     """
 
     on_result: Hear
@@ -48,6 +48,7 @@ class Listeners:
     on_probe: Hear = lambda result: None
     wants_fast: Callable[[], AbstractSet[str]] = frozenset
     is_off: Callable[[str], bool] = lambda line: False
+    on_suspected: Callable[[str], object] = lambda line: None
 
 
 class Prober:
@@ -83,6 +84,7 @@ class Prober:
         self._is_quiet = asyncio.Event()
         self._is_on_demand = False
         self._is_hurried = False
+        self._has_skipped = False
         self._told: set[tuple[str, ProbeKind]] = set()
         self.checks: tuple[Check, ...] = ()
 
@@ -141,8 +143,10 @@ class Prober:
         late = self.lag.beat(due_at, now)
         suspected = self._listeners.wants_fast()
         self._is_hurried = bool(suspected)
-        self._schedule.hurry(suspected, now)
-        if late < STALLED:
+        for line in self._schedule.hurry(suspected, now):
+            self._listeners.on_suspected(line)
+        self._has_skipped = late >= STALLED and not self._has_skipped
+        if not self._has_skipped:
             for result in self._ledger.expired(now):
                 self._tell(result)
         for check in self._schedule.due(now, self._is_resting, self._listeners.is_off):

@@ -95,7 +95,7 @@ async def test_a_drained_reply_is_counted_as_paid_and_undelivered(world: World):
 
 @pytest.fixture
 async def inner(world: World) -> AsyncIterator[Node]:
-    async with node(world_config(world.provider, "[probe]\nenabled = false")) as running:
+    async with node(world_config(world.provider)) as running:
         yield running
 
 

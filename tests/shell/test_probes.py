@@ -282,9 +282,10 @@ async def test_our_own_stall_neither_loses_a_probe_nor_lengthens_it() -> None:
 async def test_suspicion_makes_it_fast_and_lines_that_are_off_are_left_alone() -> None:
     wanted: set[str] = set()
     off: set[str] = set()
+    told: list[str] = []
 
     def listeners(heard: Heard) -> Listeners:
-        return Listeners(heard.results.append, heard.probes.append, lambda: wanted, off.__contains__)
+        return Listeners(heard.results.append, heard.probes.append, lambda: wanted, off.__contains__, told.append)
 
     async with negotiator() as (_, target):
         settings: dict[str, Any] = {"kinds": (QUIC,), "interval_ms": 60_000, "fast_interval_ms": 50}
@@ -294,6 +295,7 @@ async def test_suspicion_makes_it_fast_and_lines_that_are_off_are_left_alone() -
             wanted.add("cn2")
             await until(lambda: heard.counted()["cn2", "quic", "answered"] >= 5)
             assert heard.counted()["cu2", "quic", "answered"] <= 1
+            assert told == ["cn2"]
             off.add("cn2")
             await asyncio.sleep(0.1)
             number = len(heard.probes)

@@ -86,3 +86,14 @@ async def test_unanswered_quic_packets_make_a_silence(certs: Certificates) -> No
         assert silent.unacked == 1
         assert silent.silent_for == pytest.approx(0.3, abs=0.2)
         connection.release()
+
+
+@pytest.mark.parametrize("protocol", [Protocol.H2, Protocol.H3])
+async def test_a_suspected_lines_connections_ask_whether_it_is_alive(certs: Certificates, protocol: Protocol) -> None:
+    async with connected(certs, protocol) as (pools, connection, observer):
+        pools.ask("another")
+        assert connection.has_slot()
+        pools.ask("line")
+        assert not connection.has_slot()
+        await until(lambda: connection.has_slot() and observer.round_trips)
+        connection.release()

@@ -52,6 +52,9 @@ CASES = {
     "[listen]\nworkers = 1.0": "2: listen.workers: 1.0 is a float; expected an integer",
     "[listen]\nopen = 'yes'": '2: listen.open: "yes" is a string; expected true or false',
     "[routing]\nmax_attempts = 1": "2: routing.max_attempts: allows more replays than attempts",
+    '[probe]\nkinds = ["icmp", "session"]': '2: probe.kinds[1]: "session" is not one of them',
+    "[probe]\nfast_interval_ms = 2000": "2: probe.fast_interval_ms: makes fast probes slower than others",
+    "[probe]\n\ninterval_ms = 100\nfast_interval_ms = 100.5": "4: probe.fast_interval_ms: makes fast probes slower",
     "[routing]\nmax_billed_replays = 9": "2: routing.max_billed_replays: allows more replays than attempts",
     # listeners
     "[listen]\ndata = []": '2: listen.data: is empty; expected an array of "host:port"',

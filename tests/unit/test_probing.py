@@ -116,7 +116,8 @@ def test_checks_that_nobody_answers_are_left_out_of_the_pulse() -> None:
 def test_a_suspected_line_is_asked_ten_times_a_second_at_once_and_by_tcp_too_but_not_for_ever() -> None:
     world = World([check(kind, line) for kind in (ICMP, TCP) for line in ("cn2", "cu2")])
     world.run(20)
-    world.schedule.hurry({"cn2"}, world.now)
+    assert world.schedule.hurry({"cn2"}, world.now) == ["cn2"]
+    assert world.schedule.hurry({"cn2"}, world.now) == []
     assert world.schedule.is_fast("cn2", world.now)
     began = world.now
     asked = [(at, one) for at, one in world.run(5) if one.path.line == "cn2"]

@@ -11,6 +11,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
 from tests.support.certificates import certificates
+from transport import congestion
 from transport.http3 import STREAM_WINDOW, Http3, Quic
 
 CLIENT, SERVER = ("192.0.2.1", 1), ("192.0.2.2", 2)
@@ -20,10 +21,11 @@ REQUEST = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"local
 class Pair:
     """A client and a server that exchange every datagram at once, on a clock of their own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, control: str = "reno") -> None:
         made = certificates(directory)
         ours = QuicConfiguration(alpn_protocols=["h3"], cafile=made.authority, server_name="localhost",
-                                 max_data=1 << 24, max_stream_data=STREAM_WINDOW)  # fmt: skip
+                                 max_data=1 << 24, max_stream_data=STREAM_WINDOW,
+                                 congestion_control_algorithm=control)  # fmt: skip
         theirs = QuicConfiguration(alpn_protocols=["h3"], is_client=False)
         theirs.load_cert_chain(made.chain, made.key)
         self.now = 1.0
@@ -154,3 +156,33 @@ def test_an_endless_head_breaks_the_connection(pair: Pair) -> None:
     pair.server.send_stream_data(stream, b"\x01\x80\x7f\xff\xff" + bytes(600_000))
     pair.run(600)
     assert pair.http.is_broken
+
+
+def test_recovery_tells_round_trip_packets_and_silence(tmp_path: Path) -> None:
+    congestion.register()
+    pair = Pair(tmp_path, congestion.NAME)
+    before = pair.client.reading(pair.now)
+    assert before.srtt > 0
+    assert before.segments > 0
+    assert (before.unacked, before.waiting_for, before.retransmits) == (0, 0.0, 0)
+    pair.client.send_ping(0)
+    assert pair.client.datagrams_to_send(now=pair.now)  # and it never arrives
+    waiting = pair.client.reading(pair.now + 0.5)
+    assert waiting.unacked == 1
+    assert waiting.waiting_for == pytest.approx(0.5)
+    assert waiting.segments == before.segments + 1
+    for _ in range(3):
+        pair.client.send_ping(0)
+        pair.run()
+    assert pair.client.reading(pair.now).retransmits == 1
+
+
+def test_without_our_congestion_control_packets_arent_counted(tmp_path: Path) -> None:
+    reading = Pair(tmp_path).client.reading(0.0)
+    assert (reading.segments, reading.retransmits, reading.delivery_rate_bps) == (0, 0, 0.0)
+    assert reading.srtt > 0
+
+
+def test_a_connection_that_has_begun_nothing_has_nothing_to_tell() -> None:
+    reading = Quic(configuration=QuicConfiguration()).reading(7.0)
+    assert (reading.srtt, reading.unacked, reading.heard_ago, reading.waiting_for) == (0.0, 0, 0.0, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.config.model import Snapshot, Timeouts
+from edge.config.model import Endpoint, Provider, Snapshot, Timeouts
 from edge.dialects.facts import Facts, Repeat
 from edge.serve import tables
 from edge.serve.tables import HOPELESS_DIAL_SECONDS, Tables
@@ -36,3 +36,9 @@ def test_strange_patience_fills_no_memory(monkeypatch) -> None:
         assert of(Facts("chat", patience=patience), hopeless=False).first_byte == patience * 0.9
     third = Facts("chat", patience=3.0)
     assert of(third, hopeless=False) is not of(third, hopeless=False)
+
+
+def test_far_ends_are_the_endpoints_with_their_base_paths() -> None:
+    one = Endpoint("one", "p", "https://h/base", "h", 443, True, base_path="/base")
+    (end,) = Tables.of(Snapshot(providers=(Provider("p", "generic", (one,)),))).far_ends
+    assert (end.target.id, end.target.host, end.base_path) == ("one", "h", "/base")

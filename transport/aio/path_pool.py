@@ -352,6 +352,12 @@ class PathPool:
         for connection in self._shelf.suspects(time.monotonic()):
             connection.doubt()
 
+    def ask(self) -> None:
+        """Is the line alive? HTTP/2 and HTTP/3 connections PING, and take nothing new until they are answered."""
+        for connection in self._connections:
+            if connection.protocol is not Protocol.H1:
+                connection.doubt()
+
     def resize(self, target: Target) -> None:
         """New floor and ceiling; everything else about the target is as before."""
         self.target = target

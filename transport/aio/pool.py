@@ -93,6 +93,12 @@ class Pools:
             self._timer.cancel()
             self.start()
 
+    def ask(self, line: str) -> None:
+        """The line is suspected: its connections that can ask whether it is alive do so now."""
+        for pool in self._pools.values():
+            if pool.line.id == line:
+                pool.ask()
+
     async def close(self, grace: float) -> None:
         """Ends all: idle connections now, others when their exchange ends or after `grace` seconds."""
         if self._timer is not None:
