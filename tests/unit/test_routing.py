@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edge.config.model import Endpoint
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Weighted
+
+from edge.config.model import Endpoint
 from health.standing import Standing
 from health.view import EndpointHealth, HealthView, LineHealth
 from transport.path import Line, Path
