@@ -91,11 +91,11 @@ class Chooser:
         return Choice(lane.paths(first), lane, ask, how, now)
 
     def _set_scene(self, snapshot: Snapshot, view: HealthView, controls: Controls, moment: Moment) -> Scene:
+        """What operators have changed counts from this request on: nothing of before is held on to."""
         old = self._scene
         spilling = old.spilling if old is not None else ()
         if old is None or old.snapshot is not snapshot or old.controls is not controls:
             self._turns.forget()
-        if old is not None and old.snapshot is not snapshot:
             self._holds.clear()
             self._trials.clear()
         self._lanes = {}  # a new one: choices of before keep theirs

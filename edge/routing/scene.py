@@ -40,7 +40,6 @@ class Mark:
     EJECTED = 64
 
 
-
 class LineState(Struct, frozen=True):
     """A line now. `excluded` empty: it may be used. `use` None: its capacity isn't known."""
 
