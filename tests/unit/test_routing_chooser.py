@@ -130,6 +130,7 @@ def test_weight_zero_is_used_only_when_nothing_else_is_left() -> None:
 def test_a_single_line_needs_no_turns() -> None:
     desk = Desk(named("a"), view=line_view(a=GONE), policy="weighted")
     assert desk.lines_of() == ["a"]
+    assert desk.ask().how == ""
     assert Desk((Line("a", weight=0), Line("b", weight=0)), policy="weighted").lines_of() == ["a", "b"]
 
 
@@ -264,7 +265,7 @@ def test_backups_wait_until_no_primary_can_be_used(policy: str) -> None:
 
 def test_a_full_line_spills_over_until_it_is_relieved() -> None:
     desk = Desk(TIERS)
-    for mbps, first in ((79, "main"), (81, "backup"), (75, "backup"), (69, "main"), (75, "main")):
+    for mbps, first in ((80, "main"), (81, "backup"), (75, "backup"), (69, "main"), (75, "main")):
         desk.view = line_view(main=LineHealth(rtt=rtt(150), up_bps=mbps * 1e6), backup=WELL, last=WELL)
         assert desk.lines_of()[0] == first, mbps
     desk.view = line_view(main=LineHealth(down_bps=95e6))

@@ -100,6 +100,7 @@ def test_a_large_prompt_takes_the_path_with_the_throughput() -> None:
     assert desk.lines_of(prompt_bytes=2_000)[0] == "near"
     assert desk.lines_of(prompt_bytes=100_000)[0] == "wide"
     assert desk.lines_of(prompt_bytes=1 << 20)[0] == "wide"
+    assert "upload" not in costs(ranked(desk.why(prompt_bytes=2_000), "wide"))
     assert costs(ranked(desk.why(prompt_bytes=1 << 20), "wide"))["upload"] == pytest.approx(20.972, abs=0.001)
 
 
