@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
 import secrets
 import signal
 import sys
@@ -32,9 +33,13 @@ from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
 from edge.observe.pulse import Pulse
+from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
-from edge.routing.selector import Weighted
+from edge.routing.chooser import Chooser
+from edge.routing.controls import Controls
+from edge.routing.foresight import scores
+from edge.serve.clock import LocalClock
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
@@ -72,6 +77,7 @@ class Node:
         self.board.on_change = log_change
         self.metrics.registry.register(HealthMetrics(lambda: self.board.view(monotonic()), lambda: self.snapshot.lines))
         self.permits = Permits()
+        self.recent = Recent()
         self.request_log = RequestLog(sys.stdout, loop)
         self.tasks = TaskOwner("node")
         self.lag = LoopLag()
@@ -98,7 +104,10 @@ class Node:
         self.pipeline = Pipeline(
             tables,
             self.pools,
-            Weighted(),
+            Chooser(),
+            Controls(),
+            LocalClock(snapshot.node.timezone).moment,
+            random.random,
             self.board,
             self.permits,
             RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, monotonic()),
@@ -171,6 +180,7 @@ class Node:
         self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
         self.alerts.configure(new.alert)
         self.pipeline.tables = tables
+        self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
 
@@ -184,6 +194,7 @@ class Node:
         self.figures.count(record, record.ended_at)
         self.observer.on_finished(record)
         self.request_log.write(record)
+        self.recent.add(record)
 
     # --- what the admin listener asks ---
 
@@ -205,8 +216,10 @@ class Node:
         metrics.alerts.clear()
         for alert in self.alerts.book.firing():
             metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)
-        now = monotonic()
+        now, pipeline = monotonic(), self.pipeline
         metrics.loop_lag.set(self.lag.worst(now - LAG_MEMORY))
+        for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
+            metrics.line_score.labels(line).set(score)
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):

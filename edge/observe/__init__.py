@@ -5,5 +5,6 @@ metrics.py   the `farline_*` metrics, those of requests counted once from the re
 hot.py       counters and histograms cheap enough for every request and chunk
 health.py    the health view as metrics and log lines
 pulse.py     the health board's heartbeat
+recent.py    the last requests, with why each went where it went
 log.py       one JSON line per request: no bodies, no keys
 """

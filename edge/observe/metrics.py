@@ -89,6 +89,12 @@ class Metrics:
         self.loop_lag = Gauge(
             "farline_event_loop_lag_seconds", "Longest stall of this process in the last 30 s.", registry=registry
         )
+        self.line_score = Gauge(
+            "farline_line_score",
+            "The best line's predicted cost / this line's, 0 to 1: higher is better, 0 isn't used.",
+            ["line"],
+            registry=registry,
+        )
         self.connections = Gauge(
             "farline_upstream_connections",
             "Connections in the pools.",

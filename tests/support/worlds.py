@@ -35,6 +35,7 @@ def world_config(provider: Provider, extra: str = "", *, credential: str = "clie
     counts here is what requests bring about."""
     text = [
         '[listen]\ndata = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"',
+        '[routing]\npolicy = "weighted"',
         f"[timeouts]\nidle_seconds = {idle}",
         "[probe]\nenabled = false",
         extra,
