@@ -20,6 +20,7 @@ from time import monotonic
 from prometheus_client import generate_latest
 
 from edge.attempts.budget import RetryBudget
+from edge.attempts.lines import LineWatch
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
@@ -33,7 +34,9 @@ from edge.routing.selector import Weighted
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from edge.serve.waiting import WaitingRoom
 from health.board import HealthBoard
+from health.change import Change
 from health.standing import Standing
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
@@ -83,7 +86,11 @@ class Node:
             self.tasks,
             self._account,
             _request_ids(),
+            WaitingRoom(self.metrics),
+            LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
+            RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
+        self.board.on_change = self._on_change
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(
             snapshot.listen.admin,
@@ -103,6 +110,7 @@ class Node:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
+            stack.callback(self.pipeline.room.close)
             self.pools.start()
             await self.ingress.start()
             stack.push_async_callback(self._drain)
@@ -132,10 +140,19 @@ class Node:
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
+        self.pipeline.hedges.configure(new.routing.hedge_budget_ratio, 0.0)
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
+
+    def _on_change(self, change: Change) -> None:
+        """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
+        if change.kind == "line":
+            self._loop.call_soon(self._look_at_lines)
+
+    def _look_at_lines(self) -> None:
+        self.pipeline.lines.update(self.board.view(monotonic()))
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
@@ -151,6 +168,7 @@ class Node:
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
+        metrics.queue_waiting.set(self.pipeline.room.queue.waiting)
         view = self.board.view(monotonic())
         for line in self.snapshot.lines:
             for standing in Standing:

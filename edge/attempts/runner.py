@@ -7,9 +7,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol as Interface
 
-from edge.attempts.machine import (
+from edge.attempts.events import (
     AttemptFailed,
-    AttemptMachine,
     BodyArrived,
     BodyDropped,
     Cancel,
@@ -27,7 +26,10 @@ from edge.attempts.machine import (
     Start,
     TimerFired,
     Undial,
+    UploadStalled,
 )
+from edge.attempts.lines import LineWatch
+from edge.attempts.machine import AttemptMachine
 from edge.attempts.upload import Upload
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
@@ -145,8 +147,10 @@ class AttemptRunner:
         commit: Callable[[AttemptSink], None],
         observer: AttemptObserver,
         tasks: TaskOwner,
+        lines: LineWatch,
         only: Protocol | None = None,
     ) -> None:
+        """`lines` tells of lines that go dark, until the attempts are over."""
         self.machine = machine
         self.upload = upload
         self._connector = connector
@@ -154,6 +158,7 @@ class AttemptRunner:
         self._commit = commit
         self._observer = observer
         self._tasks = tasks
+        self._lines = lines
         self._only = only
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[int] = self._loop.create_future()
@@ -170,6 +175,7 @@ class AttemptRunner:
         Raises:
             GaveUp: no path gave a reply.
         """
+        self._lines.waiting.add(self)
         try:
             self.upload.start(replay_bytes, lambda: self.feed(BodyDropped()))
             self.feed(_START)
@@ -251,7 +257,11 @@ class AttemptRunner:
         self._sinks[number] = sink
         upload = self.upload
         sink.exchange = connection.open(self._head_for(path), sink, upload.take(), end=upload.complete)
-        upload.attach(sink.exchange, lambda: self.feed(RequestSent(number)))
+        upload.attach(
+            sink.exchange,
+            lambda: self.feed(RequestSent(number)),
+            lambda stalled: self.feed(UploadStalled(number, stalled)),
+        )
 
     def on_head(self, sink: AttemptSink) -> None:
         """A reply's head is there (called by its sink)."""
@@ -299,6 +309,7 @@ class AttemptRunner:
             self._rearm()
 
     def _stop(self) -> None:
+        self._lines.waiting.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.config import certificates, headers, kinds, places, secret
 from edge.config.fault import KeyPath
+from edge.config.model import Timeouts
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading
 from transport.path import Protocol
@@ -90,7 +93,26 @@ ROUTING = (
     Key("max_billed_replays", kinds.integer(0, 16)),
     Key("retry_budget_ratio", kinds.number(0, 1)),
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+    Key("hedge", kinds.choice("off", "free", "all")),
+    Key("hedge_budget_ratio", kinds.number(0, 1)),
 )
+TIMEOUT_CLASS = (
+    _seconds("first_byte_stream"),
+    _seconds("first_byte"),
+    _seconds("idle"),
+    _seconds("total", high=604_800.0),
+)
+
+
+def _timeout_class(name: str) -> Key:
+    """A section in the section: what it doesn't say stays as it is by default."""
+
+    def parse(reading: Reading, path: KeyPath, value: object) -> object:
+        return replace(getattr(Timeouts(), name), **reading.fields(path, reading.table(value), TIMEOUT_CLASS))
+
+    return Key(name, parse)
+
+
 TIMEOUTS = (
     _seconds("connect"),
     _seconds("first_byte_stream"),
@@ -99,6 +121,14 @@ TIMEOUTS = (
     _seconds("total", high=604_800.0),
     _seconds("commit_hold", low=0),
     _seconds("keepalive"),
+    _seconds("upload_stall"),
+    Key("first_byte_adaptive", kinds.flag),
+    _seconds("first_byte_floor"),
+    Key("idle_adaptive", kinds.flag),
+    Key("long_context_bytes", kinds.integer(1, _BYTES)),
+    _timeout_class("reasoning"),
+    _timeout_class("long_context"),
+    _timeout_class("batch"),
 )
 LIMITS = (
     Key("header_bytes", kinds.integer(1024, 16 * 1024**2)),
@@ -108,6 +138,8 @@ LIMITS = (
     Key("drain_seconds", kinds.number(0, 86_400)),
     Key("max_connections", kinds.integer(1, 10**7)),
     Key("max_in_flight", kinds.integer(1, 10**7)),
+    Key("queue_seconds", kinds.number(0, 86_400)),
+    Key("queue_requests", kinds.integer(0, 10**6)),
 )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 
 from edge.observe.metrics import Metrics
+from edge.policy.ratelimit import retry_after
 from health.board import HealthBoard
 from transport.failure import Failure
-from transport.message import Headers, header
+from transport.message import Headers
 from transport.path import Path, Protocol
 
 REFUSALS = frozenset((429, 503, 529))
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
-LONGEST_PENALTY = 300.0
 
 
 class Observer:
@@ -47,12 +48,5 @@ class Observer:
         now = self._clock()
         self._board.succeeded(path, now)
         if status in REFUSALS:
-            self._board.penalise(path.endpoint, retry_after(headers), now)
-
-
-def retry_after(headers: Headers) -> float:
-    """Seconds of Retry-After (RFC 9110 §10.2.3) within reason. A date, or nothing: the default penalty."""
-    value = header(headers, b"retry-after")
-    if value is None or not value.strip().isdigit():
-        return PENALTY
-    return min(float(value), LONGEST_PENALTY)
+            asked = retry_after(headers, time())
+            self._board.penalise(path.endpoint, PENALTY if asked is None else asked, now)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic
+from dataclasses import dataclass, field
+from time import monotonic, time
 
 from edge.attempts.budget import RetryBudget
-from edge.attempts.machine import AttemptMachine, AttemptPolicy
+from edge.attempts.deadlines import Durations, Patience, idle_limit, patience, size_class
+from edge.attempts.lines import LineWatch
+from edge.attempts.machine import REFUSALS, Attempt, AttemptMachine, AttemptPolicy, Outcome
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.config.model import Provider
 from edge.dialects import by_name
 from edge.dialects.credentials import without_key_query, without_keys
-from edge.dialects.facts import Dialect, Facts
+from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
+from edge.policy.ratelimit import Throttles, exhausted_for, retry_after
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
+from edge.serve.waiting import WaitingRoom, WaitingRoomFull
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
 from edge.serve.ws_handshake import UpstreamOffer, WebSocketRefused
 from health.board import HealthBoard
@@ -37,6 +41,13 @@ from transport.path import Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
+
+
+TURNS = 4  # how often one request may wait for endpoints that want no more
+
+
+class Throttled(Exception):
+    """Every endpoint wants no more for now, and the caller can wait until one does."""
 
 
 class Refused(Exception):
@@ -64,6 +75,12 @@ class Pipeline:
     tasks: TaskOwner
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
+    room: WaitingRoom
+    lines: LineWatch = field(default_factory=LineWatch)
+    hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
+    throttles: Throttles = field(default_factory=Throttles)
+    first_bytes: Durations = field(default_factory=Durations)  # from a request's last byte to its reply's first
+    silences: Durations = field(default_factory=Durations)  # the longest in each reply
 
     async def serve(self, client: ClientExchange) -> None:
         """Serves one client request. Raises nothing that is the client's or the far end's fault."""
@@ -92,6 +109,9 @@ class _Run:
         self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
+        self.timeouts = ""  # the class of request, see Tables.timeout_class
+        self.kind: tuple[str, str, bool, int]  # requests that take about as long
+        self.turns = 0
 
     async def serve(self) -> None:
         record = self.record
@@ -100,7 +120,7 @@ class _Run:
             self._admit()  # who may, and now? before the body, so that a stranger costs us no memory
             await self._understand()  # what is asked? needs the start of the body
             self._plan()  # which paths, in which order?
-            await self._attempt()  # launch, race, fail over; COMMIT exactly once; the reply flows to its end
+            await self._attempt_in_turn()  # wait while no endpoint takes any; launch, race, fail over; COMMIT once
         except Refused as refused:
             self._reply_error(refused.status, refused.failure)
         except GaveUp as gave_up:
@@ -226,7 +246,12 @@ class _Run:
         view = self.shared.board.view(monotonic())
         lines = self._lines()
         self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
-        self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view))
+        if self.shared.lines.dark:
+            self.shared.lines.update(view)  # nothing tells us when an ejection has run out
+        if self.shared.throttles:
+            self._avoid_throttled()
+        self.timeouts = self.tables.timeout_class(self.facts, self.record.priority, self._body_bytes())
+        self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view), timeouts=self.timeouts)
 
     def _lines(self) -> tuple[Line, ...]:
         wanted = self.fields.get(b"x-farline-line")
@@ -240,6 +265,96 @@ class _Run:
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
         return (line,)
 
+    def _body_bytes(self) -> int:
+        """The request body's length, as far as it is known."""
+        told = self.fields.get(b"content-length", b"")
+        return int(told) if told.isdigit() else self.upload.size
+
+    # --- rate limits: wait while every endpoint wants no more ---
+
+    def _avoid_throttled(self) -> None:
+        """Endpoints that have nothing left for this model step behind those that have."""
+        now = monotonic()
+        self.candidates = tuple(sorted(self.candidates, key=lambda path: self._throttled(path.endpoint, now) or 0.0))
+
+    def _throttled(self, endpoint: str, now: float) -> float | None:
+        return self.shared.throttles.until(endpoint, self.facts.model, now)
+
+    def _throttled_until(self) -> float | None:
+        """When the first of the provider's endpoints takes requests for this model again; None: now."""
+        now = monotonic()
+        ends = [self._throttled(endpoint.id, now) for endpoint in self.provider.endpoints]
+        return None if None in ends else min(end for end in ends if end is not None)
+
+    async def _attempt_in_turn(self) -> None:
+        while True:
+            if self.shared.throttles or self.shared.room.queue.waiting:
+                await self._wait_turn()
+            try:
+                return await self._attempt()
+            except Throttled:
+                self.turns += 1
+                self._plan()
+
+    async def _wait_turn(self) -> None:
+        """Stands in the queue if every endpoint is throttled, or others stand there already."""
+        room, limits = self.shared.room, self.tables.snapshot.limits
+        lane = (self.provider.id, self.facts.model)
+        until = self._throttled_until()
+        if until is None and not room.queue.has_lane(lane):
+            return
+        if limits.queue_seconds == 0:
+            return  # its answer is for the caller to handle
+        seconds = self._may_wait()
+        if until is not None and until > monotonic() + seconds:
+            raise self._rate_limited("no endpoint takes requests soon enough")
+        try:
+            await room.wait(
+                lane,
+                self.record.priority,
+                limit=limits.queue_requests,
+                seconds=seconds,
+                throttled_until=self._throttled_until,
+                on_wait=lambda turn: self.client.watch(_Leaver(lambda: _end_wait(turn))),
+            )
+        except WaitingRoomFull:
+            raise self._rate_limited("too many requests wait for this provider") from None
+        except TimeoutError:
+            raise self._rate_limited("no endpoint took the request in time") from None
+        finally:
+            self.client.watch(None)
+        self._plan()
+
+    def _may_wait(self) -> float:
+        """Seconds that the queue may still cost this request: less than its client's patience."""
+        seconds = self.tables.snapshot.limits.queue_seconds
+        if self.facts.patience is not None:
+            seconds = min(seconds, self.facts.patience / 2)
+        return max(0.0, seconds - (monotonic() - self.record.received_at))
+
+    def _rate_limited(self, detail: str) -> Refused:
+        until = self._throttled_until()
+        pause = None if until is None else until - monotonic()
+        return Refused(429, Failure(Origin.ENDPOINT, Verdict.SAFE, Code.RATE_LIMITED, detail, pause))
+
+    def on_reply(self, path: Path, status: int, headers: Headers) -> None:
+        """A reply's head came (as the runner's AttemptObserver): what does it say of rate limits?"""
+        self.shared.observer.on_reply(path, status, headers)
+        if self.tables.upstreams[path.endpoint].credential is None:
+            return
+        utc = time()
+        pause = retry_after(headers, utc) if status in REFUSALS else exhausted_for(headers, utc)
+        if pause:
+            now = monotonic()
+            self.shared.throttles.note(path.endpoint, self.facts.model, now + pause, now)
+
+    def _is_worth_waiting(self, sink: AttemptSink) -> bool:
+        """A refusal that would be the answer: will an endpoint take the request while its client still waits?"""
+        if sink.head.status not in REFUSALS or self.turns >= TURNS or self.upload.dropped or not self.upload.complete:
+            return False
+        until = self._throttled_until()
+        return until is not None and until <= monotonic() + self._may_wait()
+
     # --- 6 attempts, 7 commit, 8 streaming ---
 
     async def _attempt(self) -> None:
@@ -247,8 +362,11 @@ class _Run:
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
         headers = self._request_headers()
-        machine = AttemptMachine(self.candidates, self.policy, shared.budget)
+        machine = AttemptMachine(
+            self.candidates, self.policy, shared.budget, shared.lines.dark, self._patience(), shared.hedges
+        )
         stream = self._new_stream()
+        earlier = len(self.record.attempts)  # made before it had to wait its turn
         runner = AttemptRunner(
             machine,
             shared.connector,
@@ -256,9 +374,10 @@ class _Run:
             head_for=lambda path: request_head(
                 client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect
             ),
-            commit=lambda sink: self._commit(sink, stream, len(machine.attempts)),
-            observer=shared.observer,
+            commit=lambda sink: self._commit(sink, stream, earlier + len(machine.attempts)),
+            observer=self,
             tasks=shared.tasks,
+            lines=shared.lines,
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
@@ -270,12 +389,48 @@ class _Run:
                 self._note_bridge(await self.bridge.wait())
             else:
                 await stream.finished()
+        except Throttled:
+            next(a for a in machine.attempts if a.outcome is Outcome.COMMITTED).outcome = Outcome.REFUSED
+            machine.failovers.append("throttled")
+            raise
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
             if sink is not None:
                 sink.let_go()
             _note(self.record, machine, stream, upload)
+            self._learn(machine, stream)
+
+    def _patience(self) -> Patience:
+        """When a second attempt may be made beside the first: overdue by its kind's measure, or hedged."""
+        routing, timeouts = self.tables.snapshot.routing, self.tables.snapshot.timeouts
+        facts = self.facts
+        what = facts.model or facts.operation
+        self.kind = (self.provider.id, what, facts.streaming, size_class(self._body_bytes()))
+        is_hedged = routing.hedge == "all" or (routing.hedge == "free" and facts.repeat is Repeat.FREE)
+        shared = self.shared
+        shared.hedges.deposit(monotonic())
+        return patience(
+            shared.first_bytes,
+            self.kind,
+            monotonic(),
+            is_hedged=is_hedged,
+            is_adaptive=timeouts.first_byte_adaptive,
+            floor=timeouts.first_byte_floor,
+        )
+
+    def _learn(self, machine: AttemptMachine, stream: ReplyStream) -> None:
+        """How long it took, for those that come after it."""
+        known, now = self.shared.first_bytes, monotonic()
+        for attempt in machine.attempts:
+            if attempt.sent_at is None:
+                continue
+            if attempt.outcome is Outcome.COMMITTED and attempt.status == 200 and self.record.first_byte_at is not None:
+                known.took(self.kind, self.record.first_byte_at - attempt.sent_at, now)
+            elif _was_cut_short(attempt):
+                known.waited(self.kind, (self.record.first_byte_at or now) - attempt.sent_at, now)
+        if stream.has_begun and stream.bytes_out and not stream.client_left:
+            self.shared.silences.took(self.kind[:2], stream.longest_gap, now)
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
@@ -291,12 +446,17 @@ class _Run:
         return headers
 
     def _new_stream(self) -> ReplyStream:
-        timeouts = self.tables.snapshot.timeouts
-        policy = StreamPolicy(timeouts.idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
+        timeouts = self.tables.timeouts[self.timeouts]
+        idle = timeouts.idle
+        if timeouts.idle_adaptive:
+            idle = idle_limit(self.shared.silences, self.kind[:2], idle, monotonic())
+        policy = StreamPolicy(idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
         return ReplyStream(self.client, self.dialect, policy, self.record.id, self.loop, self.shared.gaps)
 
     def _commit(self, sink: AttemptSink, stream: ReplyStream, attempts: int) -> None:
         """The head goes to the client; from here on the reply flows from socket to socket by itself."""
+        if self._is_worth_waiting(sink):
+            raise Throttled
         record, head = self.record, sink.head
         record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
         record.sent_at, record.first_byte_at = sink.sent_at, monotonic()
@@ -367,10 +527,10 @@ def _record(client: ClientExchange, request_id: str) -> RequestRecord:
 
 def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
     """What the attempts and the stream know, into the record."""
-    record.attempts = [
+    record.attempts += [
         AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
     ]
-    record.failovers = machine.failovers
+    record.failovers += machine.failovers
     record.bytes_in = upload.size
     if stream.has_begun:
         record.bytes_out = stream.bytes_out
@@ -379,6 +539,16 @@ def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, u
         record.client_left = stream.client_left
         if stream.client_left:
             record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
+
+
+def _was_cut_short(attempt: Attempt) -> bool:
+    """Did it wait in vain for a reply that might still have come?"""
+    return attempt.outcome in (Outcome.TIMEOUT, Outcome.CANCELLED) and attempt.status is None
+
+
+def _end_wait(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(ClientGone())
 
 
 def _ours(code: str, detail: str) -> Failure:

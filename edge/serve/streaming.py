@@ -56,6 +56,7 @@ class ReplyStream:
         "failure",
         "first_at",
         "has_begun",
+        "longest_gap",
         "meter",
         "policy",
         "request_id",
@@ -88,6 +89,7 @@ class ReplyStream:
         self.failure: Failure | None = None
         self.client_left = False
         self.has_begun = False
+        self.longest_gap = 0.0  # between two chunks, in seconds
         self.tokens_when_left = 0
 
     def begin(self, exchange: Exchange, status: int, headers: Headers, meter: Meter) -> None:
@@ -117,7 +119,10 @@ class ReplyStream:
         if self.first_at is None:
             self.first_at = now
         else:
-            self._gaps.observe(now - self._last_at)
+            gap = now - self._last_at
+            self._gaps.observe(gap)
+            if gap > self.longest_gap:
+                self.longest_gap = gap
         self._last_at = now
         self.bytes_out += len(data)
         self.meter.feed(data)

@@ -6,10 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.attempts.budget import RetryBudget
-from edge.attempts.machine import (
+from edge.attempts.events import (
     AttemptFailed,
-    AttemptMachine,
-    AttemptPolicy,
     BodyArrived,
     BodyDropped,
     Cancel,
@@ -27,6 +25,7 @@ from edge.attempts.machine import (
     TimerFired,
     Undial,
 )
+from edge.attempts.machine import AttemptMachine, AttemptPolicy
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path

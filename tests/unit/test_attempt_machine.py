@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.attempts.budget import RetryBudget
-from edge.attempts.machine import (
+from edge.attempts.events import (
     AttemptFailed,
-    AttemptMachine,
-    AttemptPolicy,
     BodyArrived,
     BodyDropped,
     Cancel,
@@ -19,13 +17,13 @@ from edge.attempts.machine import (
     DialFailed,
     GiveUp,
     HeadArrived,
-    Outcome,
     RequestSent,
     Send,
     Start,
     TimerFired,
     Undial,
 )
+from edge.attempts.machine import AttemptMachine, AttemptPolicy, Outcome
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path

@@ -7,7 +7,7 @@ from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
 from edge.observe.hot import HotHistogram
 from edge.observe.metrics import Metrics
-from edge.observe.observer import Observer, retry_after
+from edge.observe.observer import Observer
 from edge.observe.record import AttemptTrace, RequestRecord
 from health.board import HealthBoard
 from health.standing import Standing
@@ -115,12 +115,6 @@ def test_observations_reach_health_and_metrics() -> None:
     assert seen["farline_line_rtt_seconds", (("line", "cn2"),)] == 0.17
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
 
-
-def test_retry_after_within_reason() -> None:
-    assert retry_after([(b"retry-after", b"30")]) == 30.0
-    assert retry_after([(b"retry-after", b"86400")]) == 300.0
-    assert retry_after([(b"retry-after", b"Wed, 21 Oct 2026 07:28:00 GMT")]) == 1.0
-    assert retry_after([]) == 1.0
 
 
 def test_workers_metrics_are_merged_under_a_label() -> None:

@@ -316,11 +316,20 @@ class PathPool:
         """
         for connection in self._shelf.retire(now):
             connection.close()
-        if now >= self._warm_at and not self._closing:
-            for _ in range(self._shelf.floor_missing()):
-                self._begin_dial(None)
+        if now >= self._warm_at:
+            self._fill()
         if self.line.proxy is None:  # else the kernel knows the way to the proxy only
             self._sample_round_trip(interval)
+
+    def warm(self) -> None:
+        """What kept dials from succeeding is over: forgets the pause and dials what the floor lacks."""
+        self._warm_at = self._warm_pause = 0.0
+        self._fill()
+
+    def _fill(self) -> None:
+        if not self._closing:
+            for _ in range(self._shelf.floor_missing()):
+                self._begin_dial(None)
 
     def _sample_round_trip(self, interval: float) -> None:
         """HTTP/1.1 has no PING: the kernel's estimate of one connection stands for all of them."""

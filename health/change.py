@@ -1,0 +1,19 @@
+"""What the board tells whoever listens: a standing or a suspicion has changed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Change(Struct, frozen=True, gc=False):
+    """`before` and `after` are values of `Standing`, or "suspected" and "relieved" for a line that went silent or was
+    heard again; for the pool, words of its own."""
+
+    at: float  # monotonic seconds
+    kind: Literal["line", "path", "endpoint", "pool"]
+    id: str
+    before: str
+    after: str
+    reason: str
