@@ -34,6 +34,7 @@ from edge.routing.selector import Weighted
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from edge.serve.throttling import Throttling
 from edge.serve.waiting import WaitingRoom
 from health.board import HealthBoard
 from health.change import Change
@@ -86,7 +87,7 @@ class Node:
             self.tasks,
             self._account,
             _request_ids(),
-            WaitingRoom(self.metrics),
+            Throttling(WaitingRoom(self.metrics)),
             LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
             RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
@@ -110,7 +111,7 @@ class Node:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
-            stack.callback(self.pipeline.room.close)
+            stack.callback(self.pipeline.throttling.room.close)
             self.pools.start()
             await self.ingress.start()
             stack.push_async_callback(self._drain)
@@ -168,7 +169,7 @@ class Node:
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
-        metrics.queue_waiting.set(self.pipeline.room.queue.waiting)
+        metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
         view = self.board.view(monotonic())
         for line in self.snapshot.lines:
             for standing in Standing:

@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic, time
+from time import monotonic
 
 from edge.attempts.budget import RetryBudget
-from edge.attempts.deadlines import Durations, Patience, idle_limit, patience, size_class
+from edge.attempts.deadlines import Patience
+from edge.attempts.experience import Experience, Kind
 from edge.attempts.lines import LineWatch
-from edge.attempts.machine import REFUSALS, Attempt, AttemptMachine, AttemptPolicy, Outcome
+from edge.attempts.machine import REFUSALS, AttemptMachine, AttemptPolicy, Outcome
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.config.model import Provider
 from edge.dialects import by_name
 from edge.dialects.credentials import without_key_query, without_keys
-from edge.dialects.facts import Dialect, Facts, Repeat
+from edge.dialects.facts import Dialect, Facts
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
-from edge.policy.ratelimit import Throttles, exhausted_for, retry_after
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
-from edge.serve.waiting import WaitingRoom, WaitingRoomFull
+from edge.serve.throttling import Throttling
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
 from edge.serve.ws_handshake import UpstreamOffer, WebSocketRefused
 from health.board import HealthBoard
@@ -43,7 +43,7 @@ PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
 
 
-TURNS = 4  # how often one request may wait for endpoints that want no more
+TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
 
 
 class Throttled(Exception):
@@ -75,12 +75,10 @@ class Pipeline:
     tasks: TaskOwner
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
-    room: WaitingRoom
+    throttling: Throttling
     lines: LineWatch = field(default_factory=LineWatch)
     hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
-    throttles: Throttles = field(default_factory=Throttles)
-    first_bytes: Durations = field(default_factory=Durations)  # from a request's last byte to its reply's first
-    silences: Durations = field(default_factory=Durations)  # the longest in each reply
+    experience: Experience = field(default_factory=Experience)
 
     async def serve(self, client: ClientExchange) -> None:
         """Serves one client request. Raises nothing that is the client's or the far end's fault."""
@@ -110,7 +108,7 @@ class _Run:
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
         self.timeouts = ""  # the class of request, see Tables.timeout_class
-        self.kind: tuple[str, str, bool, int]  # requests that take about as long
+        self.kind: Kind
         self.turns = 0
 
     async def serve(self) -> None:
@@ -248,8 +246,8 @@ class _Run:
         self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
         if self.shared.lines.dark:
             self.shared.lines.update(view)  # nothing tells us when an ejection has run out
-        if self.shared.throttles:
-            self._avoid_throttled()
+        if not self.shared.throttling.is_quiet:
+            self.candidates = self.shared.throttling.avoided(self.candidates, self.facts.model)
         self.timeouts = self.tables.timeout_class(self.facts, self.record.priority, self._body_bytes())
         self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view), timeouts=self.timeouts)
 
@@ -272,88 +270,40 @@ class _Run:
 
     # --- rate limits: wait while every endpoint wants no more ---
 
-    def _avoid_throttled(self) -> None:
-        """Endpoints that have nothing left for this model step behind those that have."""
-        now = monotonic()
-        self.candidates = tuple(sorted(self.candidates, key=lambda path: self._throttled(path.endpoint, now) or 0.0))
-
-    def _throttled(self, endpoint: str, now: float) -> float | None:
-        return self.shared.throttles.until(endpoint, self.facts.model, now)
-
-    def _throttled_until(self) -> float | None:
-        """When the first of the provider's endpoints takes requests for this model again; None: now."""
-        now = monotonic()
-        ends = [self._throttled(endpoint.id, now) for endpoint in self.provider.endpoints]
-        return None if None in ends else min(end for end in ends if end is not None)
-
     async def _attempt_in_turn(self) -> None:
-        while True:
-            if self.shared.throttles or self.shared.room.queue.waiting:
-                await self._wait_turn()
+        throttling, facts = self.shared.throttling, self.facts
+        limits = self.tables.snapshot.limits
+        for _ in range(TURNS):
+            if not throttling.is_quiet:
+                waited = await throttling.take_turn(
+                    self.provider, facts.model, limits, self.record, facts.patience, self._watch_wait
+                )
+                if waited:
+                    self._plan()  # things have changed meanwhile
             try:
                 return await self._attempt()
             except Throttled:
                 self.turns += 1
-                self._plan()
 
-    async def _wait_turn(self) -> None:
-        """Stands in the queue if every endpoint is throttled, or others stand there already."""
-        room, limits = self.shared.room, self.tables.snapshot.limits
-        lane = (self.provider.id, self.facts.model)
-        until = self._throttled_until()
-        if until is None and not room.queue.has_lane(lane):
-            return
-        if limits.queue_seconds == 0:
-            return  # its answer is for the caller to handle
-        seconds = self._may_wait()
-        if until is not None and until > monotonic() + seconds:
-            raise self._rate_limited("no endpoint takes requests soon enough")
-        try:
-            await room.wait(
-                lane,
-                self.record.priority,
-                limit=limits.queue_requests,
-                seconds=seconds,
-                throttled_until=self._throttled_until,
-                on_wait=lambda turn: self.client.watch(_Leaver(lambda: _end_wait(turn))),
-            )
-        except WaitingRoomFull:
-            raise self._rate_limited("too many requests wait for this provider") from None
-        except TimeoutError:
-            raise self._rate_limited("no endpoint took the request in time") from None
-        finally:
-            self.client.watch(None)
-        self._plan()
+    def _watch_wait(self, turn: asyncio.Future[None]) -> None:
+        def end() -> None:
+            if not turn.done():
+                turn.set_exception(ClientGone())
 
-    def _may_wait(self) -> float:
-        """Seconds that the queue may still cost this request: less than its client's patience."""
-        seconds = self.tables.snapshot.limits.queue_seconds
-        if self.facts.patience is not None:
-            seconds = min(seconds, self.facts.patience / 2)
-        return max(0.0, seconds - (monotonic() - self.record.received_at))
-
-    def _rate_limited(self, detail: str) -> Refused:
-        until = self._throttled_until()
-        pause = None if until is None else until - monotonic()
-        return Refused(429, Failure(Origin.ENDPOINT, Verdict.SAFE, Code.RATE_LIMITED, detail, pause))
+        self.client.watch(_Leaver(end))
 
     def on_reply(self, path: Path, status: int, headers: Headers) -> None:
-        """A reply's head came (as the runner's AttemptObserver): what does it say of rate limits?"""
+        """A reply's head came (as the runner's AttemptObserver)."""
         self.shared.observer.on_reply(path, status, headers)
-        if self.tables.upstreams[path.endpoint].credential is None:
-            return
-        utc = time()
-        pause = retry_after(headers, utc) if status in REFUSALS else exhausted_for(headers, utc)
-        if pause:
-            now = monotonic()
-            self.shared.throttles.note(path.endpoint, self.facts.model, now + pause, now)
+        if self.tables.upstreams[path.endpoint].credential is not None:
+            self.shared.throttling.heard(path.endpoint, self.facts.model, status, headers)
 
-    def _is_worth_waiting(self, sink: AttemptSink) -> bool:
-        """A refusal that would be the answer: will an endpoint take the request while its client still waits?"""
-        if sink.head.status not in REFUSALS or self.turns >= TURNS or self.upload.dropped or not self.upload.complete:
+    def _is_worth_waiting(self, status: int) -> bool:
+        """A refusal that would be the answer: can the request be sent again, and soon enough?"""
+        if status not in REFUSALS or self.turns >= TURNS - 1 or self.upload.dropped or not self.upload.complete:
             return False
-        until = self._throttled_until()
-        return until is not None and until <= monotonic() + self._may_wait()
+        facts, limits = self.facts, self.tables.snapshot.limits
+        return self.shared.throttling.is_worth_waiting(self.provider, facts.model, limits, self.record, facts.patience)
 
     # --- 6 attempts, 7 commit, 8 streaming ---
 
@@ -402,35 +352,19 @@ class _Run:
             self._learn(machine, stream)
 
     def _patience(self) -> Patience:
-        """When a second attempt may be made beside the first: overdue by its kind's measure, or hedged."""
-        routing, timeouts = self.tables.snapshot.routing, self.tables.snapshot.timeouts
-        facts = self.facts
-        what = facts.model or facts.operation
-        self.kind = (self.provider.id, what, facts.streaming, size_class(self._body_bytes()))
-        is_hedged = routing.hedge == "all" or (routing.hedge == "free" and facts.repeat is Repeat.FREE)
-        shared = self.shared
-        shared.hedges.deposit(monotonic())
-        return patience(
-            shared.first_bytes,
-            self.kind,
-            monotonic(),
-            is_hedged=is_hedged,
-            is_adaptive=timeouts.first_byte_adaptive,
-            floor=timeouts.first_byte_floor,
-        )
+        shared, snapshot, now = self.shared, self.tables.snapshot, monotonic()
+        self.kind = shared.experience.kind(self.provider.id, self.facts, self._body_bytes())
+        shared.hedges.deposit(now)
+        return shared.experience.patience(self.kind, self.facts.repeat, snapshot.routing, snapshot.timeouts, now)
 
     def _learn(self, machine: AttemptMachine, stream: ReplyStream) -> None:
         """How long it took, for those that come after it."""
-        known, now = self.shared.first_bytes, monotonic()
-        for attempt in machine.attempts:
-            if attempt.sent_at is None:
-                continue
-            if attempt.outcome is Outcome.COMMITTED and attempt.status == 200 and self.record.first_byte_at is not None:
-                known.took(self.kind, self.record.first_byte_at - attempt.sent_at, now)
-            elif _was_cut_short(attempt):
-                known.waited(self.kind, (self.record.first_byte_at or now) - attempt.sent_at, now)
-        if stream.has_begun and stream.bytes_out and not stream.client_left:
-            self.shared.silences.took(self.kind[:2], stream.longest_gap, now)
+        experience, now = self.shared.experience, monotonic()
+        experience.learn(self.kind, machine.attempts, self.record.first_byte_at, now)
+        if stream.first_at is not None and not stream.client_left:
+            was_cut = stream.failure is not None and stream.failure.code == Code.IDLE_TIMEOUT
+            silence = now - stream.last_at if was_cut else stream.longest_gap
+            experience.learn_silence(self.kind, silence, now, was_cut=was_cut)
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
@@ -447,15 +381,13 @@ class _Run:
 
     def _new_stream(self) -> ReplyStream:
         timeouts = self.tables.timeouts[self.timeouts]
-        idle = timeouts.idle
-        if timeouts.idle_adaptive:
-            idle = idle_limit(self.shared.silences, self.kind[:2], idle, monotonic())
+        idle = self.shared.experience.idle(self.kind, timeouts, monotonic())
         policy = StreamPolicy(idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
         return ReplyStream(self.client, self.dialect, policy, self.record.id, self.loop, self.shared.gaps)
 
     def _commit(self, sink: AttemptSink, stream: ReplyStream, attempts: int) -> None:
         """The head goes to the client; from here on the reply flows from socket to socket by itself."""
-        if self._is_worth_waiting(sink):
+        if self._is_worth_waiting(sink.head.status):
             raise Throttled
         record, head = self.record, sink.head
         record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
@@ -539,16 +471,6 @@ def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, u
         record.client_left = stream.client_left
         if stream.client_left:
             record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
-
-
-def _was_cut_short(attempt: Attempt) -> bool:
-    """Did it wait in vain for a reply that might still have come?"""
-    return attempt.outcome in (Outcome.TIMEOUT, Outcome.CANCELLED) and attempt.status is None
-
-
-def _end_wait(turn: asyncio.Future[None]) -> None:
-    if not turn.done():
-        turn.set_exception(ClientGone())
 
 
 def _ours(code: str, detail: str) -> Failure:

@@ -46,7 +46,6 @@ class ReplyStream:
         "_exchange",
         "_gaps",
         "_is_event_stream",
-        "_last_at",
         "_may_insert",
         "_paused",
         "_pinged_at",
@@ -56,6 +55,7 @@ class ReplyStream:
         "failure",
         "first_at",
         "has_begun",
+        "last_at",
         "longest_gap",
         "meter",
         "policy",
@@ -79,7 +79,7 @@ class ReplyStream:
         self._is_event_stream = False
         self._may_insert = False
         self._paused = False
-        self._last_at = self._pinged_at = 0.0
+        self.last_at = self._pinged_at = 0.0
         self.meter: Meter
         self.dialect = dialect
         self.policy = policy
@@ -98,7 +98,7 @@ class ReplyStream:
         self.has_begun = True
         self._is_event_stream = (header(headers, b"content-type") or b"").startswith(b"text/event-stream")
         self._may_insert = self._is_event_stream and header(headers, b"content-encoding") is None
-        self._last_at = monotonic()
+        self.last_at = monotonic()
         self.meter = meter
         self._client.start(status, headers)
 
@@ -119,11 +119,11 @@ class ReplyStream:
         if self.first_at is None:
             self.first_at = now
         else:
-            gap = now - self._last_at
+            gap = now - self.last_at
             self._gaps.observe(gap)
             if gap > self.longest_gap:
                 self.longest_gap = gap
-        self._last_at = now
+        self.last_at = now
         self.bytes_out += len(data)
         self.meter.feed(data)
 
@@ -152,7 +152,7 @@ class ReplyStream:
 
     def on_client_ready(self) -> None:
         self._paused = False
-        self._last_at = monotonic()
+        self.last_at = monotonic()
         self._exchange.resume()
 
     def on_client_gone(self) -> None:
@@ -168,7 +168,7 @@ class ReplyStream:
 
     def check(self, now: float) -> None:
         """Breaks off a reply that went silent; keeps the client's side alive through long thinking."""
-        silence = now - self._last_at
+        silence = now - self.last_at
         if self._paused:
             return  # the client is the slow one; its own write deadline is the ingress's business
         if silence > self.policy.idle:

@@ -116,7 +116,6 @@ def test_observations_reach_health_and_metrics() -> None:
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
 
 
-
 def test_workers_metrics_are_merged_under_a_label() -> None:
     text = '# HELP a_total A.\n# TYPE a_total counter\na_total{x="1"} %d\na_created{x="1"} 1.7e9\n'
     merged = samples(merge({"0": text % 3, "1": text % 4}))
