@@ -150,7 +150,9 @@ class AttemptMachine:
             return None
         at = min(self._deadline, self._hedge_at, self._overdue_at, self._race_at, self._dials_end)
         for live in self._live:
-            at = min(at, live.due_at())
+            due = live.due_at()
+            if due < at:
+                at = due
         return at
 
     def handle(self, event: Event, now: float) -> list[Command]:

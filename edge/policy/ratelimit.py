@@ -19,15 +19,20 @@ from collections.abc import Hashable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from msgspec import Struct
-
 from transport.message import Headers, header
 
 LONGEST = 300.0  # seconds; what a provider asks for beyond that is asked again then
 LOW = 0.01  # of the limit; what is left when others are preferred, for many requests may be under way
-_MARK = b"ratelimit-"
-_OPENAI = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(\w+)")
-_ANTHROPIC = re.compile(rb"anthropic-ratelimit-([a-z-]+)-(limit|remaining|reset)")
+_BUCKETS = (  # the names of what is left, the limit, and when it is full again
+    *(
+        tuple(b"x-ratelimit-%b-%b" % (field, what) for field in (b"remaining", b"limit", b"reset"))
+        for what in (b"requests", b"tokens")
+    ),
+    *(
+        tuple(b"anthropic-ratelimit-%b-%b" % (what, field) for field in (b"remaining", b"limit", b"reset"))
+        for what in (b"requests", b"tokens", b"input-tokens", b"output-tokens")
+    ),
+)
 _DURATION = re.compile(rb"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _UNITS = (86_400.0, 3600.0, 60.0, 1.0, 0.001)
 
@@ -48,39 +53,24 @@ def retry_after(headers: Headers, utc: float) -> float | None:
 def exhausted_for(headers: Headers, utc: float) -> float | None:
     """Seconds for which, by its own account, the provider has next to nothing left for us; None: it has enough, or
     didn't say."""
-    buckets: dict[bytes, _Bucket] = {}
-    for name, value in headers:
-        if _MARK in name:
-            _read(buckets, name, value, utc)
-    pauses = [pause for bucket in buckets.values() if (pause := bucket.pause()) is not None]
-    return min(max(pauses), LONGEST) if pauses else None
+    fields = dict(headers)
+    longest = 0.0
+    for left, limit, reset in _BUCKETS:
+        remaining = fields.get(left)
+        if remaining is not None:
+            longest = max(longest, _pause(remaining, fields.get(limit), fields.get(reset, b""), utc))
+    return min(longest, LONGEST) if longest else None
 
 
-class _Bucket(Struct):
-    limit: float | None = None
-    remaining: float | None = None
-    reset: float | None = None  # seconds
-
-    def pause(self) -> float | None:
-        if self.remaining is None or self.reset is None or self.reset <= 0:
-            return None
-        low = LOW * (self.limit or 0.0)
-        if self.remaining > low:
-            return None
-        missing = (self.limit or 0.0) - self.remaining
-        return self.reset * min(1.0, (low + 1.0 - self.remaining) / missing) if missing > 0 else self.reset
-
-
-def _read(buckets: dict[bytes, _Bucket], name: bytes, value: bytes, utc: float) -> None:
-    if found := _OPENAI.fullmatch(name):
-        field, what = found.groups()
-    elif found := _ANTHROPIC.fullmatch(name):
-        what, field = found.groups()
-    else:
-        return
-    number = _number(value) if field != b"reset" else _reset(value, utc)
-    if number is not None:
-        setattr(buckets.setdefault(what, _Bucket()), field.decode(), number)
+def _pause(remaining: bytes, limit: bytes | None, reset: bytes, utc: float) -> float:
+    """Seconds until this bucket holds a little more than nothing; 0 if it does."""
+    left, full = _number(remaining), _number(limit) or 0.0
+    low = LOW * full
+    if left is None or left > low:
+        return 0.0
+    seconds = _reset(reset, utc) or 0.0
+    missing = full - left
+    return seconds * min(1.0, (low + 1.0 - left) / missing) if missing > 0 else seconds
 
 
 def _reset(value: bytes, utc: float) -> float | None:

@@ -361,7 +361,8 @@ class _Run:
         """How long it took, for those that come after it."""
         experience, now = self.shared.experience, monotonic()
         experience.learn(self.kind, machine.attempts, self.record.first_byte_at, now)
-        if stream.first_at is not None and not stream.client_left:
+        is_wanted = self.tables.snapshot.timeouts.idle_adaptive
+        if is_wanted and stream.first_at is not None and not stream.client_left:
             was_cut = stream.failure is not None and stream.failure.code == Code.IDLE_TIMEOUT
             silence = now - stream.last_at if was_cut else stream.longest_gap
             experience.learn_silence(self.kind, silence, now, was_cut=was_cut)

@@ -54,7 +54,7 @@ def said(**fields: str) -> list[tuple[bytes, bytes]]:
         (said(limit_requests="10", remaining_requests="0", reset_requests=""), None),
         (said(limit_requests="2", remaining_requests="0", reset_requests="4s", limit_tokens="2",
               remaining_tokens="0", reset_tokens="40s"), 20.4),
-        ([(b"x-ratelimit-policy", b"1")], None),
+        (said(limit_requests="ten", remaining_requests="0", reset_requests="3s"), 3.0),
     ],
 )  # fmt: skip
 def test_what_is_left(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
