@@ -6,13 +6,15 @@ from typing import Literal
 
 from msgspec import Struct
 
+Kind = Literal["line", "path", "endpoint", "pool"]
+
 
 class Change(Struct, frozen=True, gc=False):
     """`before` and `after` are values of `Standing`, or "suspected" and "relieved" for a line that went silent or was
     heard again; for the pool, words of its own."""
 
     at: float  # monotonic seconds
-    kind: Literal["line", "path", "endpoint", "pool"]
+    kind: Kind
     id: str
     before: str
     after: str

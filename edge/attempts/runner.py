@@ -148,9 +148,11 @@ class AttemptRunner:
         observer: AttemptObserver,
         tasks: TaskOwner,
         lines: LineWatch,
+        heard: Callable[[AttemptSink], None],
         only: Protocol | None = None,
     ) -> None:
-        """`lines` tells of lines that go dark, until the attempts are over."""
+        """`lines` tells of lines that go dark, until the attempts are over. `heard` is called with every attempt whose
+        reply's head has come."""
         self.machine = machine
         self.upload = upload
         self._connector = connector
@@ -159,6 +161,7 @@ class AttemptRunner:
         self._observer = observer
         self._tasks = tasks
         self._lines = lines
+        self._heard = heard
         self._only = only
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[int] = self._loop.create_future()
@@ -267,6 +270,7 @@ class AttemptRunner:
         """A reply's head is there (called by its sink)."""
         head = sink.head
         self._observer.on_reply(sink.path, head.status, head.headers)
+        self._heard(sink)
         self.feed(HeadArrived(sink.number, head.status))
 
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
@@ -324,4 +328,4 @@ class AttemptRunner:
         # Sinks, upload and the pipeline's closures know us: no cycle may keep a finished request for the collector.
         self._sinks.clear()
         self.upload.tell_no_more()
-        del self._head_for, self._commit
+        del self._head_for, self._commit, self._heard

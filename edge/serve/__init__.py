@@ -4,5 +4,6 @@ pipeline.py   the nine steps, top-down: start here
 tables.py     a Snapshot indexed for the pipeline, made once per reload
 reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
+throttling.py endpoints that want no more: who is asked instead, who waits (waiting.py: where the time passes)
 client.py     the seam to the ingress
 """

@@ -292,11 +292,11 @@ class _Run:
 
         self.client.watch(_Leaver(end))
 
-    def on_reply(self, path: Path, status: int, headers: Headers) -> None:
-        """A reply's head came (as the runner's AttemptObserver)."""
-        self.shared.observer.on_reply(path, status, headers)
-        if self.tables.upstreams[path.endpoint].credential is not None:
-            self.shared.throttling.heard(path.endpoint, self.facts.model, status, headers)
+    def _heard(self, sink: AttemptSink) -> None:
+        """A reply's head came: what does it say of the limits of the node's own credentials?"""
+        endpoint, head = sink.path.endpoint, sink.head
+        if self.tables.upstreams[endpoint].credential is not None:
+            self.shared.throttling.heard(endpoint, self.facts.model, head.status, head.headers)
 
     def _is_worth_waiting(self, status: int) -> bool:
         """A refusal that would be the answer: can the request be sent again, and soon enough?"""
@@ -325,9 +325,10 @@ class _Run:
                 client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect
             ),
             commit=lambda sink: self._commit(sink, stream, earlier + len(machine.attempts)),
-            observer=self,
+            observer=shared.observer,
             tasks=shared.tasks,
             lines=shared.lines,
+            heard=self._heard,
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
