@@ -1,6 +1,7 @@
 """The attempts of one request: where it is sent, when it is sent again, which reply is committed.
 
 machine.py     decides: events in, commands out
+attempt.py     one attempt: what is known of it, its limits, what its failure means
 events.py      what it hears and what it wants done
 runner.py      performs its commands over real connections
 upload.py      the request body on its way up

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge.attempts.attempt import Attempt, Outcome
 from edge.attempts.deadlines import NO_PATIENCE, Durations, Patience, idle_limit, patience, size_class
-from edge.attempts.machine import Attempt, Outcome
 from edge.config.model import Routing, Timeouts
 from edge.dialects.facts import Facts, Repeat
 

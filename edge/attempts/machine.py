@@ -28,11 +28,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from math import inf
 
-from msgspec import Struct
-
+from edge.attempts.attempt import (
+    ERRORS,
+    REFUSALS,
+    Attempt,
+    AttemptPolicy,
+    Outcome,
+    is_collateral,
+    may_be_its_connection,
+    may_have_run,
+)
 from edge.attempts.budget import RetryBudget
 from edge.attempts.deadlines import NO_PATIENCE, Patience
 from edge.attempts.events import (
@@ -61,58 +68,7 @@ from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
 
-REFUSALS = frozenset((429, 503, 529))
-ERRORS = frozenset((500, 502, 504))
-
 OVERDUE, HEDGE, SUSPECTED = "overdue", "hedge", "line_suspected"  # reasons of a second attempt; else a failure's code
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptPolicy:
-    """Limits of one request; times in seconds."""
-
-    repeat: Repeat
-    max_attempts: int
-    max_billed_replays: int
-    race_after: float
-    dial_deadline: float  # for all dials of one attempt together
-    first_byte: float  # from the request's last byte to the reply's first body byte
-    commit_hold: float  # longest wait between a reply's head and its first body byte
-    total: float
-    upload_stall: float = 60.0  # longest time in which the far end takes nothing of the request body
-
-
-class Outcome(Enum):
-    """How an attempt ended, for metrics and the log."""
-
-    LIVE = "live"
-    COMMITTED = "committed"
-    REFUSED = "refused"  # 429, 503, 529: penalty on the endpoint
-    ERROR = "error"  # 500, 502, 504
-    FAILED = "failed"  # connection or stream failure
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-
-
-class Attempt(Struct, gc=False):
-    """One try of the request on one path."""
-
-    number: int
-    path: Path
-    warm: bool
-    outcome: Outcome = Outcome.LIVE
-    status: int | None = None
-    failure: Failure | None = None
-    sent_at: float | None = None  # when the request's last byte was handed over
-    first_byte_at: float | None = None  # when patience with the first byte ends
-    hold_until: float | None = None  # when a head without a body is committed anyway
-    flow_by: float | None = None  # when patience with a stalled upload ends
-
-    def due_at(self) -> float:
-        """When something must have happened."""
-        if self.hold_until is not None:
-            return self.hold_until
-        return self.first_byte_at or self.flow_by or inf
 
 
 @dataclass(slots=True)
@@ -220,7 +176,7 @@ class AttemptMachine:
         if untried:
             return next((path for path in untried if path.line not in self.dark), untried[0])
         for attempt in self.attempts:
-            if _may_be_its_connection(attempt) and self._tried[attempt.path] == 1:
+            if may_be_its_connection(attempt) and self._tried[attempt.path] == 1:
                 return attempt.path
         return None
 
@@ -356,7 +312,7 @@ class AttemptMachine:
             return cut + self._rescue(self._live[0].path.line, now)
         if self._dialing:
             return cut
-        collateral = _is_collateral(failure, live)
+        collateral = is_collateral(failure, live)
         if self._next_candidate() is not None and self._may_repeat(failure.verdict, now, collateral=collateral):
             self.failovers.append(failure.code)
             return cut + self._begin_dialing(now)
@@ -373,7 +329,7 @@ class AttemptMachine:
             return True
         if self.policy.repeat is Repeat.EFFECT:
             return False
-        return sum(map(_may_have_run, self.attempts)) <= self.policy.max_billed_replays
+        return sum(map(may_have_run, self.attempts)) <= self.policy.max_billed_replays
 
     # --- a second attempt beside a live one ---
 
@@ -489,25 +445,3 @@ class AttemptMachine:
 
     def _too_late(self, event: Event) -> list[Command]:
         return [Undial(event.path)] if isinstance(event, Connected) else []
-
-
-def _may_have_run(attempt: Attempt) -> bool:
-    """Can the provider have executed it, and billed it?"""
-    is_safe = attempt.failure is not None and attempt.failure.verdict is Verdict.SAFE
-    return not is_safe and attempt.status not in REFUSALS
-
-
-def _may_be_its_connection(attempt: Attempt) -> bool:
-    """Did the attempt fail in a way that leaves hope for a fresh connection on the same path?"""
-    if attempt.outcome is not Outcome.FAILED or attempt.failure is None:
-        return False
-    return attempt.warm or attempt.failure.verdict is Verdict.SAFE
-
-
-def _is_collateral(failure: Failure, attempt: Attempt) -> bool:
-    """Did the request only share the end of its connection: of a dead line's, or a pooled one that had gone stale?"""
-    if attempt.status is not None:
-        return False
-    if failure.code in (Code.CONNECTION_TIMEOUT, Code.LINE_DOWN):
-        return True
-    return failure.code == Code.CONNECTION_TERMINATED and attempt.warm

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
+from edge.attempts.attempt import REFUSALS, AttemptPolicy, Outcome
 from edge.attempts.budget import RetryBudget
 from edge.attempts.deadlines import Patience
 from edge.attempts.experience import Experience, Kind
 from edge.attempts.lines import LineWatch
-from edge.attempts.machine import REFUSALS, AttemptMachine, AttemptPolicy, Outcome
+from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.config.model import Provider

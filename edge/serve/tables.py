@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from edge.attempts.machine import AttemptPolicy
+from edge.attempts.attempt import AttemptPolicy
 from edge.config.model import Endpoint, Model, Provider, Snapshot, TimeoutClass, Timeouts
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts, Repeat

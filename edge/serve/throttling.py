@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic, time
 
-from edge.attempts.machine import REFUSALS
+from edge.attempts.attempt import REFUSALS
 from edge.config.model import Limits, Provider
 from edge.observe.record import RequestRecord
 from edge.policy.ratelimit import Throttles, exhausted_for, retry_after

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.attempts.attempt import AttemptPolicy
 from edge.attempts.budget import RetryBudget
 from edge.attempts.deadlines import Patience
 from edge.attempts.events import (
@@ -28,7 +29,7 @@ from edge.attempts.events import (
     Undial,
     UploadStalled,
 )
-from edge.attempts.machine import AttemptMachine, AttemptPolicy
+from edge.attempts.machine import AttemptMachine
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge.attempts.attempt import AttemptPolicy, Outcome
 from edge.attempts.budget import RetryBudget
 from edge.attempts.deadlines import NO_PATIENCE, Patience
 from edge.attempts.events import (
@@ -26,7 +27,7 @@ from edge.attempts.events import (
     Undial,
     UploadStalled,
 )
-from edge.attempts.machine import AttemptMachine, AttemptPolicy, Outcome
+from edge.attempts.machine import AttemptMachine
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path

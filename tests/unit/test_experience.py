@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from edge.attempts.attempt import Attempt, Outcome
 from edge.attempts.deadlines import NO_PATIENCE
 from edge.attempts.experience import Experience
-from edge.attempts.machine import Attempt, Outcome
 from edge.config.model import Routing, Timeouts
 from edge.dialects.facts import Facts, Repeat
 from transport.path import Path
