@@ -425,7 +425,7 @@ def test_whichever_answers_first_is_committed_and_the_other_cancelled() -> None:
 
 def test_a_rival_dial_starts_at_once_and_the_first_may_still_win() -> None:
     dark: dict[str, bool] = {}
-    m = machine(A1, B1, dark=dark)
+    m = machine(A1, B1, C1, dark=dark)
     m.handle(Start(), 0.0)
     dark["a"] = False
     assert m.handle(LineDark("a"), 0.1) == [Dial(B1)]
