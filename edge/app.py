@@ -24,6 +24,7 @@ from edge.alerts.aio.watch import AlertWatch
 from edge.alerts.figures import Figures
 from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
+from edge.attempts.lines import LineWatch
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
@@ -43,8 +44,11 @@ from edge.serve.clock import LocalClock
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from edge.serve.throttling import Throttling
+from edge.serve.waiting import WaitingRoom
 from health.aio.prober import Listeners, Prober
 from health.board import HealthBoard
+from health.change import Change
 from health.lag import MEMORY as LAG_MEMORY
 from health.lag import LoopLag
 from transport.aio.standard import make_pools
@@ -74,7 +78,6 @@ class Node:
         self.metrics = Metrics()
         self.board = HealthBoard()
         self.board.configure(snapshot.health, (line.id for line in snapshot.lines), monotonic())
-        self.board.on_change = log_change
         self.metrics.registry.register(HealthMetrics(lambda: self.board.view(monotonic()), lambda: self.snapshot.lines))
         self.permits = Permits()
         self.recent = Recent()
@@ -117,7 +120,11 @@ class Node:
             self.tasks,
             self._account,
             _request_ids(),
+            Throttling(WaitingRoom(self.metrics)),
+            LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
+            RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
+        self.board.on_change = self._on_change
         self.figures = NodeFigures(monotonic())
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
@@ -141,6 +148,7 @@ class Node:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
+            stack.callback(self.pipeline.throttling.room.close)
             self.pulse.start()
             stack.callback(self.pulse.stop)
             self.pools.start()
@@ -177,12 +185,22 @@ class Node:
         self.pools.update(new.lines, tables.targets)
         self.prober.update(new.lines, tables.far_ends, new.probe)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
+        self.pipeline.hedges.configure(new.routing.hedge_budget_ratio, 0.0)
         self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
         self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
+
+    def _on_change(self, change: Change) -> None:
+        """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
+        log_change(change)
+        if change.kind == "line":
+            self._loop.call_soon(self._look_at_lines)
+
+    def _look_at_lines(self) -> None:
+        self.pipeline.lines.update(self.board.view(monotonic()))
 
     def _doubted(self) -> set[str]:
         """Lines to probe fast."""
@@ -220,6 +238,7 @@ class Node:
         metrics.loop_lag.set(self.lag.worst(now - LAG_MEMORY))
         for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
             metrics.line_score.labels(line).set(score)
+        metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):

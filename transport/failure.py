@@ -63,6 +63,8 @@ class Code:
     IDLE_TIMEOUT = "idle_timeout"  # no byte of a begun reply for too long
     DEADLINE = "deadline"  # the request's own deadline passed
     OVERLOADED = "overloaded"  # this edge's limits
+    LINE_DOWN = "line_down"  # the line was found dead while the request waited on it
+    RATE_LIMITED = "rate_limited"  # every endpoint has asked for less traffic, for longer than the caller can wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Failure:
     verdict: Verdict
     code: str
     detail: str = ""
+    retry_after: float | None = None  # seconds after which another try may do, where that is known
 
 
 class TransportError(Exception):

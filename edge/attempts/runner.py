@@ -7,9 +7,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol as Interface
 
-from edge.attempts.machine import (
+from edge.attempts.events import (
     AttemptFailed,
-    AttemptMachine,
     BodyArrived,
     BodyDropped,
     Cancel,
@@ -27,7 +26,10 @@ from edge.attempts.machine import (
     Start,
     TimerFired,
     Undial,
+    UploadStalled,
 )
+from edge.attempts.lines import LineWatch
+from edge.attempts.machine import AttemptMachine
 from edge.attempts.upload import Upload
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
@@ -151,8 +153,12 @@ class AttemptRunner:
         commit: Callable[[AttemptSink], None],
         observer: AttemptObserver,
         tasks: TaskOwner,
+        lines: LineWatch,
+        heard: Callable[[AttemptSink], None],
         only: Protocol | None = None,
     ) -> None:
+        """`lines` tells of lines that go dark, until the attempts are over. `heard` is called with every attempt whose
+        reply's head has come."""
         self.machine = machine
         self.upload = upload
         self._connector = connector
@@ -160,6 +166,8 @@ class AttemptRunner:
         self._commit = commit
         self._observer = observer
         self._tasks = tasks
+        self._lines = lines
+        self._heard = heard
         self._only = only
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[int] = self._loop.create_future()
@@ -176,6 +184,7 @@ class AttemptRunner:
         Raises:
             GaveUp: no path gave a reply.
         """
+        self._lines.waiting.add(self)
         try:
             self.upload.start(replay_bytes, lambda: self.feed(BodyDropped()))
             self.feed(_START)
@@ -259,12 +268,17 @@ class AttemptRunner:
         self._observer.on_sent(path)
         upload = self.upload
         sink.exchange = connection.open(self._head_for(path), sink, upload.take(), end=upload.complete)
-        upload.attach(sink.exchange, lambda: self.feed(RequestSent(number)))
+        upload.attach(
+            sink.exchange,
+            lambda: self.feed(RequestSent(number)),
+            lambda stalled: self.feed(UploadStalled(number, stalled)),
+        )
 
     def on_head(self, sink: AttemptSink) -> None:
         """A reply's head is there (called by its sink)."""
         head = sink.head
         self._observer.on_reply(sink.path, head.status, head.headers)
+        self._heard(sink)
         self.feed(HeadArrived(sink.number, head.status))
 
     def on_failure(self, sink: AttemptSink, failure: Failure) -> None:
@@ -309,6 +323,7 @@ class AttemptRunner:
             self._rearm()
 
     def _stop(self) -> None:
+        self._lines.waiting.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -323,4 +338,4 @@ class AttemptRunner:
         # Sinks, upload and the pipeline's closures know us: no cycle may keep a finished request for the collector.
         self._sinks.clear()
         self.upload.tell_no_more()
-        del self._head_for, self._commit
+        del self._head_for, self._commit, self._heard

@@ -20,9 +20,11 @@ class Upload:
         "_chunks",
         "_client",
         "_exchange",
+        "_is_stalled",
         "_limit",
         "_on_dropped",
         "_on_sent",
+        "_on_stalled",
         "_paused",
         "_size",
         "complete",
@@ -61,13 +63,18 @@ class Upload:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0]
 
-    def attach(self, exchange: Exchange, on_sent: Callable[[], None]) -> None:
-        """What comes next goes to `exchange`, which already has what `take` returned. `on_sent`: all has gone."""
+    def attach(
+        self, exchange: Exchange, on_sent: Callable[[], None], on_stalled: Callable[[bool], None] | None = None
+    ) -> None:
+        """What comes next goes to `exchange`, which already has what `take` returned. `on_sent`: all has gone;
+        `on_stalled`: the exchange takes no more, or takes bytes again."""
         if self.complete:
             on_sent()
             return
         self._exchange = exchange
         self._on_sent = on_sent
+        self._on_stalled = on_stalled or _nothing
+        self._is_stalled = False
         self._drop_if_long()
         self.writable()
 
@@ -75,14 +82,17 @@ class Upload:
         """`exchange` is over; if it is the one that is fed, keep what comes for the next one."""
         if self._exchange is exchange:
             self._exchange = None
-            self._on_sent = _nothing
+            self._on_sent = self._on_stalled = _nothing
 
     def tell_no_more(self) -> None:
         """The attempts are over (the body may still be flowing to the one that won)."""
-        self._on_dropped = self._on_sent = _nothing
+        self._on_dropped = self._on_sent = self._on_stalled = _nothing
 
     def writable(self) -> None:
         """The exchange takes bytes again."""
+        if self._is_stalled:
+            self._is_stalled = False
+            self._on_stalled(False)
         if self._paused:
             self._paused = False
             self._client.resume_body()
@@ -96,7 +106,11 @@ class Upload:
             self._pause_if(self._size > self._limit)
             return
         self._drop_if_long()
-        self._pause_if(not exchange.send(data))
+        if not exchange.send(data):
+            self._pause_if(True)
+            if not self._is_stalled:
+                self._is_stalled = True
+                self._on_stalled(True)
 
     def on_body_end(self) -> None:
         self.complete = True
@@ -116,5 +130,5 @@ class Upload:
             self._client.pause_body()
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nobody listens yet."""

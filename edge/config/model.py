@@ -139,6 +139,18 @@ class Routing:
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
     retry_budget_ratio: float = 0.2  # retries per request, averaged over ten seconds
     retry_budget_floor: float = 10.0  # retries per second that are always allowed
+    hedge: str = "off"  # off | free | all: which requests get a second attempt for speed alone
+    hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutClass:
+    """[timeouts.reasoning], [timeouts.long_context], [timeouts.batch]: what such requests get at least, in seconds."""
+
+    first_byte_stream: float
+    first_byte: float
+    idle: float
+    total: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,14 @@ class Timeouts:
     total: float = 3600.0
     commit_hold: float = 30.0  # longest time a stream's head is held back waiting for its first byte
     keepalive: float = 15.0  # silence on a committed stream after which the dialect's keep-alive is sent
+    upload_stall: float = 60.0  # longest time in which the far end takes nothing of a request body
+    first_byte_adaptive: bool = True  # a second attempt when a reply is overdue by its model's own measure
+    first_byte_floor: float = 3.0  # nothing is overdue sooner
+    idle_adaptive: bool = False  # `idle` is shortened to what the model's longest pauses suggest
+    long_context_bytes: int = 400_000  # request bodies from here on are of the class long_context
+    reasoning: TimeoutClass = TimeoutClass(600.0, 1800.0, 300.0, 3600.0)
+    long_context: TimeoutClass = TimeoutClass(180.0, 900.0, 180.0, 3600.0)
+    batch: TimeoutClass = TimeoutClass(600.0, 86_400.0, 600.0, 86_400.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +188,8 @@ class Limits:
     drain_seconds: float = 60.0  # after SIGTERM, for streams to finish
     max_connections: int = 20_000
     max_in_flight: int = 10_000
+    queue_seconds: float = 10.0  # longest wait for endpoints that all asked for less traffic; 0: none
+    queue_requests: int = 1000  # how many may wait
 
 
 @dataclass(frozen=True, slots=True)

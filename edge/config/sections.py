@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.config import certificates, headers, kinds, places, schedule, secret
 from edge.config.fault import KeyPath
-from edge.config.model import ClassRouting
+from edge.config.model import ClassRouting, Timeouts
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading, Wrong
 from health.alerts import Measure, Severity
@@ -142,7 +144,26 @@ ROUTING = (
     Key("max_billed_replays", kinds.integer(0, 16)),
     Key("retry_budget_ratio", kinds.number(0, 1)),
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+    Key("hedge", kinds.choice("off", "free", "all")),
+    Key("hedge_budget_ratio", kinds.number(0, 1)),
 )
+TIMEOUT_CLASS = (
+    _seconds("first_byte_stream"),
+    _seconds("first_byte"),
+    _seconds("idle"),
+    _seconds("total", high=604_800.0),
+)
+
+
+def _timeout_class(name: str) -> Key:
+    """A section in the section: what it doesn't say stays as it is by default."""
+
+    def parse(reading: Reading, path: KeyPath, value: object) -> object:
+        return replace(getattr(Timeouts(), name), **reading.fields(path, reading.table(value), TIMEOUT_CLASS))
+
+    return Key(name, parse)
+
+
 PROBE = (
     Key("enabled", kinds.flag),
     Key("kinds", kinds.listing(_probe_kind)),
@@ -162,6 +183,14 @@ TIMEOUTS = (
     _seconds("total", high=604_800.0),
     _seconds("commit_hold", low=0),
     _seconds("keepalive"),
+    _seconds("upload_stall"),
+    Key("first_byte_adaptive", kinds.flag),
+    _seconds("first_byte_floor"),
+    Key("idle_adaptive", kinds.flag),
+    Key("long_context_bytes", kinds.integer(1, _BYTES)),
+    _timeout_class("reasoning"),
+    _timeout_class("long_context"),
+    _timeout_class("batch"),
 )
 LIMITS = (
     Key("header_bytes", kinds.integer(1024, 16 * 1024**2)),
@@ -171,6 +200,8 @@ LIMITS = (
     Key("drain_seconds", kinds.number(0, 86_400)),
     Key("max_connections", kinds.integer(1, 10**7)),
     Key("max_in_flight", kinds.integer(1, 10**7)),
+    Key("queue_seconds", kinds.number(0, 86_400)),
+    Key("queue_requests", kinds.integer(0, 10**6)),
 )
 HEALTH = (
     Key("consecutive_failures", kinds.integer(1, 1000)),

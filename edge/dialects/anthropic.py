@@ -101,6 +101,7 @@ class Anthropic:
             repeat=repeat_of(method, path),
             patience=patience(headers),
             retry_count=retry_count(headers),
+            reasons=fields.asks_to_reason,
         )
 
     def meter(self, facts: Facts, status: int, headers: Headers) -> Meter:

@@ -10,6 +10,7 @@ What the SDKs obey: OpenAI's and Anthropic's read `x-should-retry` before anythi
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ STATUS = {
     Code.OVERLOADED: 503,
     Code.CONNECTION_LIMIT_REACHED: 503,
     Code.DESTINATION_UNAVAILABLE: 503,
+    Code.RATE_LIMITED: 429,
+    Code.LINE_DOWN: 504,
     Code.DEADLINE: 504,
     Code.DNS_TIMEOUT: 504,
     Code.CONNECTION_TIMEOUT: 504,
@@ -95,7 +98,14 @@ def retry_headers(failure: Failure) -> Headers:
     verdict = should_retry(failure)
     if verdict is None:
         return []
-    return [(b"x-should-retry", b"true"), (b"retry-after", b"1")] if verdict else [(b"x-should-retry", b"false")]
+    if not verdict:
+        return [(b"x-should-retry", b"false")]
+    return [(b"x-should-retry", b"true"), (b"retry-after", b"%d" % retry_seconds(failure))]
+
+
+def retry_seconds(failure: Failure) -> int:
+    """Whole seconds after which another try may do; 1 where nobody said."""
+    return max(1, math.ceil(failure.retry_after or 1.0))
 
 
 def json_reply(body: dict[str, Any], failure: Failure) -> tuple[Headers, bytes]:
@@ -133,7 +143,9 @@ def google_error(status: int, failure: Failure, request_id: str) -> dict[str, An
     }
     details: list[dict[str, Any]] = [info]
     if should_retry(failure):
-        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"})
+        details.append(
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_seconds(failure)}s"}
+        )
     name = _GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "UNAVAILABLE")
     message = sentence(failure, request_id)
     return {"error": {"code": status, "message": message, "status": name, "details": details}}

@@ -30,6 +30,7 @@ class Facts(Struct, frozen=True, gc=False):
     repeat: Repeat = Repeat.BILLED
     patience: float | None = None  # seconds the client said it will wait for the next byte (x-stainless-read-timeout)
     retry_count: int = 0  # how often the SDK has already tried (x-stainless-retry-count)
+    reasons: bool = False  # the body asks for thinking before the answer
 
 
 class Usage(Struct, frozen=True, gc=False):

@@ -171,6 +171,7 @@ class Gemini:
             repeat=repeat_of(method, path, fields),
             patience=patience(headers),
             retry_count=retry_count(headers),
+            reasons=fields.asks_to_reason,
         )
 
     def meter(self, facts: Facts, status: int, headers: Headers) -> Meter:

@@ -53,6 +53,7 @@ class Generic:
             repeat=_REPEAT[operation],
             patience=patience(headers),
             retry_count=retry_count(headers),
+            reasons=fields.asks_to_reason,
         )
 
     def meter(self, facts: Facts, status: int, headers: Headers) -> Meter:

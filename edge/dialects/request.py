@@ -21,6 +21,7 @@ _FORM_BYTES = 1 << 20
 """How far into a multipart form its text fields are looked for."""
 
 _ABSENT = msgspec.Raw()
+_NO_THINKING = re.compile(rb'"(?:none|minimal|disabled)"')
 
 
 class Fields(msgspec.Struct):
@@ -38,10 +39,21 @@ class Fields(msgspec.Struct):
     stream_format: str | None = None
     generationConfig: msgspec.Raw = _ABSENT  # noqa: N815 - the wire's name
     generation_config: msgspec.Raw = _ABSENT
+    reasoning: msgspec.Raw = _ABSENT
+    reasoning_effort: msgspec.Raw = _ABSENT
+    thinking: msgspec.Raw = _ABSENT
 
     @property
     def has_tools(self) -> bool:
         return any(is_filled(bytes(raw)) for raw in (self.tools, self.functions))
+
+    @property
+    def asks_to_reason(self) -> bool:
+        """OpenAI's `reasoning_effort` or `reasoning.effort`, Anthropic's `thinking`, Gemini's `thinkingConfig`."""
+        for said in (self.reasoning, self.reasoning_effort, self.thinking):
+            if said is not _ABSENT and bytes(said) not in (b"", b"null") and not _NO_THINKING.search(bytes(said)):
+                return True
+        return b"thinkingConfig" in bytes(self.generationConfig) or b"thinking_config" in bytes(self.generation_config)
 
     @property
     def token_limit(self) -> int | None:
@@ -135,6 +147,9 @@ def _scanned(body: bytes) -> Fields:
         stream_format=value(raw.get(b"stream_format"), str),
         generationConfig=_raw(raw, b"generationConfig"),
         generation_config=_raw(raw, b"generation_config"),
+        reasoning=_raw(raw, b"reasoning"),
+        reasoning_effort=_raw(raw, b"reasoning_effort"),
+        thinking=_raw(raw, b"thinking"),
     )
 
 

@@ -44,6 +44,11 @@ class Metrics:
         self.attempts = HotCounter("farline_attempts", "Attempts by how they ended.", ["outcome"])
         self.failovers = HotCounter("farline_failovers", "Further tries, by reason.", ["reason"])
         self.tokens = HotCounter("farline_tokens", "Tokens as providers counted them.", ["kind"])
+        self.queue_seconds = HotHistogram(
+            "farline_queue_seconds", "Time that requests waited for endpoints that wanted no more.", LATENCY_BOUNDS
+        )
+        self.queued = HotCounter("farline_queue", "Waits for throttled endpoints, by how they ended.", ["outcome"])
+        self.queue_waiting = Gauge("farline_queue_waiting", "Requests that wait right now.", registry=registry)
         self.line_bytes = HotCounter("farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"])
         for collector in (
             self.requests,
@@ -54,6 +59,8 @@ class Metrics:
             self.failovers,
             self.tokens,
             self.line_bytes,
+            self.queue_seconds,
+            self.queued,
         ):
             registry.register(collector)
         self.undelivered = Counter(
@@ -124,6 +131,11 @@ class Metrics:
             self.undelivered.inc(record.undelivered_tokens)
         if record.client_left:
             self.clients_gone.inc()
+
+    def on_waited(self, seconds: float, outcome: str) -> None:
+        """A request left the queue (see `edge.serve.waiting`)."""
+        self.queue_seconds.observe(seconds)
+        self.queued.by[(outcome,)] += 1
 
     def _count_tokens(self, usage: Usage) -> None:
         for kind, number in (

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 
 from edge.observe.metrics import Metrics
 from edge.observe.record import RequestRecord
+from edge.policy.ratelimit import retry_after
 from health.board import HealthBoard
 from health.probe import ProbeKind, ProbeResult
 from transport.failure import Failure, Origin, Verdict
-from transport.message import Headers, header
+from transport.message import Headers
 from transport.path import Path, Protocol
 from transport.sample import TransportSample
 
 REFUSALS = frozenset((429, 503, 529))
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
-LONGEST_PENALTY = 300.0
 SHORT_BYTES = 65_536  # of a request: it leaves at once, so the time to its reply's first byte isn't that of an upload
 
 
@@ -62,7 +63,8 @@ class Observer:
         now = self._clock()
         self._board.replied(path, status, now)
         if status in REFUSALS:
-            self._board.penalise(path.endpoint, retry_after(headers), now)
+            asked = retry_after(headers, time())
+            self._board.penalise(path.endpoint, PENALTY if asked is None else asked, now)
 
     def on_sent(self, path: Path) -> None:
         """A request went out; `on_done` follows."""
@@ -84,11 +86,3 @@ class Observer:
             return
         if record.status < 400 and record.bytes_in <= SHORT_BYTES:
             self._board.first_byte(path, facts.model or "", first_at - sent_at, record.ended_at)
-
-
-def retry_after(headers: Headers) -> float:
-    """Seconds of Retry-After (RFC 9110 §10.2.3) within reason. A date, or nothing: the default penalty."""
-    value = header(headers, b"retry-after")
-    if value is None or not value.strip().isdigit():
-        return PENALTY
-    return min(float(value), LONGEST_PENALTY)

@@ -1,5 +1,7 @@
 """Who may use this node, and now?
 
-access.py    client keys → Principal, or a refusal
-permits.py   concurrency permits, released in the pipeline's `finally`
+access.py     client keys → Principal, or a refusal
+permits.py    concurrency permits, released in the pipeline's `finally`
+ratelimit.py  what providers say of their rate limits; who has none left for now
+queue.py      who waits and who goes while every endpoint wants no more
 """

@@ -5,5 +5,6 @@ tables.py     a Snapshot indexed for the pipeline, made once per reload
 clock.py      the node's own time of day
 reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
+throttling.py endpoints that want no more: who is asked instead, who waits (waiting.py: where the time passes)
 client.py     the seam to the ingress
 """

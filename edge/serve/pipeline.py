@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
+from edge.attempts.attempt import REFUSALS, AttemptPolicy, Outcome
 from edge.attempts.budget import RetryBudget
-from edge.attempts.machine import AttemptMachine, AttemptPolicy
+from edge.attempts.deadlines import Patience
+from edge.attempts.experience import Experience, Kind
+from edge.attempts.lines import LineWatch
+from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.config.model import Provider
@@ -28,6 +32,7 @@ from edge.serve.client import ClientExchange, ClientFault, ClientGone
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
+from edge.serve.throttling import Throttling
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
 from edge.serve.ws_handshake import UpstreamOffer, WebSocketRefused
 from health.board import HealthBoard
@@ -39,6 +44,13 @@ from transport.path import Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
+
+
+TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
+
+
+class Throttled(Exception):
+    """Every endpoint wants no more for now, and the caller can wait until one does."""
 
 
 class Refused(Exception):
@@ -72,6 +84,10 @@ class Pipeline:
     tasks: TaskOwner
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
+    throttling: Throttling
+    lines: LineWatch = field(default_factory=LineWatch)
+    hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
+    experience: Experience = field(default_factory=Experience)
 
     async def serve(self, client: ClientExchange) -> None:
         """Serves one client request. Raises nothing that is the client's or the far end's fault."""
@@ -101,6 +117,9 @@ class _Run:
         self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
+        self.timeouts = ""  # the class of request, see Tables.timeout_class
+        self.kind: Kind
+        self.turns = 0
 
     async def serve(self) -> None:
         record = self.record
@@ -109,7 +128,7 @@ class _Run:
             self._admit()  # who may, and now? before the body, so that a stranger costs us no memory
             await self._understand()  # what is asked? needs the start of the body
             self._plan()  # which paths, in which order?
-            await self._attempt()  # launch, race, fail over; COMMIT exactly once; the reply flows to its end
+            await self._attempt_in_turn()  # wait while no endpoint takes any; launch, race, fail over; COMMIT once
         except Refused as refused:
             self._reply_error(refused.status, refused.failure)
         except GaveUp as gave_up:
@@ -234,20 +253,20 @@ class _Run:
 
     def _plan(self) -> None:
         shared, now = self.shared, monotonic()
+        view = shared.board.view(now)
         choice = self.record.choice = shared.chooser.choose(
-            self._ask(),
-            self.tables.snapshot,
-            shared.board.view(now),
-            shared.controls,
-            shared.moment(),
-            now,
-            shared.chance(),
+            self._ask(), self.tables.snapshot, view, shared.controls, shared.moment(), now, shared.chance()
         )
         if choice.refusal is not None:
             code = Code.HTTP_REQUEST_DENIED if choice.refusal.is_forbidden else Code.DESTINATION_UNAVAILABLE
             raise Refused(403 if choice.refusal.is_forbidden else 503, _ours(code, choice.refusal.text))
         self.candidates = choice.paths
-        self.policy = self.tables.attempt_policy(self.facts, hopeless=choice.is_hopeless)
+        if shared.lines.dark:
+            shared.lines.update(view)  # nothing tells us when an ejection has run out
+        if not shared.throttling.is_quiet:
+            self.candidates = shared.throttling.avoided(self.candidates, self.facts.model)
+        self.timeouts = self.tables.timeout_class(self.facts, self.record.priority, self._body_bytes())
+        self.policy = self.tables.attempt_policy(self.facts, hopeless=choice.is_hopeless, timeouts=self.timeouts)
 
     def _ask(self) -> Ask:
         principal, provider, facts = self.principal, self.provider, self.facts
@@ -257,16 +276,11 @@ class _Run:
             self.record.priority,
             facts.model,
             principal.id,
-            self._prompt_bytes(),
+            self._body_bytes(),
             self._conversation(principal.id) if len(provider.endpoints) > 1 else None,
             self._wanted_line(principal),
             self.tables.residency.allowed(principal.key, provider.id, facts.model),
         )
-
-    def _prompt_bytes(self) -> int:
-        """What is still to be uploaded, as far as the request says."""
-        length = self.fields.get(b"content-length")
-        return int(length) if length is not None else self.record.bytes_in
 
     def _conversation(self, principal: str) -> bytes | None:
         mode, header = self.tables.snapshot.routing.sticky, self.fields.get(b"x-farline-sticky")
@@ -283,6 +297,48 @@ class _Run:
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
         return line.id
 
+    def _body_bytes(self) -> int:
+        """The request body's length, as far as it is known."""
+        told = self.fields.get(b"content-length", b"")
+        return int(told) if told.isdigit() else self.upload.size
+
+    # --- rate limits: wait while every endpoint wants no more ---
+
+    async def _attempt_in_turn(self) -> None:
+        throttling, facts = self.shared.throttling, self.facts
+        limits = self.tables.snapshot.limits
+        for _ in range(TURNS):
+            if not throttling.is_quiet:
+                waited = await throttling.take_turn(
+                    self.provider, facts.model, limits, self.record, facts.patience, self._watch_wait
+                )
+                if waited:
+                    self._plan()  # things have changed meanwhile
+            try:
+                return await self._attempt()
+            except Throttled:
+                self.turns += 1
+
+    def _watch_wait(self, turn: asyncio.Future[None]) -> None:
+        def end() -> None:
+            if not turn.done():
+                turn.set_exception(ClientGone())
+
+        self.client.watch(_Leaver(end))
+
+    def _heard(self, sink: AttemptSink) -> None:
+        """A reply's head came: what does it say of the limits of the node's own credentials?"""
+        endpoint, head = sink.path.endpoint, sink.head
+        if self.tables.upstreams[endpoint].credential is not None:
+            self.shared.throttling.heard(endpoint, self.facts.model, head.status, head.headers)
+
+    def _is_worth_waiting(self, status: int) -> bool:
+        """A refusal that would be the answer: can the request be sent again, and soon enough?"""
+        if status not in REFUSALS or self.turns >= TURNS - 1 or self.upload.dropped or not self.upload.complete:
+            return False
+        facts, limits = self.facts, self.tables.snapshot.limits
+        return self.shared.throttling.is_worth_waiting(self.provider, facts.model, limits, self.record, facts.patience)
+
     # --- 6 attempts, 7 commit, 8 streaming ---
 
     async def _attempt(self) -> None:
@@ -290,8 +346,11 @@ class _Run:
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
         headers = self._request_headers()
-        machine = AttemptMachine(self.candidates, self.policy, shared.budget)
+        machine = AttemptMachine(
+            self.candidates, self.policy, shared.budget, shared.lines.dark, self._patience(), shared.hedges
+        )
         stream = self._new_stream()
+        earlier = len(self.record.attempts)  # made before it had to wait its turn
         runner = AttemptRunner(
             machine,
             shared.connector,
@@ -299,9 +358,11 @@ class _Run:
             head_for=lambda path: request_head(
                 client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect
             ),
-            commit=lambda sink: self._commit(sink, stream, len(machine.attempts)),
+            commit=lambda sink: self._commit(sink, stream, earlier + len(machine.attempts)),
             observer=shared.observer,
             tasks=shared.tasks,
+            lines=shared.lines,
+            heard=self._heard,
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
@@ -313,6 +374,10 @@ class _Run:
                 self._note_bridge(await self.bridge.wait())
             else:
                 await stream.finished()
+        except Throttled:
+            next(a for a in machine.attempts if a.outcome is Outcome.COMMITTED).outcome = Outcome.REFUSED
+            machine.failovers.append("throttled")
+            raise
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
@@ -320,6 +385,23 @@ class _Run:
             if sink is not None:
                 sink.let_go()
                 shared.observer.on_done(sink.path, self.record.failure)
+            self._learn(machine, stream)
+
+    def _patience(self) -> Patience:
+        shared, snapshot, now = self.shared, self.tables.snapshot, monotonic()
+        self.kind = shared.experience.kind(self.provider.id, self.facts, self._body_bytes())
+        shared.hedges.deposit(now)
+        return shared.experience.patience(self.kind, self.facts.repeat, snapshot.routing, snapshot.timeouts, now)
+
+    def _learn(self, machine: AttemptMachine, stream: ReplyStream) -> None:
+        """How long it took, for those that come after it."""
+        experience, now = self.shared.experience, monotonic()
+        experience.learn(self.kind, machine.attempts, self.record.first_byte_at, now)
+        is_wanted = self.tables.snapshot.timeouts.idle_adaptive
+        if is_wanted and stream.first_at is not None and not stream.client_left:
+            was_cut = stream.failure is not None and stream.failure.code == Code.IDLE_TIMEOUT
+            silence = now - stream.last_at if was_cut else stream.longest_gap
+            experience.learn_silence(self.kind, silence, now, was_cut=was_cut)
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
@@ -335,12 +417,15 @@ class _Run:
         return headers
 
     def _new_stream(self) -> ReplyStream:
-        timeouts = self.tables.snapshot.timeouts
-        policy = StreamPolicy(timeouts.idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
+        timeouts = self.tables.timeouts[self.timeouts]
+        idle = self.shared.experience.idle(self.kind, timeouts, monotonic())
+        policy = StreamPolicy(idle, timeouts.keepalive, self.provider.on_client_gone == "drain")
         return ReplyStream(self.client, self.dialect, policy, self.record.id, self.loop, self.shared.gaps)
 
     def _commit(self, sink: AttemptSink, stream: ReplyStream, attempts: int) -> None:
         """The head goes to the client; from here on the reply flows from socket to socket by itself."""
+        if self._is_worth_waiting(sink.head.status):
+            raise Throttled
         record, head = self.record, sink.head
         record.path, record.protocol, record.status = sink.path, sink.protocol.value, head.status
         record.sent_at, record.first_byte_at = sink.sent_at, monotonic()
@@ -411,10 +496,10 @@ def _record(client: ClientExchange, request_id: str) -> RequestRecord:
 
 def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
     """What the attempts and the stream know, into the record."""
-    record.attempts = [
+    record.attempts += [
         AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
     ]
-    record.failovers = machine.failovers
+    record.failovers += machine.failovers
     record.bytes_in = upload.size
     if stream.has_begun:
         record.bytes_out = stream.bytes_out

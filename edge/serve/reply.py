@@ -28,6 +28,7 @@ _NOTHING_REACHED = frozenset(
         Code.DNS_TIMEOUT,
         Code.LINE_PROXY_ERROR,
         Code.OVERLOADED,
+        Code.LINE_DOWN,
     )
 )
 
@@ -53,6 +54,8 @@ _OWN = {
     Code.IDLE_TIMEOUT,
     Code.DEADLINE,
     Code.OVERLOADED,
+    Code.LINE_DOWN,
+    Code.RATE_LIMITED,
 }
 _STANDARD = {value for name, value in vars(Code).items() if name.isupper()} - _OWN
 

@@ -46,7 +46,6 @@ class ReplyStream:
         "_exchange",
         "_gaps",
         "_is_event_stream",
-        "_last_at",
         "_may_insert",
         "_paused",
         "_pinged_at",
@@ -56,6 +55,8 @@ class ReplyStream:
         "failure",
         "first_at",
         "has_begun",
+        "last_at",
+        "longest_gap",
         "meter",
         "policy",
         "request_id",
@@ -78,7 +79,7 @@ class ReplyStream:
         self._is_event_stream = False
         self._may_insert = False
         self._paused = False
-        self._last_at = self._pinged_at = 0.0
+        self.last_at = self._pinged_at = 0.0
         self.meter: Meter
         self.dialect = dialect
         self.policy = policy
@@ -88,6 +89,7 @@ class ReplyStream:
         self.failure: Failure | None = None
         self.client_left = False
         self.has_begun = False
+        self.longest_gap = 0.0  # between two chunks, in seconds
         self.tokens_when_left = 0
 
     def begin(self, exchange: Exchange, status: int, headers: Headers, meter: Meter) -> None:
@@ -96,7 +98,7 @@ class ReplyStream:
         self.has_begun = True
         self._is_event_stream = (header(headers, b"content-type") or b"").startswith(b"text/event-stream")
         self._may_insert = self._is_event_stream and header(headers, b"content-encoding") is None
-        self._last_at = monotonic()
+        self.last_at = monotonic()
         self.meter = meter
         self._client.start(status, headers)
 
@@ -117,8 +119,11 @@ class ReplyStream:
         if self.first_at is None:
             self.first_at = now
         else:
-            self._gaps.observe(now - self._last_at)
-        self._last_at = now
+            gap = now - self.last_at
+            self._gaps.observe(gap)
+            if gap > self.longest_gap:
+                self.longest_gap = gap
+        self.last_at = now
         self.bytes_out += len(data)
         self.meter.feed(data)
 
@@ -147,7 +152,7 @@ class ReplyStream:
 
     def on_client_ready(self) -> None:
         self._paused = False
-        self._last_at = monotonic()
+        self.last_at = monotonic()
         self._exchange.resume()
 
     def on_client_gone(self) -> None:
@@ -163,7 +168,7 @@ class ReplyStream:
 
     def check(self, now: float) -> None:
         """Breaks off a reply that went silent; keeps the client's side alive through long thinking."""
-        silence = now - self._last_at
+        silence = now - self.last_at
         if self._paused:
             return  # the client is the slow one; its own write deadline is the ingress's business
         if silence > self.policy.idle:

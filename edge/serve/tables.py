@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from edge.attempts.machine import AttemptPolicy
-from edge.config.model import Endpoint, Model, Provider, Snapshot
+from edge.attempts.attempt import AttemptPolicy
+from edge.config.model import Endpoint, Model, Provider, Snapshot, TimeoutClass, Timeouts
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.policy.access import KeyRing
@@ -69,7 +71,8 @@ class Tables:
     models: dict[str, Model]
     lines: dict[str, Line]
     by_dialect: dict[str, Provider]  # the first provider of each dialect
-    _policies: dict[tuple[Repeat, bool, float | None, bool], AttemptPolicy] = field(default_factory=dict)
+    timeouts: dict[str, Timeouts]  # by class of request, see `timeout_class`
+    _policies: dict[tuple[Repeat, bool, float | None, bool, str], AttemptPolicy] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Tables:
@@ -86,6 +89,7 @@ class Tables:
             {model.name: model for model in snapshot.models},
             {line.id: line for line in snapshot.lines},
             by_dialect,
+            _timeouts_by_class(snapshot.timeouts),
         )
 
     def provider_for(self, dialect: str, model: str | None) -> Provider | None:
@@ -95,12 +99,21 @@ class Tables:
             return self.providers[entry.provider]
         return self.by_dialect.get(dialect)
 
-    def attempt_policy(self, facts: Facts, *, hopeless: bool) -> AttemptPolicy:
-        """The limits of such a request's attempts. `hopeless`: no line is left that isn't ejected."""
-        key = (facts.repeat, facts.streaming, facts.patience, hopeless)
+    def timeout_class(self, facts: Facts, priority: str, body_bytes: int) -> str:
+        """Which timeouts hold for the request: "batch", "reasoning", "long_context", or "" for those of all others."""
+        if priority == "batch":
+            return "batch"
+        if facts.reasons or (facts.model is not None and _always_reasons(facts.model)):
+            return "reasoning"
+        return "long_context" if body_bytes >= self.snapshot.timeouts.long_context_bytes else ""
+
+    def attempt_policy(self, facts: Facts, *, hopeless: bool, timeouts: str = "") -> AttemptPolicy:
+        """The limits of such a request's attempts. `hopeless`: no line is left that isn't ejected; `timeouts`: the
+        class that `timeout_class` named."""
+        key = (facts.repeat, facts.streaming, facts.patience, hopeless, timeouts)
         policy = self._policies.get(key)
         if policy is None:
-            policy = _attempt_policy(self.snapshot, facts, hopeless)
+            policy = _attempt_policy(self.snapshot, facts, hopeless, self.timeouts[timeouts])
             if len(self._policies) < _MOST_POLICIES:
                 self._policies[key] = policy
         return policy
@@ -116,9 +129,38 @@ class Tables:
         return [FarEnd(upstream.target, upstream.endpoint.base_path) for upstream in self.upstreams.values()]
 
 
-def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> AttemptPolicy:
+def _timeouts_by_class(base: Timeouts) -> dict[str, Timeouts]:
+    """A class lengthens what [timeouts] says, it never shortens it."""
+
+    def longer(own: TimeoutClass) -> Timeouts:
+        return replace(
+            base,
+            first_byte_stream=max(base.first_byte_stream, own.first_byte_stream),
+            first_byte=max(base.first_byte, own.first_byte),
+            idle=max(base.idle, own.idle),
+            total=max(base.total, own.total),
+        )
+
+    return {
+        "": base,
+        "reasoning": longer(base.reasoning),
+        "long_context": longer(base.long_context),
+        "batch": longer(base.batch),
+    }
+
+
+_REASONING = re.compile(r"(?:^|/)(?:o[1-9]\b|gpt-5)|reasoner|thinking|-r1\b|deep-research", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def _always_reasons(model: str) -> bool:
+    """Is it, by its name, a model that thinks before it answers without being asked to?"""
+    return _REASONING.search(model) is not None
+
+
+def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool, timeouts: Timeouts) -> AttemptPolicy:
     """From the configuration, and from what the client said of its patience."""
-    routing, timeouts = snapshot.routing, snapshot.timeouts
+    routing = snapshot.routing
     first_byte = timeouts.first_byte_stream if facts.streaming else timeouts.first_byte
     if facts.patience is not None:
         first_byte = min(first_byte, facts.patience * 0.9)  # time for another attempt or an honest error
@@ -131,4 +173,5 @@ def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool) -> Attempt
         first_byte=first_byte,
         commit_hold=timeouts.commit_hold,
         total=timeouts.total,
+        upload_stall=timeouts.upload_stall,
     )

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path as FilePath
 
 import pytest
 
@@ -29,7 +29,8 @@ from tests.fault.world import (
 )
 from tests.support.certificates import Certificates, certificates
 from tests.support.namespaces import FAR_ADDRESS, Links, inside, links
-from transport.path import Line, Protocol
+from transport.failure import Code, Failure, Origin, Verdict
+from transport.path import Line, Path, Protocol
 
 PATIENT = Timeouts(connect=2.0, first_byte_stream=60.0, first_byte=60.0, idle=60.0, commit_hold=30.0, total=120.0)
 NOTICED = 6.5  # seconds: four, the timers' grain, and a busy machine
@@ -148,6 +149,38 @@ async def test_no_uncommitted_request_is_lost_with_its_line(
         assert {answer.record.path.line for answer in later if answer.record.path} == set(NAMES)
 
 
+@pytest.mark.parametrize("protocols", [H1, H2, H3], ids=["h1", "h2", "h3"])
+async def test_once_the_line_is_known_to_be_down_its_requests_are_elsewhere_at_once(
+    protocols: tuple[Protocol, ...], far_certs: Certificates, record_property: Callable[[str, object], None]
+) -> None:
+    """The kernel would need four seconds to notice; the word comes after 200 ms."""
+    async with _far_world(protocols, far_certs) as (edge, fake, wires), asyncio.TaskGroup() as group:
+        for _ in range(60):
+            await edge.ask(EMBEDDING)
+        before = len(fake.log)
+        tasks = [group.create_task(edge.ask(CHAT, "think_ms=1500,interval_ms=0")) for _ in range(30)]
+        await _until(lambda: len(fake.log) >= before + 30, 5)
+        wires.swallow(0)
+        await asyncio.sleep(0.2)
+        now = asyncio.get_running_loop().time()
+        edge.node.board.suspect("cn2", "silent", now)
+        silence = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TIMEOUT)
+        for _ in range(3):
+            edge.node.board.failed(Path("cn2", "openai-main"), silence, now)
+        answers = [await task for task in tasks]
+        wires.heal(0)
+        moved = [answer for answer in answers if answer.attempts == 2]
+        stayed = sorted(answer.seconds for answer in answers if answer.attempts == 1)
+        assert {(answer.status, answer.is_broken) for answer in answers} == {(200, False)}
+        assert 5 <= len(moved) <= 15
+        assert all(answer.record.failovers == ["line_down"] for answer in moved)
+        assert max(fake.executions(answer.id) for answer in answers) == 2
+        later = [moved.seconds - stayed[len(stayed) // 2] for moved in moved]
+        record_property("later_by_seconds", round(max(later), 3))
+        print(f"{protocols[0].value}: {len(moved)} moved, later by {min(later):.3f} to {max(later):.3f} s")
+        assert max(later) < 3.0
+
+
 async def test_stale_pooled_connections_cost_no_request(far_certs: Certificates) -> None:
     """The far end forgot fifty idle connections without a word (a restart behind a dead link)."""
     async with _far_world(H1, far_certs, lines=1) as (edge, fake, wires):
@@ -175,4 +208,4 @@ def test_what_a_dead_process_left_is_removed() -> None:
         pass
     subprocess.run(["ip", "netns", "add", name], check=True)
     with links(1):
-        assert not Path("/run/netns", name).exists()
+        assert not FilePath("/run/netns", name).exists()

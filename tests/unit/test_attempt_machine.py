@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from edge.attempts.attempt import AttemptPolicy, Outcome
 from edge.attempts.budget import RetryBudget
-from edge.attempts.machine import (
+from edge.attempts.deadlines import NO_PATIENCE, Patience
+from edge.attempts.events import (
     AttemptFailed,
-    AttemptMachine,
-    AttemptPolicy,
     BodyArrived,
     BodyDropped,
     Cancel,
@@ -19,13 +19,15 @@ from edge.attempts.machine import (
     DialFailed,
     GiveUp,
     HeadArrived,
-    Outcome,
+    LineDark,
     RequestSent,
     Send,
     Start,
     TimerFired,
     Undial,
+    UploadStalled,
 )
+from edge.attempts.machine import AttemptMachine
 from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
@@ -51,8 +53,25 @@ def policy(repeat: Repeat = Repeat.BILLED, **changes: float) -> AttemptPolicy:
     return AttemptPolicy(repeat=repeat, **(values | changes))  # type: ignore[arg-type]  # ints and floats mixed
 
 
-def machine(*paths: Path, repeat: Repeat = Repeat.BILLED, budget: float = 100.0, **changes: float) -> AttemptMachine:
-    return AttemptMachine(paths, policy(repeat, **changes), RetryBudget(0.0, budget, 0.0))
+def machine(
+    *paths: Path,
+    repeat: Repeat = Repeat.BILLED,
+    budget: float = 100.0,
+    dark: dict[str, bool] | None = None,
+    patience: Patience = NO_PATIENCE,
+    hedges: RetryBudget | None = None,
+    **changes: float,
+) -> AttemptMachine:
+    retries = RetryBudget(0.0, budget, 0.0)
+    return AttemptMachine(paths, policy(repeat, **changes), retries, {} if dark is None else dark, patience, hedges)
+
+
+def waiting(m: AttemptMachine, path: Path = A1) -> AttemptMachine:
+    """Its request is out on `path`, all of it, since 0.0."""
+    assert m.handle(Start(), 0.0) == [Dial(path)]
+    m.handle(Connected(path, warm=True), 0.0)
+    m.handle(RequestSent(1), 0.0)
+    return m
 
 
 def test_a_warm_connection_serves_at_once() -> None:
@@ -366,3 +385,286 @@ def test_what_an_ending_connection_takes_with_it_draws_on_good_replies(code: str
     m.handle(Connected(A1, warm), 0.0)
     (command,) = m.handle(AttemptFailed(1, Failure(Origin.LINE, Verdict.UNKNOWN, code)), 0.0)
     assert isinstance(command, Dial) is is_free
+
+
+# --- a line goes dark ---
+
+
+@pytest.mark.parametrize(
+    ("repeat", "is_down", "moves"),
+    [
+        (Repeat.FREE, False, True),
+        (Repeat.FREE, True, True),
+        (Repeat.BILLED, False, False),
+        (Repeat.BILLED, True, True),
+        (Repeat.EFFECT, False, False),
+        (Repeat.EFFECT, True, False),
+    ],
+)
+def test_what_leaves_a_dark_line(repeat: Repeat, is_down: bool, moves: bool) -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, repeat=repeat, dark=dark))
+    dark["a"] = is_down
+    assert m.handle(LineDark("a"), 1.0) == ([Dial(B1)] if moves else [])
+    assert m.failovers == (["line_down" if is_down else "line_suspected"] if moves else [])
+
+
+def test_whichever_answers_first_is_committed_and_the_other_cancelled() -> None:
+    for winner, loser in ((1, 2), (2, 1)):
+        dark: dict[str, bool] = {}
+        m = waiting(machine(A1, B1, dark=dark))
+        dark["a"] = True
+        assert m.handle(LineDark("a"), 1.0) == [Dial(B1)]
+        assert m.handle(Connected(B1, warm=True), 1.1) == [Send(2, B1)]
+        m.handle(RequestSent(2), 1.1)
+        m.handle(HeadArrived(winner, 200), 1.2)
+        assert m.handle(BodyArrived(winner), 1.3) == [Cancel(loser), Commit(winner)]
+        assert m.attempts[loser - 1].outcome is Outcome.CANCELLED
+        assert m.handle(BodyArrived(loser), 1.3) == []
+
+
+def test_a_rival_dial_starts_at_once_and_the_first_may_still_win() -> None:
+    dark: dict[str, bool] = {}
+    m = machine(A1, B1, C1, dark=dark)
+    m.handle(Start(), 0.0)
+    dark["a"] = False
+    assert m.handle(LineDark("a"), 0.1) == [Dial(B1)]
+    assert m.handle(LineDark("a"), 0.1) == []  # b is under way
+    assert m.handle(Connected(A1, warm=False), 0.2) == [Undial(B1), Send(1, A1)]
+
+
+def test_requests_that_have_not_begun_choose_others() -> None:
+    assert machine(A1, B1, dark={"a": False}).handle(Start(), 0.0) == [Dial(B1)]
+    assert machine(A1, A2, B1, dark={"a": True}).handle(Start(), 0.0) == [Dial(B1)]
+
+
+def test_a_dark_line_is_better_than_none() -> None:
+    m = machine(A1, B1, dark={"a": True, "b": True})
+    assert m.handle(Start(), 0.0) == [Dial(A1)]
+    assert m.handle(DialFailed(A1, UNREACHABLE), 0.1) == [Dial(B1)]
+    m = machine(A1, B1, C1, dark={"a": True, "b": True})
+    m.handle(Start(), 0.0)
+    m.handle(DialFailed(C1, UNREACHABLE), 0.1)
+    assert m.handle(DialFailed(C1, UNREACHABLE), 0.1) == []
+
+
+def test_between_dark_and_blamed_lines_the_blamed_one_is_tried() -> None:
+    m = machine(A1, A2, B1, dark={"b": True}, repeat=Repeat.FREE)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.0)
+    assert m.handle(AttemptFailed(1, RESET), 0.1) == [Dial(A2)]
+
+
+def test_with_no_better_line_one_stays() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, dark=dark))
+    dark |= {"a": True, "b": True}
+    assert m.handle(LineDark("a"), 1.0) == []
+    assert m.failovers == []
+
+
+def test_other_lines_are_nobodys_business() -> None:
+    m = waiting(machine(A1, B1, dark={"b": True}))
+    assert m.handle(LineDark("b"), 1.0) == []
+
+
+def test_the_second_line_goes_dark_too() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, C1, dark=dark, repeat=Repeat.FREE))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    m.handle(Connected(B1, warm=True), 1.0)
+    m.handle(RequestSent(2), 1.0)
+    dark["b"] = False
+    assert m.handle(LineDark("b"), 2.0) == [Dial(C1)]
+    assert m.failovers == ["line_down", "line_suspected"]
+
+
+def test_the_budget_bounds_what_leaves_a_line() -> None:
+    dark = {"a": False}
+    m = machine(B1, A1, budget=0.0, repeat=Repeat.FREE, dark=dark)
+    m.budget.withdraw(0.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(B1, warm=True), 0.0)
+    m.handle(RequestSent(1), 0.0)
+    dark.clear()
+    dark["b"] = True
+    assert m.handle(LineDark("b"), 0.0) == []
+    m.budget.earn(0.0)
+    assert m.handle(LineDark("b"), 0.0) == [Dial(A1)]  # what others earned pays for it
+
+
+def test_a_body_on_its_way_feeds_one_attempt_so_the_first_makes_room() -> None:
+    dark: dict[str, bool] = {}
+    m = machine(A1, B1, dark=dark, repeat=Repeat.FREE)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=False), 0.0)
+    dark["a"] = False
+    assert m.handle(LineDark("a"), 1.0) == []  # a mere suspicion is no reason to throw it away
+    dark["a"] = True
+    assert m.handle(LineDark("a"), 1.0) == [Cancel(1), Dial(B1)]
+    assert m.attempts[0].failure is not None
+    assert m.attempts[0].failure.code == Code.LINE_DOWN
+    assert m.handle(DialFailed(B1, UNREACHABLE), 2.0) == [GiveUp(UNREACHABLE)]
+
+
+def test_the_rescue_fails_and_the_first_goes_on() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, dark=dark))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    assert m.handle(DialFailed(B1, UNREACHABLE), 2.0) == []
+    assert m.timer() == 60.0
+    m.handle(HeadArrived(1, 200), 3.0)
+    assert m.handle(BodyArrived(1), 3.0) == [Commit(1)]
+
+
+def test_the_rescue_is_not_up_in_time_and_the_first_goes_on() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, dark=dark, dial_deadline=2.0))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    assert m.handle(TimerFired(), 1.25) == []  # no third line to race
+    assert m.timer() == 3.0
+    assert m.handle(TimerFired(), 3.0) == [Undial(B1)]
+    assert m.timer() == 60.0
+
+
+def test_a_failed_rescue_dial_is_followed_by_the_next_good_line() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, C1, dark=dark))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    assert m.handle(DialFailed(B1, UNREACHABLE), 1.1) == [Dial(C1)]
+
+
+def test_the_rescuing_attempt_fails_and_the_first_is_rescued_again() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, C1, dark=dark, repeat=Repeat.FREE))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    m.handle(Connected(B1, warm=True), 1.0)
+    m.handle(RequestSent(2), 1.0)
+    assert m.handle(AttemptFailed(2, RESET), 1.1) == [Dial(C1)]
+
+
+def test_the_first_fails_while_its_rescue_is_under_way() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, dark=dark))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    assert m.handle(AttemptFailed(1, RESET), 1.1) == []
+    assert m.handle(Connected(B1, warm=True), 1.2) == [Send(2, B1)]
+
+
+def test_a_billed_request_is_rescued_once_only() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, C1, dark=dark))
+    dark["a"] = True
+    m.handle(LineDark("a"), 1.0)
+    m.handle(Connected(B1, warm=True), 1.0)
+    m.handle(RequestSent(2), 1.0)
+    dark["b"] = True
+    assert m.handle(LineDark("b"), 2.0) == []
+
+
+def test_a_late_reply_on_a_dark_line_is_the_lines_fault() -> None:
+    for dark, origin in (({"a": False}, Origin.LINE), ({}, Origin.ENDPOINT)):
+        m = waiting(machine(A1, first_byte=10.0, dark=dark))
+        (cancel, give_up) = m.handle(TimerFired(), 10.0)
+        assert cancel == Cancel(1)
+        assert isinstance(give_up, GiveUp)
+        assert give_up.failure.origin is origin
+
+
+# --- overdue and hedges ---
+
+
+def test_an_overdue_reply_gets_a_second_attempt_beside_it() -> None:
+    m = waiting(machine(A1, B1, patience=Patience(overdue_after=4.0)))
+    assert m.timer() == 4.0
+    assert m.handle(TimerFired(), 4.0) == [Dial(B1)]
+    assert m.failovers == ["overdue"]
+    m.handle(Connected(B1, warm=False), 4.5)
+    m.handle(RequestSent(2), 4.5)
+    assert m.timer() == 60.0  # nothing more of the kind
+    m.handle(HeadArrived(1, 200), 5.0)
+    assert m.handle(BodyArrived(1), 5.0) == [Cancel(2), Commit(1)]
+
+
+def test_an_overdue_reply_that_must_not_be_asked_for_twice_is_waited_for() -> None:
+    m = waiting(machine(A1, B1, repeat=Repeat.EFFECT, patience=Patience(overdue_after=4.0)))
+    assert m.handle(TimerFired(), 4.0) == []
+    assert m.timer() == 60.0
+
+
+def test_hedges_have_their_own_budget() -> None:
+    hedges = RetryBudget(0.0, 0.0, 0.0)
+    for commands in ([Dial(B1)], []):  # it starts with one
+        m = waiting(machine(A1, B1, patience=Patience(hedge_after=1.0), hedges=hedges))
+        assert m.timer() == 1.0
+        assert m.handle(TimerFired(), 1.0) == commands
+        assert m.failovers == ["hedge"] * len(commands)
+        assert (m.timer() or 0) > 1.0
+    m = waiting(machine(A1, B1, patience=Patience(hedge_after=1.0)))
+    assert m.handle(TimerFired(), 1.0) == [Dial(B1)]
+
+
+def test_no_hedge_while_another_is_under_way_or_without_a_better_path() -> None:
+    m = waiting(machine(A1, B1, C1, patience=Patience(hedge_after=1.0, overdue_after=1.5)))
+    m.handle(TimerFired(), 1.0)
+    assert m.handle(TimerFired(), 1.25) == [Dial(C1)]  # a race for the hedge
+    assert m.handle(TimerFired(), 1.5) == []
+    assert m.handle(TimerFired(), 1.5) == []
+    m.handle(Connected(C1, warm=False), 1.6)
+    m = waiting(machine(A1, A2, patience=Patience(overdue_after=1.5)))
+    assert m.handle(TimerFired(), 1.5) == []
+
+
+def test_the_first_attempts_clocks_do_not_run_for_the_next_one() -> None:
+    m = waiting(machine(A1, B1, patience=Patience(overdue_after=9.0)))
+    m.handle(AttemptFailed(1, RESET), 1.0)
+    m.handle(Connected(B1, warm=True), 1.0)
+    assert m.timer() == 600.0
+    m.handle(RequestSent(2), 2.0)
+    assert m.timer() == 11.0
+
+
+def test_a_refusal_waits_for_the_other_attempt() -> None:
+    m = waiting(machine(A1, B1, A2, patience=Patience(overdue_after=1.0)))
+    m.handle(TimerFired(), 1.0)
+    assert m.handle(HeadArrived(1, 503), 1.1) == []  # the dial goes on
+    m.handle(Connected(B1, warm=True), 1.2)
+    m.handle(RequestSent(2), 1.2)
+    assert m.handle(HeadArrived(2, 429), 1.3) == [Cancel(1), Dial(A2)]
+
+
+def test_a_lost_race_does_not_spoil_a_path() -> None:
+    m = machine(A1, B1, repeat=Repeat.FREE)
+    m.handle(Start(), 0.0)
+    m.handle(TimerFired(), 0.25)
+    m.handle(Connected(B1, warm=False), 0.3)
+    assert m.handle(AttemptFailed(1, RESET), 0.4) == [Dial(A1)]
+
+
+# --- uploads ---
+
+
+def test_a_stalled_upload_has_a_deadline() -> None:
+    m = machine(A1, B1, upload_stall=5.0)
+    m.handle(Start(), 0.0)
+    m.handle(Connected(A1, warm=True), 0.0)
+    assert m.handle(UploadStalled(1, True), 1.0) == []
+    assert m.timer() == 6.0
+    m.handle(UploadStalled(1, False), 2.0)
+    assert m.timer() == 600.0
+    m.handle(UploadStalled(1, True), 3.0)
+    assert m.handle(TimerFired(), 8.0) == [Cancel(1), Dial(B1)]
+    assert m.failovers == [Code.CONNECTION_WRITE_TIMEOUT]
+    assert m.handle(UploadStalled(1, True), 9.0) == []
+
+
+def test_a_body_that_is_sent_is_not_stalled() -> None:
+    m = waiting(machine(A1, upload_stall=5.0))
+    m.handle(UploadStalled(1, True), 1.0)
+    assert m.timer() == 60.0

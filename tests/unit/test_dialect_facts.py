@@ -249,3 +249,24 @@ def test_generic_body() -> None:
 def test_patience(dialect: str, headers: dict[str, str], patience: float | None, count: int) -> None:
     found = facts(dialect, "GET", "/v1/models", **headers)
     assert (found.patience, found.retry_count) == (patience, count)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "target", "body", "reasons"),
+    [
+        ("openai", "/v1/chat/completions", {"reasoning_effort": "high"}, True),
+        ("openai", "/v1/chat/completions", {"reasoning_effort": "none"}, False),
+        ("openai", "/v1/chat/completions", {"reasoning_effort": None}, False),
+        ("openai", "/v1/responses", {"reasoning": {"effort": "low"}}, True),
+        ("openai", "/v1/responses", {"reasoning": {"effort": "minimal"}}, False),
+        ("anthropic", "/v1/messages", {"thinking": {"type": "enabled", "budget_tokens": 1024}}, True),
+        ("anthropic", "/v1/messages", {"thinking": {"type": "disabled"}}, False),
+        ("gemini", "/v1beta/models/g:generateContent", {"generationConfig": {"thinkingConfig": {}}}, True),
+        ("gemini", "/v1beta/models/g:generateContent", {"generation_config": {"thinking_config": {}}}, True),
+        ("gemini", "/v1beta/models/g:generateContent", {"generationConfig": {"topK": 1}}, False),
+        ("generic", "/anything", {}, False),
+    ],
+)
+def test_who_asks_for_thinking(dialect: str, target: str, body: dict[str, Any], reasons: bool) -> None:
+    for complete in (True, False):
+        assert facts(dialect, "POST", target, {"model": "m", **body}, complete=complete).reasons is reasons

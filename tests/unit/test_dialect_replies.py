@@ -266,3 +266,13 @@ def test_values() -> None:
 def test_fullness(raw: bytes | None, filled: bool, truthy: bool) -> None:
     assert is_filled(raw) is filled
     assert is_truthy(raw) is truthy
+
+
+@pytest.mark.parametrize(("known", "said"), [(None, b"1"), (0.2, b"1"), (7.1, b"8")])
+def test_when_to_come_back_is_told_where_it_is_known(known: float | None, said: bytes) -> None:
+    failure = Failure(Origin.ENDPOINT, Verdict.SAFE, Code.RATE_LIMITED, "", known)
+    for dialect in ("openai", "anthropic", "gemini"):
+        headers, body = by_name(dialect).error(429, failure, "r-1")
+        assert dict(headers)[b"retry-after"] == said
+        if dialect == "gemini":
+            assert b'"retryDelay":"' + said + b's"' in body

@@ -12,7 +12,7 @@ from edge.observe.health import HealthMetrics, log_change
 from edge.observe.hot import HotHistogram
 from edge.observe.log import JsonFormatter
 from edge.observe.metrics import Metrics
-from edge.observe.observer import Observer, retry_after
+from edge.observe.observer import Observer
 from edge.observe.record import AttemptTrace, RequestRecord
 from health.board import HealthBoard
 from health.change import Change
@@ -225,13 +225,6 @@ def test_probes_are_counted_apart_from_requests() -> None:
     }
     assert seen["farline_probe_seconds_sum", (("kind", "tls"), ("line", "cn2"))] == 0.3
     assert seen["farline_probe_seconds_count", (("kind", "icmp"), ("line", "cn2"))] == 1
-
-
-def test_retry_after_within_reason() -> None:
-    assert retry_after([(b"retry-after", b"30")]) == 30.0
-    assert retry_after([(b"retry-after", b"86400")]) == 300.0
-    assert retry_after([(b"retry-after", b"Wed, 21 Oct 2026 07:28:00 GMT")]) == 1.0
-    assert retry_after([]) == 1.0
 
 
 def test_workers_metrics_are_merged_under_a_label() -> None:

@@ -139,3 +139,21 @@ def test_an_end_that_comes_before_any_exchange() -> None:
     assert body.take() == b"ab"
     body.attach(FakeExchange(), lambda: told.append("sent"))  # type: ignore[arg-type]
     assert told == ["sent"]
+
+
+def test_who_takes_no_more_is_told_of_once_and_again_when_it_does() -> None:
+    body, client, told = upload(b"ab", complete=False, limit=100)
+    exchange = FakeExchange(takes=False)
+    body.attach(exchange, lambda: told.append("sent"), lambda stalled: told.append(f"stalled {stalled}"))  # type: ignore[arg-type]
+    body.on_body(b"cd")
+    body.on_body(b"ef")
+    assert (told, client.paused) == (["stalled True"], True)
+    exchange.takes = True
+    body.writable()
+    body.writable()
+    assert (told, client.paused) == (["stalled True", "stalled False"], False)
+    exchange.takes = False
+    body.on_body(b"gh")
+    body.tell_no_more()
+    body.writable()
+    assert told == ["stalled True", "stalled False", "stalled True"]

@@ -319,10 +319,19 @@ class PathPool:
         """
         for connection in self._shelf.retire(now):
             connection.close()
-        if now >= self._warm_at and not self._closing:
+        if now >= self._warm_at:
+            self._fill()
+        self._sample_one(now, interval)
+
+    def warm(self) -> None:
+        """What kept dials from succeeding is over: forgets the pause and dials what the floor lacks."""
+        self._warm_at = self._warm_pause = 0.0
+        self._fill()
+
+    def _fill(self) -> None:
+        if not self._closing:
             for _ in range(self._shelf.floor_missing()):
                 self._begin_dial(None)
-        self._sample_one(now, interval)
 
     def sample_busy(self, now: float) -> None:
         """Looks at a few connections that carry exchanges."""

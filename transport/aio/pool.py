@@ -129,6 +129,18 @@ class Pools:
         """What every pool holds, those that drain included."""
         return [stat for pool in [*self._pools.values(), *self._leaving] for stat in pool.stats()]
 
+    def doubt(self, line: str) -> None:
+        """The line is down: its connections must show that they are alive before they are used again, or go."""
+        for pool in self._pools.values():
+            if pool.line.id == line:
+                pool.doubt()
+
+    def warm(self, line: str) -> None:
+        """The line is back: its floors are reached at once, however long the pause after failures would have been."""
+        for pool in self._pools.values():
+            if pool.line.id == line:
+                pool.warm()
+
     def _make_pool(self, path: Path) -> PathPool:
         line, target = self._lines.get(path.line), self._targets.get(path.endpoint)
         if line is None or target is None or path.relay is not None:
