@@ -46,7 +46,10 @@ class _Translation:
 
     def request(self, target: bytes, headers: Headers, body: bytes, model: str) -> Translated:
         check_coding(headers)
-        return self.ask(target, body, model)
+        try:
+            return self.ask(target, body, model)
+        except RecursionError:
+            raise Untranslatable("The request's body is nested too deeply.") from None
 
     def reply(self, request_body: bytes, streaming: bool, request_id: str, target: bytes = b"") -> ReplyTranslator:
         writer, begun = self.answer(target, request_body, request_id)

@@ -64,6 +64,20 @@ class _Function(Struct, rename="camel"):
     parameters_json_schema: dict[str, Any] | None = None
 
 
+class _Tool(Struct, rename="camel"):
+    """Its functions; every other member is a tool that runs at Google."""
+
+    function_declarations: list[_Function] | None = None
+    google_search: Any = None
+    google_search_retrieval: Any = None
+    code_execution: Any = None
+    url_context: Any = None
+    computer_use: Any = None
+    file_search: Any = None
+    google_maps: Any = None
+    mcp_servers: Any = None
+
+
 class _CallingConfig(Struct, rename="camel"):
     mode: str | None = None
     allowed_function_names: list[str] | None = None
@@ -103,7 +117,7 @@ class Generate(Struct, rename="camel"):
     contents: list[_Content]
     system_instruction: _Content | None = None
     generation_config: _Config | None = None
-    tools: list[dict[str, Any]] | None = None
+    tools: list[_Tool] | None = None
     tool_config: _ToolConfig | None = None
     cached_content: str | None = None
 
@@ -124,6 +138,8 @@ _THE_CALLERS = frozenset(
 """Members within which names are the caller's own."""
 _SCHEMAS = frozenset(("parameters", "responseSchema"))
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3"}
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_GOOGLES = re.compile(r"https?://[^/?#]*\bgoogleapis\.com\b", re.IGNORECASE)
 _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 
 
@@ -243,12 +259,17 @@ def _part(part: _Part) -> Json:
         data = blob.data.replace("-", "+").replace("_", "/")
         return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO[blob.mime_type]}}
     file = part.file_data
-    if file and file.mime_type.startswith("image/") and "googleapis.com" not in file.file_uri.split("/", 3)[2:3]:
+    if file and file.mime_type.startswith("image/") and _is_elsewhere(file.file_uri):
         return image_part(file.file_uri)
     kind = (blob or file or _Blob()).mime_type
     raise Untranslatable(
         f"The local pool can't read a part of type {kind!r}." if kind else "A part says nothing known."
     )
+
+
+def _is_elsewhere(uri: str) -> bool:
+    """Can others than Google read what is there?"""
+    return bool(_WEB.match(uri)) and not _GOOGLES.match(uri)
 
 
 def _options(asked: Generate) -> Json:
@@ -305,11 +326,11 @@ def _tools(asked: Generate) -> Json:
     return {"tools": [_tool(function) for function in functions], "tool_choice": choice}
 
 
-def _functions(tool: dict[str, Any]) -> list[_Function]:
-    for name, value in tool.items():
-        if name != "functionDeclarations" and value is not None:
+def _functions(tool: _Tool) -> list[_Function]:
+    for name in tool.__struct_fields__:
+        if name != "function_declarations" and getattr(tool, name) is not None:
             raise Untranslatable(f"The tool {name!r} needs Google's own servers.")
-    return msgspec.convert(tool.get("functionDeclarations") or [], list[_Function])
+    return tool.function_declarations or []
 
 
 def _tool(function: _Function) -> Json:
