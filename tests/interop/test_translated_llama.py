@@ -1,4 +1,4 @@
-"""Anthropic's and Google's SDKs talk to a real llama.cpp server through the translation: protocol, never content.
+"""The vendors' SDKs talk to a real llama.cpp server through the translation: protocol, never content.
 
 The tiny edge between them does nothing but translate.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import anthropic
+import openai
 import pytest
 from aiohttp import web
 from google import genai
@@ -114,6 +115,12 @@ async def gemini(edge: Edge) -> AsyncIterator[Any]:
     yield client.aio
     await client.aio.aclose()
     await asyncio.to_thread(client.close)
+
+
+@pytest.fixture
+async def gpt(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(api_key="k", base_url=edge.url + "/v1", max_retries=0) as client:
+        yield client
 
 
 CLAUDE_TOOL: Any = {"name": "get_weather", "description": "Weather of a city", "input_schema": SCHEMA}
@@ -271,3 +278,41 @@ async def test_what_gemini_is_refused(gemini: Any) -> None:
         await ask(LONG)
     with pytest.raises(google_errors.ClientError, match="only generate"):
         await gemini.models.count_tokens(model="g", contents="Hi")
+
+
+async def test_response(gpt: openai.AsyncOpenAI) -> None:
+    made = await gpt.responses.create(model="gpt-x", input="Hello", instructions="Be brief.", max_output_tokens=8)
+    assert made.id == "resp_0f1e2d" and made.model == "gpt-x" and made.output_text
+    assert made.usage is not None and 0 < made.usage.output_tokens <= 8 < made.usage.input_tokens
+
+
+async def test_response_stream(gpt: openai.AsyncOpenAI) -> None:
+    async with gpt.responses.stream(model="gpt-x", input="Hello", max_output_tokens=8) as stream:
+        kinds = [event.type async for event in stream]
+    assert kinds[0] == "response.created" and kinds[-1] in ("response.completed", "response.incomplete")
+    assert "response.output_text.delta" in kinds
+
+
+async def test_function_call_of_a_response(gpt: openai.AsyncOpenAI) -> None:
+    asked: Any = {
+        "model": "gpt-x",
+        "max_output_tokens": 100,
+        "temperature": 0,
+        "tools": [{"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": True}],
+        "tool_choice": {"type": "function", "name": "get_weather"},
+    }
+    async with gpt.responses.stream(**asked, input=ASK) as stream:
+        made = await stream.get_final_response()
+    call = made.output[-1]
+    assert call.type == "function_call" and call.name == "get_weather" and call.call_id
+    turns: Any = [*ASK, *made.output, {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}]
+    answer = await gpt.responses.create(model="gpt-x", max_output_tokens=8, tools=asked["tools"], input=turns)
+    assert answer.usage is not None and answer.usage.output_tokens > 0
+
+
+async def test_what_gpt_is_refused(gpt: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="web_search"):
+        await gpt.responses.create(model="gpt-x", input="Hi", tools=[{"type": "web_search"}])
+    with pytest.raises(openai.BadRequestError, match="prompt is too long") as seen:
+        await gpt.responses.create(model="gpt-x", input=LONG)
+    assert seen.value.code == "context_length_exceeded"

@@ -17,6 +17,7 @@ from tests.support.engine_streams import BEGIN, CALLS, SAYS, THINKS
 
 ASKS = {
     "anthropic": (b"/v1/messages", {"messages": [], "thinking": {"type": "adaptive"}}),
+    "openai": (b"/v1/responses", {"input": "Hi", "reasoning": {}}),
     "gemini": (b"/v1/models/m:streamGenerateContent", {"contents": []}),
 }
 STREAMS = [
@@ -42,7 +43,7 @@ VALUES = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(ASKS)), st.sampled_from(STREAMS), cuts, st.integers(0, 5000))
 def test_any_split_gives_the_same(dialect: str, stream: bytes, at: list[int], stop: int) -> None:
-    found, (target, ask) = translation(dialect, "any"), ASKS[dialect]
+    found, (target, ask) = translation(dialect, "responses"), ASKS[dialect]
     assert found is not None
     whole, split = (found.reply(json.dumps(ask).encode(), True, "id", target) for _ in range(2))
     stream = stream[:stop]
@@ -53,9 +54,13 @@ def test_any_split_gives_the_same(dialect: str, stream: bytes, at: list[int], st
 
 @pytest.mark.parametrize("dialect", sorted(ASKS))
 @settings(max_examples=300, deadline=None)
-@given(fields=st.dictionaries(st.sampled_from(["messages", "contents", "system", "tools", "generationConfig"]), VALUES))
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["messages", "contents", "input", "system", "tools", "generationConfig"]), VALUES
+    )
+)
 def test_any_request_is_translated_or_refused(dialect: str, fields: dict[str, Any]) -> None:
-    found, (target, ask) = translation(dialect, "any"), ASKS[dialect]
+    found, (target, ask) = translation(dialect, "responses"), ASKS[dialect]
     assert found is not None
     with suppress(Untranslatable):
         asked = found.request(target, [], json.dumps(ask | fields).encode(), "m")
@@ -66,7 +71,7 @@ def test_any_request_is_translated_or_refused(dialect: str, fields: dict[str, An
 @settings(max_examples=200, deadline=None)
 @given(engine=VALUES, streaming=st.booleans(), status=st.sampled_from([200, 400, 503]))
 def test_any_reply_is_taken(dialect: str, engine: Any, streaming: bool, status: int) -> None:
-    found, (target, ask) = translation(dialect, "any"), ASKS[dialect]
+    found, (target, ask) = translation(dialect, "responses"), ASKS[dialect]
     assert found is not None
     reply = found.reply(json.dumps(ask).encode(), streaming, "id", target)
     reply.head(status, [])

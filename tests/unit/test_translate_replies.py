@@ -394,3 +394,74 @@ def test_heads_of_streams() -> None:
 def test_counts_of_the_first_chunk_stand_until_there_are_better() -> None:
     made = told(claude(), chunk({"content": "x"}, usage=COUNTS) + chunk({}, "stop", usage=None) + DONE)
     assert made[-2]["usage"]["output_tokens"] == 9
+
+
+def responses(streaming: bool = True, **fields: Any) -> ReplyTranslator:
+    found = translation("openai", "responses")
+    assert found is not None
+    return found.reply(json.dumps({"model": "gpt-x", "input": "Hi"} | fields).encode(), streaming, "0-f/1")
+
+
+def test_a_response_stream() -> None:
+    made = told(responses(metadata={"a": "b"}), THINKS)
+    assert [event["type"] for event in made] == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert [event["sequence_number"] for event in made] == list(range(10))
+    response = made[-1]["response"]
+    assert (response["id"], response["model"], response["created_at"]) == ("resp_0-f1", "gpt-x", 1795335305)
+    assert response["output"] == [made[-2]["item"]] and response["status"] == "completed"
+    assert response["output"][0]["content"][0]["text"] == "Hello" and response["metadata"] == {"a": "b"}
+    assert response["usage"]["output_tokens_details"] == {"reasoning_tokens": 3}
+    meter = by_name("openai").meter(Facts(operation="responses", streaming=True), 200, SSE)
+    meter.feed(said(responses(), SAYS))
+    assert meter.is_complete() and meter.usage().input == 31
+
+
+def test_reasoning_is_an_item_for_those_who_asked() -> None:
+    output = told(responses(reasoning={"effort": "low"}), THINKS)[-1]["response"]["output"]
+    assert [item["type"] for item in output] == ["reasoning", "message"]
+    assert output[0]["content"] == [{"type": "reasoning_text", "text": "hmm"}]
+    engine = document({"content": "Hi", "reasoning": "hm"})
+    assert [item["type"] for item in json.loads(said(responses(False), engine))["output"]] == ["message"]
+    made = json.loads(said(responses(False, reasoning={}), engine))
+    assert [item["type"] for item in made["output"]] == ["reasoning", "message"]
+
+
+def test_function_calls_are_items() -> None:
+    made = told(responses(), CALLS)
+    output = made[-1]["response"]["output"]
+    assert [(item["type"], item.get("arguments")) for item in output] == [
+        ("message", None),
+        ("function_call", '{"a":1}'),
+        ("function_call", "{}"),
+    ]
+    assert output[1]["call_id"] == "ab" and output[1]["status"] == "completed"
+    assert sum(event["type"] == "response.function_call_arguments.delta" for event in made) == 3
+
+
+def test_a_response_that_the_limit_cut() -> None:
+    made = told(responses(), BEGIN + call(0, "x", "f", '{"a":') + chunk({}, "length") + DONE)
+    assert made[-1]["type"] == "response.incomplete"
+    assert made[-1]["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert made[-1]["response"]["output"][0]["status"] == "incomplete"
+
+
+def test_a_response() -> None:
+    engine = document({"content": None, "tool_calls": [whole_call('{"a":1}')]}, "tool_calls")
+    reply = responses(False)
+    assert reply.head(200, [])[1] == [(b"content-type", b"application/json"), (b"x-request-id", b"0-f/1")]
+    made = json.loads(reply.feed(engine) + reply.end())
+    assert reply.is_complete() and made["status"] == "completed" and made["created_at"] == 1795335305
+    assert made["output"][0]["arguments"] == '{"a":1}' and made["usage"]["total_tokens"] == 40
+    assert json.loads(said(responses(False), document({"content": "x"}, "content_filter")))["status"] == "incomplete"
+    assert responses().head(200, [])[1][0] == (b"content-type", b"text/event-stream; charset=utf-8")

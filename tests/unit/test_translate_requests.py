@@ -371,9 +371,83 @@ def test_schemas() -> None:
 
 def test_nesting_has_its_limits() -> None:
     schema: dict[str, Any] = {}
-    for _ in range(400):
+    for _ in range(490):
         schema = {"items": schema}
     with pytest.raises(Untranslatable, match="nested too deeply"):
         config(responseMimeType="application/json", responseSchema=schema)
     with pytest.raises(Untranslatable, match="can't be read"):
         gemini(labels=schema)
+
+
+def responses(target: bytes = b"/v1/responses", **fields: Any) -> dict[str, Any]:
+    found = translation("openai", "responses")
+    assert found is not None
+    asked = found.request(target, [], json.dumps({"model": "gpt", "input": "Hi"} | fields).encode(), "qwen")
+    made: dict[str, Any] = json.loads(asked.body)
+    return made
+
+
+def test_a_plain_response() -> None:
+    assert responses() == {"model": "qwen", "messages": ASK}
+    made = responses(instructions="Be.", max_output_tokens=9, temperature=0, top_p=0.5, stream=True, store=True)
+    assert made["messages"] == [{"role": "system", "content": "Be."}, *ASK]
+    assert (made["max_tokens"], made["temperature"], made["top_p"], made["stream"]) == (9, 0, 0.5, True)
+
+
+def test_items() -> None:
+    said = [{"type": "output_text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
+    seen = [{"type": "input_image", "image_url": "https://x"}]
+    made = responses(input=[
+        {"role": "developer", "content": "Be."},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}, *seen]},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "message", "role": "assistant", "content": said},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "ok"},
+        {"type": "function_call_output", "call_id": "d", "output": [{"type": "input_text", "text": "ok"}, *seen]},
+    ])["messages"]  # fmt: skip
+    image = {"type": "image_url", "image_url": {"url": "https://x"}}
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert made == [
+        {"role": "system", "content": "Be."},
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}, image]},
+        {"role": "assistant", "content": "ab", "tool_calls": [call]},
+        {"role": "tool", "content": "ok", "tool_call_id": "c"},
+        {"role": "tool", "content": "ok", "tool_call_id": "d"},
+        {"role": "user", "content": [image]},
+    ]
+
+
+def test_functions_formats_and_effort_of_responses() -> None:
+    tools = [{"type": "function", "name": name, "parameters": SCHEMA, "strict": True} for name in "fg"]
+    f, g = ({"type": "function", "function": {"name": n, "parameters": SCHEMA, "strict": True}} for n in "fg")
+    made = responses(tools=tools, tool_choice="required", parallel_tool_calls=False)
+    assert made["tools"] == [f, g] and made["tool_choice"] == "required" and made["parallel_tool_calls"] is False
+    assert responses(tools=tools, tool_choice={"type": "function", "name": "g"})["tools"] == [g]
+    assert "tool_choice" not in responses(tool_choice="auto", parallel_tool_calls=True)
+    wanted = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": False}
+    expected = {"name": "n", "schema": SCHEMA, "strict": False}
+    assert responses(text={"format": wanted})["response_format"] == {"type": "json_schema", "json_schema": expected}
+    assert responses(text={"format": {"type": "json_object"}})["response_format"] == {"type": "json_object"}
+    assert "response_format" not in responses(text={"verbosity": "low"})
+    assert responses(reasoning={"effort": "minimal"})["reasoning_effort"] == "low"
+    assert responses(reasoning={"effort": "none"})["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"target": b"/v1/responses/resp_1"}, "stores none"),
+        ({"previous_response_id": "resp_1"}, "'previous_response_id'"),
+        ({"background": True}, "'background'"),
+        ({"input": [{"role": "critic", "content": "x"}]}, "no role 'critic'"),
+        ({"input": [{"type": "item_reference", "id": "x"}]}, "'item_reference'"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "'input_file'"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "x"}]}]}, "'input_image'"),
+        ({"tools": [{"type": "web_search"}]}, "'web_search'"),
+        ({"tools": [{"type": "function"}], "tool_choice": {"type": "allowed_tools"}}, "'allowed_tools'"),
+    ],
+)
+def test_what_responses_are_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(Untranslatable, match=reason):
+        responses(**fields)

@@ -8,6 +8,7 @@ replies.py           follows one reply and has a vendor's writer say the same
 
 anthropic_request.py, anthropic_reply.py    Messages
 gemini_request.py, gemini_schema.py, gemini_reply.py    generateContent and its stream
+responses_request.py, responses_reply.py    OpenAI's own Responses, for engines without them
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from edge.dialects import by_name
 from edge.dialects.facts import Dialect
 from edge.dialects.gemini import model_of
 from edge.dialects.request import segments
-from edge.dialects.translate import anthropic_request, gemini_request
+from edge.dialects.translate import anthropic_request, gemini_request, responses_request
 from edge.dialects.translate.anthropic_reply import MessageWriter
 from edge.dialects.translate.gemini_reply import GenerateWriter
 from edge.dialects.translate.replies import Reply, Writer
+from edge.dialects.translate.responses_reply import ResponseWriter
 from edge.dialects.translate.values import (
     ReplyTranslator,
     Translated,
@@ -68,12 +70,22 @@ def _content(target: bytes, body: bytes, request_id: str) -> tuple[Writer, str]:
     return writer, gemini_request.begun_answer(asked)
 
 
+def _response(target: bytes, body: bytes, request_id: str) -> tuple[Writer, str]:
+    return ResponseWriter(decoded(body, responses_request.Asked), request_id), ""
+
+
 _ANTHROPIC = _Translation(by_name("anthropic"), anthropic_request.chat_of, _message)
 _GEMINI = _Translation(by_name("gemini"), gemini_request.chat_of, _content)
+_RESPONSES = _Translation(by_name("openai"), responses_request.chat_of, _response)
 _FOREIGN = {"anthropic": _ANTHROPIC, "gemini": _GEMINI}
 
 
 def translation(dialect: str, operation: str) -> Translation | None:
     """How an operation (of `edge.dialects.facts.Facts`) of a dialect is asked of an engine that has only OpenAI's chat
-    completions. None: as it is, because it is OpenAI's already. What can't be translated is refused by `request`."""
+    completions. None: as it is, because it is OpenAI's already. What can't be translated is refused by `request`.
+
+    Some engines have the Responses API themselves (vLLM, newer llama.cpp): those can be asked without the translation.
+    """
+    if dialect == "openai" and operation == "responses":
+        return _RESPONSES
     return _FOREIGN.get(dialect)
