@@ -294,6 +294,10 @@ def test_words_that_the_caller_began_with_are_not_repeated(pieces: list[str], le
     assert made["content"][0]["text"] == left
 
 
+def test_nothing_but_the_callers_own_words() -> None:
+    assert deltas(told(claude(messages=BEGUN), BEGIN + chunk({"content": "one two"}) + chunk({}, "stop") + DONE)) == []
+
+
 def test_held_words_come_before_a_call() -> None:
     stream = BEGIN + chunk({"content": "one"}) + call(0, "x", "f", "{}") + chunk({}, "tool_calls") + DONE
     assert deltas(told(claude(messages=BEGUN), stream)) == [(0, "one"), (1, "{}")]
@@ -369,6 +373,8 @@ def test_a_stream_as_an_array_is_valid_only_when_whole() -> None:
         (502, b"<html>", 502, "api_error", "<html>"),
         (500, b"", 500, "api_error", "status 500"),
         (401, b'{"error":{"message":"bad key"}}', 502, "api_error", "the local pool refused farline"),
+        (403, b"", 502, "api_error", "the local pool refused farline"),
+        (429, b"", 429, "rate_limit_error", "the local pool is busy"),
     ],
 )
 def test_errors(status: int, body: bytes, shown: int, kind: str, words: str) -> None:
@@ -376,7 +382,7 @@ def test_errors(status: int, body: bytes, shown: int, kind: str, words: str) -> 
         reply = claude(streaming)
         got, headers = reply.head(status, [(b"content-type", b"text/html")])
         assert got == shown and (b"content-type", b"application/json") in headers
-        assert (b"x-should-retry", b"true" if status == 503 else b"false") in headers
+        assert (b"x-should-retry", b"true" if status in (429, 503) else b"false") in headers
         assert reply.feed(body) == b""
         made = json.loads(reply.end())
         assert reply.is_complete()

@@ -278,6 +278,8 @@ def test_functions_and_their_mode() -> None:
         tools=tools, tool_config={"function_calling_config": {"mode": "ANY", "allowed_function_names": ["g"]}}
     )
     assert made["tools"] == [g] and made["tool_choice"] == "required"
+    made = gemini(tools=tools, toolConfig={"functionCallingConfig": {"allowedFunctionNames": ["g"]}})
+    assert made["tools"] == [f, g] and made["tool_choice"] == "auto"
     assert "tools" not in gemini(tools=[{}], toolConfig={})
 
 

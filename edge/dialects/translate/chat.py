@@ -71,7 +71,7 @@ class _Turn:
 
     def _content(self) -> str | list[Json] | None:
         """Plain text where that says it all, because many templates know nothing else."""
-        if not self.parts and self.calls:
+        if not self.parts:  # only calls
             return None
         if any(part["type"] != "text" for part in self.parts):
             return self.parts
