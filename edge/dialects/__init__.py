@@ -18,6 +18,8 @@ usage.py        the vendors' token counts as one Usage
 rename.py       a model's upstream name put into a request
 errors.py       Failure → status, type and headers that the SDKs obey
 credentials.py  where keys stand, out and in
+
+translate/      other dialects for engines that have only chat completions
 """
 
 from __future__ import annotations
