@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
 import secrets
 import signal
 import sys
@@ -29,7 +30,12 @@ from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
+from edge.pool.aio.poller import Poller
+from edge.pool.board import PoolBoard
+from edge.pool.observer import PoolObserver
+from edge.pool.prepare import target_of
 from edge.routing.selector import Weighted
+from edge.serve.local import LocalPool
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
@@ -37,6 +43,7 @@ from health.board import HealthBoard
 from health.standing import Standing
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
+from transport.path import LOCAL, Line
 
 log = logging.getLogger("farline.node")
 
@@ -69,7 +76,21 @@ class Node:
         self.pools = make_pools(
             snapshot.lines, tables.targets, observer=observer, connect_timeout=snapshot.timeouts.connect
         )
-        routing = snapshot.routing
+        self.pool_board = PoolBoard(snapshot.pools)
+        pool_observer = PoolObserver(self.pool_board, monotonic)
+        self.local_pools = make_pools((Line(LOCAL),), map(target_of, snapshot.pools), observer=pool_observer)
+        self.poller = Poller(self.pool_board, monotonic)
+        routing, sweep = snapshot.routing, Sweep(loop)
+        self.local = LocalPool(
+            self.pool_board,
+            self.local_pools,
+            pool_observer,
+            RetryBudget(1.0, 10.0, monotonic()),
+            sweep,
+            self.metrics.token_gap_seconds,
+            self.tasks,
+            random.random,
+        )
         self.pipeline = Pipeline(
             tables,
             self.pools,
@@ -77,10 +98,11 @@ class Node:
             self.board,
             self.permits,
             RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, monotonic()),
-            Sweep(loop),
+            sweep,
             observer,
             self.metrics.token_gap_seconds,
             self.tasks,
+            self.local,
             self._account,
             _request_ids(),
         )
@@ -102,8 +124,12 @@ class Node:
         async with AsyncExitStack() as stack:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
+            stack.push_async_callback(self.local_pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
+            stack.push_async_callback(self.poller.close)
             self.pools.start()
+            self.local_pools.start()
+            self.poller.start(self.snapshot.pools)
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
@@ -131,6 +157,9 @@ class Node:
         tables = Tables.of(new)
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
+        self.pool_board.update(new.pools)
+        self.local_pools.update((Line(LOCAL),), map(target_of, new.pools))
+        self.poller.start(new.pools)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
@@ -155,8 +184,9 @@ class Node:
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)
+        metrics.show_pools(self.pool_board, self.local.admission.waiting, monotonic())
         metrics.connections.clear()
-        for stat in self.pools.stats():
+        for stat in [*self.pools.stats(), *self.local_pools.stats()]:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
         return generate_latest(metrics.registry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.config import certificates, headers, kinds, places, secret
+from edge.config import certificates, headers, kinds, local, places, secret
 from edge.config.fault import KeyPath
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading
@@ -73,6 +73,21 @@ MODEL = (
     Key("name", _NAME, required=True),
     Key("provider", _NAME, required=True),
     Key("upstream", _NAME),
+    Key("fallback", kinds.listing(local.fallback)),
+)
+POOL = (
+    Key("id", kinds.identifier(), required=True),
+    Key("url", places.base_url, required=True),
+    Key("engine", kinds.choice(*local.ENGINES)),
+    Key("models", local.models),
+    Key("max_in_flight", kinds.integer(1, 65_536)),
+    Key("queue_seconds", kinds.number(0, 600), "queue"),
+    Key("context_tokens", kinds.integer(128)),
+    Key("credential", secret.secret),
+    Key("ca_file", certificates.ca_file),
+    Key("weight", kinds.number(0.001)),
+    Key("poll_seconds", kinds.number(0.05, 60), "poll"),
+    Key("warm_up", kinds.flag),
 )
 KEY = (
     Key("id", kinds.identifier(), required=True),
@@ -82,6 +97,7 @@ KEY = (
     Key("models", kinds.listing(_NAME)),
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
+    Key("data_class", kinds.choice("sensitive")),
 )
 ROUTING = (
     Key("policy", kinds.choice("weighted")),
@@ -90,6 +106,9 @@ ROUTING = (
     Key("max_billed_replays", kinds.integer(0, 16)),
     Key("retry_budget_ratio", kinds.number(0, 1)),
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+    Key("local", kinds.choice("last-resort", "sensitive-only", "off")),
+    Key("local_model", _NAME),
+    Key("local_realtime_rtt_ms", kinds.number(0, 60_000)),
 )
 TIMEOUTS = (
     _seconds("connect"),
@@ -126,6 +145,7 @@ FILE = (
     Key("line", _tables),
     Key("provider", _tables),
     Key("model", _tables),
+    Key("pool", _tables),
     Key("key", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),

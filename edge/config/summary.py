@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Endpoint, Provider, Snapshot
+from edge.config.model import Address, Endpoint, Pool, Provider, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -24,7 +24,19 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         found.append(f"requests and keys travel in the clear: {beyond[0]} has no TLS")
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
+    if snapshot.pools and not leads_to_pool(snapshot):
+        found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
+    if not snapshot.pools and any(key.data_class for key in snapshot.keys):
+        found.append('keys with data_class = "sensitive" are refused everything: there is no [[pool]]')
     return tuple(found)
+
+
+def leads_to_pool(snapshot: Snapshot) -> bool:
+    """May any request be answered by the local pool, as the file alone shows it?"""
+    routing = snapshot.routing
+    if routing.local == "off":
+        return True  # nobody expects anything of it
+    return bool(routing.local_model or any(model.fallback for model in snapshot.models))
 
 
 def summary(snapshot: Snapshot) -> dict[str, Any]:
@@ -43,6 +55,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "lines": [_line(line) for line in snapshot.lines],
         "providers": [_provider(provider) for provider in snapshot.providers],
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
+        "pools": [_pool(pool) for pool in snapshot.pools],
         "keys": [key.id for key in snapshot.keys],
         "warnings": list(warnings(snapshot)),
     }
@@ -51,6 +64,16 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
 def _line(line: Line) -> dict[str, Any]:
     way = line.source or line.interface or ("proxy" if line.proxy else "system route")
     return {"id": line.id, "carrier": line.carrier, "way": way, "weight": line.weight}
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    return {
+        "id": pool.id,
+        "url": pool.url,
+        "engine": pool.engine,
+        "models": None if pool.models is None else [name for name, _ in pool.models],
+        "max_in_flight": pool.max_in_flight,
+    }
 
 
 def _provider(provider: Provider) -> dict[str, Any]:

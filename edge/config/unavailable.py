@@ -19,12 +19,10 @@ class Absent:
 ABSENT = (
     Absent(("relay",)),
     Absent(("edge",)),
-    Absent(("pool",)),
     Absent(("cache",)),
     Absent(("budget",)),
     Absent(("privacy",)),
     Absent(("alert",)),
-    Absent(("model", "fallback")),
     Absent(("node", "role"), "relay", '"edge"'),
     Absent(("node", "key")),
     Absent(("listen", "session")),

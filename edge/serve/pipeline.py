@@ -17,12 +17,15 @@ from edge.dialects.credentials import without_key_query, without_keys
 from edge.dialects.facts import Dialect, Facts
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
-from edge.observe.record import AttemptTrace, RequestRecord
+from edge.observe.record import RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
+from edge.pool.when import Reason, may_stand_in
 from edge.routing.candidates import all_down, rank
 from edge.routing.selector import Selector
-from edge.serve.client import ClientExchange, ClientFault, ClientGone
+from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
+from edge.serve.local import LocalAsk, LocalPool, NotServed
+from edge.serve.notes import note
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
@@ -33,7 +36,7 @@ from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers
-from transport.path import Line, Path, Protocol
+from transport.path import LOCAL, Line, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
@@ -62,6 +65,7 @@ class Pipeline:
     observer: AttemptObserver
     gaps: GapObserver
     tasks: TaskOwner
+    local: LocalPool
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
 
@@ -89,6 +93,7 @@ class _Run:
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
+        self.binding: Reason | None = None  # why only the local pool may answer
         self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
@@ -99,8 +104,11 @@ class _Run:
             self._route()  # by prefix and path, first of all: errors must be in the caller's dialect
             self._admit()  # who may, and now? before the body, so that a stranger costs us no memory
             await self._understand()  # what is asked? needs the start of the body
+            if self.binding is not None:
+                await self._stay(self.binding)  # sensitive: nothing below may ever see it
+                return
             self._plan()  # which paths, in which order?
-            await self._attempt()  # launch, race, fail over; COMMIT exactly once; the reply flows to its end
+            await self._answer()  # launch, race, fail over; COMMIT exactly once; the reply flows to its end
         except Refused as refused:
             self._reply_error(refused.status, refused.failure)
         except GaveUp as gave_up:
@@ -191,12 +199,16 @@ class _Run:
         self._check_data_class()
 
     def _check_data_class(self) -> None:
-        """Fails closed: only a local pool may answer sensitive requests, and this node has none."""
+        """Fails closed: only the local pool may answer sensitive requests, whatever becomes of it."""
+        assert self.principal is not None
         value = self.fields.get(b"x-farline-data-class")
-        if value == b"sensitive":
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
-        if value is not None:
+        if value not in (None, b"sensitive"):
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
+        if value is not None or self.principal.is_sensitive:
+            self.binding = Reason.SENSITIVE
+        elif self.fields.get(b"x-farline-line") == LOCAL.encode():
+            self._check_line_choice()
+            self.binding = Reason.REQUESTED
 
     def _by_model(self, model: str | None) -> Provider:
         """Unified routes: who serves this model, in the caller's own dialect?"""
@@ -232,13 +244,62 @@ class _Run:
         wanted = self.fields.get(b"x-farline-line")
         if wanted is None:
             return self.tables.snapshot.lines
-        assert self.principal is not None
-        if not self.principal.may_choose_line:
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+        self._check_line_choice()
         line = self.tables.lines.get(wanted.decode("latin-1"))
         if line is None:
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
         return (line,)
+
+    def _check_line_choice(self) -> None:
+        assert self.principal is not None
+        if not self.principal.may_choose_line:
+            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+
+    # --- 6 overseas, or the local pool? ---
+
+    async def _answer(self) -> None:
+        """Overseas, unless the pool is the better place; the pool, when nothing came of it overseas."""
+        local, reason = self.shared.local, self._why_local()
+        if reason is not None:
+            try:
+                await local.serve(self._ask(reason))
+                return
+            except NotServed:
+                pass  # the attempts overseas will say how things stand
+        try:
+            await self._attempt()
+        except GaveUp as gave_up:
+            if reason is not None or not may_stand_in(gave_up.failure) or not self._may_stay(Reason.GAVE_UP):
+                raise
+            try:
+                await local.serve(self._ask(Reason.GAVE_UP))
+            except NotServed:
+                raise gave_up from None
+
+    def _why_local(self) -> Reason | None:
+        """Why the pool should answer rather than a provider, if it can: None for nearly all requests."""
+        tables, local = self.tables, self.shared.local
+        if not tables.snapshot.pools:
+            return None
+        assert self.principal is not None
+        now = monotonic()
+        view, priority = self.shared.board.view(now), self.record.priority
+        reason = local.why(tables, self.facts, priority, self.principal, self.candidates, view, now)
+        return reason if reason is not None and self._may_stay(reason) else None
+
+    def _may_stay(self, reason: Reason) -> bool:
+        """Who chose a line wants to know how that line does."""
+        return b"x-farline-line" not in self.fields and self.shared.local.may_serve(self._ask(reason))
+
+    async def _stay(self, reason: Reason) -> None:
+        """Only here: what the pool can't answer is refused."""
+        try:
+            await self.shared.local.serve(self._ask(reason))
+        except NotServed as refused:
+            raise Refused(refused.status, refused.failure) from None
+
+    def _ask(self, reason: Reason) -> LocalAsk:
+        return LocalAsk(self.tables, self.client, self.record, self.dialect, self.facts, self.rest, self.upload, reason)
 
     # --- 6 attempts, 7 commit, 8 streaming ---
 
@@ -262,7 +323,7 @@ class _Run:
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
-        client.watch(_Leaver(runner.leave))
+        client.watch(Leaver(runner.leave))
         sink: AttemptSink | None = None
         try:
             sink = await runner.run(self.tables.snapshot.limits.replay_bytes)
@@ -275,7 +336,7 @@ class _Run:
             client.watch(None)
             if sink is not None:
                 sink.let_go()
-            _note(self.record, machine, stream, upload)
+            note(self.record, machine, stream, upload)
 
     def _request_headers(self) -> Headers:
         if self.offer is not None:
@@ -342,43 +403,9 @@ class _Run:
         self.record.client_left, self.record.status = True, ClientGone.status
 
 
-class _Leaver:
-    """Watches the client while nothing is committed yet."""
-
-    __slots__ = ("_leave",)
-
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave = leave
-
-    def on_client_gone(self) -> None:
-        self._leave()
-
-    def on_client_slow(self) -> None:
-        """Nothing is being written yet."""
-
-    def on_client_ready(self) -> None:
-        """Nothing is being written yet."""
-
-
 def _record(client: ClientExchange, request_id: str) -> RequestRecord:
     path, _, _ = client.target.partition(b"?")  # queries can hold keys
     return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
-
-
-def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
-    """What the attempts and the stream know, into the record."""
-    record.attempts = [
-        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
-    ]
-    record.failovers = machine.failovers
-    record.bytes_in = upload.size
-    if stream.has_begun:
-        record.bytes_out = stream.bytes_out
-        record.failure = stream.failure
-        record.usage = stream.meter.usage()
-        record.client_left = stream.client_left
-        if stream.client_left:
-            record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
 
 
 def _ours(code: str, detail: str) -> Failure:
