@@ -28,9 +28,10 @@ _COLON = 0x3A  # begins a comment
 
 
 class EventScanner:
-    """Finds the events of one stream. Holds at most about `HOLD_BYTES` and one chunk; never raises."""
+    """Finds the events of one stream. Holds at most about `hold_bytes` and one chunk; never raises."""
 
     __slots__ = ("_head", "_held", "_lines", "_mark", "_plain", "events_seen")
+    hold_bytes = HOLD_BYTES
 
     def __init__(self, plain: tuple[bytes, ...] = (), lines: int = 1, mark: bytes = b"") -> None:
         """`plain`: how events begin that need no look, each of `lines` lines; those with `mark` go to `on_marked`."""
@@ -83,7 +84,7 @@ class EventScanner:
         held += data
         end = max(held.rfind(b"\n\n", seen), held.rfind(b"\n\r", seen), held.rfind(b"\r\r", seen)) + 2
         if end < 2:
-            if len(held) > HOLD_BYTES:
+            if len(held) > self.hold_bytes:
                 self._shorten()
             return b""
         while end < len(held) and held[end] in b"\r\n":

@@ -1,52 +1,74 @@
-"""The vendors' requests and replies as OpenAI chat completions, and back."""
+"""Other vendors' requests for engines that have only OpenAI's chat completions, and the engine's answers back. All
+pure: bytes in, bytes out.
+
+values.py            the seam: Translation, Translated, ReplyTranslator, Untranslatable
+chat.py              the making of a chat completion request
+engine.py            what engines answer: completions, chunks, endings, errors
+replies.py           follows one reply and has a vendor's writer say the same
+
+anthropic_request.py, anthropic_reply.py    Messages
+gemini_request.py, gemini_schema.py, gemini_reply.py    generateContent and its stream
+"""
 
 from __future__ import annotations
 
-from typing import Protocol as Interface
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from msgspec import Struct
-
+from edge.dialects import by_name
+from edge.dialects.facts import Dialect
+from edge.dialects.gemini import model_of
+from edge.dialects.request import segments
+from edge.dialects.translate import anthropic_request, gemini_request
+from edge.dialects.translate.anthropic_reply import MessageWriter
+from edge.dialects.translate.gemini_reply import GenerateWriter
+from edge.dialects.translate.replies import Reply, Writer
+from edge.dialects.translate.values import (
+    ReplyTranslator,
+    Translated,
+    Translation,
+    Untranslatable,
+    check_coding,
+    decoded,
+)
 from transport.message import Headers
 
-
-class Untranslatable(Exception):
-    """Something of the request has no counterpart; `reason` says what."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+__all__ = ["ReplyTranslator", "Translated", "Translation", "Untranslatable", "translation"]
 
 
-class Translated(Struct, frozen=True):
-    """A request in OpenAI's dialect."""
+@dataclass(frozen=True, slots=True)
+class _Translation:
+    """See `edge.dialects.translate.values.Translation`."""
 
-    target: bytes
-    body: bytes
-    streaming: bool
+    dialect: Dialect
+    ask: Callable[[bytes, bytes, str], Translated]
+    writer: Callable[[bytes, bytes, str], Writer]
 
+    def request(self, target: bytes, headers: Headers, body: bytes, model: str) -> Translated:
+        check_coding(headers)
+        return self.ask(target, body, model)
 
-class ReplyTranslator(Interface):
-    """One reply, on its way back to the caller's dialect."""
-
-    def head(self, status: int, headers: Headers) -> tuple[int, Headers]: ...
-
-    def feed(self, data: bytes) -> bytes: ...
-
-    def end(self) -> bytes: ...
-
-    def is_complete(self) -> bool: ...
-
-    def error(self, status: int, body: bytes) -> bytes: ...
+    def reply(self, request_body: bytes, streaming: bool, request_id: str, target: bytes = b"") -> ReplyTranslator:
+        return Reply(self.dialect, self.writer(target, request_body, request_id), streaming, request_id)
 
 
-class Translation(Interface):
-    """One operation of one dialect."""
+def _message_writer(target: bytes, body: bytes, request_id: str) -> Writer:
+    asked = decoded(body, anthropic_request.Message)
+    return MessageWriter(asked.model, asked.shows_thinking, request_id)
 
-    def request(self, target: bytes, headers: Headers, body: bytes, model: str) -> Translated: ...
 
-    def reply(self, request_body: bytes, streaming: bool, request_id: str) -> ReplyTranslator: ...
+def _generate_writer(target: bytes, body: bytes, request_id: str) -> Writer:
+    asked = gemini_request.body_of(body)
+    model = model_of(segments(target)) or ""
+    return GenerateWriter(model, asked.shows_thoughts, gemini_request.is_array(target), request_id)
+
+
+_ANTHROPIC = _Translation(by_name("anthropic"), anthropic_request.chat_of, _message_writer)
+_GEMINI = _Translation(by_name("gemini"), gemini_request.chat_of, _generate_writer)
+_FOREIGN = {"anthropic": _ANTHROPIC, "gemini": _GEMINI}
 
 
 def translation(dialect: str, operation: str) -> Translation | None:
-    """The translation of an operation; None: it has none."""
-    return None
+    """How an operation (of `edge.dialects.facts.Facts`) of a dialect is asked of an engine that has only OpenAI's chat
+    completions. None: as it is, because it is OpenAI's already. What can't be translated is refused by `request`."""
+    return _FOREIGN.get(dialect)
