@@ -23,6 +23,9 @@ from transport.path import Protocol, Target
 
 _AS_IT_IS = frozenset((("chat", "completions"), ("completions",), ("embeddings",)))
 _WITH_RESPONSES = frozenset(("vllm", "sglang"))
+_OPENAI = frozenset(("openai", "azure"))
+_RESPONSES = ("responses",)
+_TRANSLATED = frozenset(("messages", "generate", "stream"))
 _LIMITS = (b"max_completion_tokens", b"max_tokens", b"max_output_tokens")
 LEAST_REPLY = 16  # tokens: with less room than that a request doesn't fit
 
@@ -49,8 +52,10 @@ def can_serve(dialect: str, operation: str, method: bytes, rest: bytes) -> bool:
     """Is there anything like it in the pool? Asked before the body is read."""
     if method != b"POST":
         return False
-    path = _path(dialect, rest)
-    return path in _AS_IT_IS or path == ("responses",) or translation(dialect, operation) is not None
+    if dialect in _OPENAI:
+        path = _path(dialect, rest)
+        return path in _AS_IT_IS or path == _RESPONSES
+    return operation in _TRANSLATED
 
 
 def prepare(
@@ -65,9 +70,7 @@ def prepare(
     if header(headers, b"content-encoding") not in (None, b"identity"):
         raise Unfit("a compressed request can't be put to the local pool", 415)
     path = _path(dialect, rest)
-    if dialect in ("openai", "azure") and (
-        path in _AS_IT_IS or (path == ("responses",) and pool.engine in _WITH_RESPONSES)
-    ):
+    if dialect in _OPENAI and (path in _AS_IT_IS or (path == _RESPONSES and pool.engine in _WITH_RESPONSES)):
         return Prepared(_target(pool, path), with_model(body, model), streaming)
     way = translation(dialect, operation)
     if way is None:

@@ -168,13 +168,14 @@ class _LocalRun:
         self.ask = ask
         self.loop = asyncio.get_running_loop()
         self.ready: dict[str, Prepared] = {}
+        self.body = b""  # as the caller sent it
         self.upload = Upload(ask.client, b"", True)
 
     async def serve(self) -> None:
         names = self.ask.names_by_pool(self.shared.board)
         backends = self._up(names)
-        body = await self._whole_body()
-        self._prepare(backends, names, body)
+        self.body = await self._whole_body()
+        self._prepare(backends, names)
         ticket = await self._place([backend for backend in backends if backend.pool.id in self.ready])
         try:
             await self._attempt(ticket)
@@ -209,13 +210,13 @@ class _LocalRun:
                 upload.tell_no_more()
         return upload.take() or b""
 
-    def _prepare(self, backends: Sequence[Backend], names: Mapping[str, str], body: bytes) -> None:
+    def _prepare(self, backends: Sequence[Backend], names: Mapping[str, str]) -> None:
         """`ready` has the request for each server that it fits."""
-        ask, prompt = self.ask, estimate(body)
+        ask, prompt = self.ask, estimate(self.body)
         kind = (ask.dialect.name, ask.facts.operation, ask.rest, ask.client.headers)
         try:
             for backend in backends:
-                made = prepare(backend.pool, *kind, body, names[backend.pool.id], ask.facts.streaming)
+                made = prepare(backend.pool, *kind, self.body, names[backend.pool.id], ask.facts.streaming)
                 fitting = fitted(made, backend.context_tokens, prompt)
                 if fitting is not None:
                     self.ready[backend.pool.id] = fitting
@@ -319,10 +320,9 @@ class _LocalRun:
         record.sent_at, record.first_byte_at = sink.sent_at, monotonic()
         receiver: ReplyStream | TranslatedReply = stream
         if ready.translation is not None:
-            translator = ready.translation.reply(ready.body, ready.streaming, record.id)
+            translator = ready.translation.reply(self.body, ready.streaming, record.id, ask.rest)
             status, headers = translator.head(status, headers)
-            headers = [pair for pair in headers if pair[0] != b"content-length"]
-            receiver = TranslatedReply(stream, translator, status)
+            receiver = TranslatedReply(stream, translator)
         record.status = status
         own = added(record, sink.path, len(record.attempts) + attempts)
         meter = ask.dialect.meter(ask.facts, status, headers)

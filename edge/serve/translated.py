@@ -7,29 +7,18 @@ from edge.serve.streaming import ReplyStream
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers, ResponseHead
 
-ERROR_BYTES = 64 * 1024  # of an engine's error that are read for its message
-
 
 class TranslatedReply:
     """The ResponseSink between an engine's exchange and the client's stream. What was cut never looks complete."""
 
-    def __init__(self, stream: ReplyStream, translator: ReplyTranslator, status: int) -> None:
+    def __init__(self, stream: ReplyStream, translator: ReplyTranslator) -> None:
         self._stream = stream
         self._translator = translator
-        self._status = status
-        self._error: bytearray | None = bytearray() if status >= 400 else None
 
     def on_data(self, data: bytes) -> None:
-        if self._error is not None:
-            self._error += data[: ERROR_BYTES - len(self._error)]
-            return
         self._pass(self._translator.feed(data))
 
     def on_end(self, trailers: Headers) -> None:
-        if self._error is not None:
-            self._pass(self._translator.error(self._status, bytes(self._error)))
-            self._stream.on_end([])
-            return
         self._pass(self._translator.end())
         if self._translator.is_complete():
             self._stream.on_end([])

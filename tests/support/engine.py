@@ -123,9 +123,7 @@ class Engine:
     async def _metrics(self, request: web.Request) -> web.Response:
         if not self.has_metrics:
             return web.Response(status=501)
-        text = METRICS[self.kind].format(
-            model=self.model, running=self.running, waiting=self.waiting, cache=self.cache
-        )
+        text = METRICS[self.kind].format(model=self.model, running=self.running, waiting=self.waiting, cache=self.cache)
         return web.Response(text=text)
 
     async def _slots(self, request: web.Request) -> web.Response:
