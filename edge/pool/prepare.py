@@ -16,7 +16,7 @@ import msgspec
 from edge.config.model import Pool
 from edge.dialects.json_scan import member_span, value
 from edge.dialects.request import segments
-from edge.dialects.translate import Translation, translation
+from edge.dialects.translate import Translation, Untranslatable, translation
 from edge.pool.tokens import Estimate
 from transport.message import Headers, header
 from transport.path import Protocol, Target
@@ -64,8 +64,7 @@ def prepare(
     """For one server, which calls the model `model`.
 
     Raises:
-        Unfit: it has no counterpart there, or can't be read.
-        Untranslatable: some of its content has none.
+        Unfit: it has no counterpart there, or some of its content has none, or it can't be read.
     """
     if header(headers, b"content-encoding") not in (None, b"identity"):
         raise Unfit("a compressed request can't be put to the local pool", 415)
@@ -75,7 +74,10 @@ def prepare(
     way = translation(dialect, operation)
     if way is None:
         raise Unfit("the local pool has nothing like this operation")
-    translated = way.request(rest, headers, body, model)
+    try:
+        translated = way.request(rest, headers, body, model)
+    except Untranslatable as wrong:
+        raise Unfit(f"for the local pool: {wrong.reason}") from None
     return Prepared(pool.base_path.encode() + translated.target, translated.body, translated.streaming, way)
 
 

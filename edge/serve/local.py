@@ -17,7 +17,6 @@ from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
 from edge.attempts.upload import Upload
 from edge.dialects.facts import Dialect, Facts, Repeat
-from edge.dialects.translate import Untranslatable
 from edge.observe.record import RequestRecord
 from edge.policy.access import Principal
 from edge.pool.admission import Admission, Ticket
@@ -211,23 +210,22 @@ class _LocalRun:
         return upload.take() or b""
 
     def _prepare(self, backends: Sequence[Backend], names: Mapping[str, str]) -> None:
-        """`ready` has the request for each server that it fits."""
+        """`ready` has the request for each server that it fits. Engines differ in what they have."""
         ask, prompt = self.ask, estimate(self.body)
         kind = (ask.dialect.name, ask.facts.operation, ask.rest, ask.client.headers)
-        try:
-            for backend in backends:
+        longest = max(backend.context_tokens or 0 for backend in backends)
+        why_not = Unfit(f"the prompt doesn't fit the local pool's context of {longest} tokens")
+        for backend in backends:
+            try:
                 made = prepare(backend.pool, *kind, self.body, names[backend.pool.id], ask.facts.streaming)
-                fitting = fitted(made, backend.context_tokens, prompt)
-                if fitting is not None:
-                    self.ready[backend.pool.id] = fitting
-        except Unfit as unfit:
-            raise NotServed(unfit.status, Code.HTTP_REQUEST_ERROR, unfit.detail) from None
-        except Untranslatable as wrong:
-            raise NotServed(400, Code.HTTP_REQUEST_ERROR, f"for the local pool: {wrong.reason}") from None
+            except Unfit as unfit:
+                why_not = unfit
+                continue
+            fitting = fitted(made, backend.context_tokens, prompt)
+            if fitting is not None:
+                self.ready[backend.pool.id] = fitting
         if not self.ready:
-            longest = max(backend.context_tokens or 0 for backend in backends)
-            detail = f"the prompt doesn't fit the local pool's context of {longest} tokens"
-            raise NotServed(400, Code.HTTP_REQUEST_ERROR, detail)
+            raise NotServed(why_not.status, Code.HTTP_REQUEST_ERROR, why_not.detail)
 
     async def _place(self, backends: Sequence[Backend]) -> Ticket:
         """A place at one of them, at once or after a wait."""

@@ -27,7 +27,8 @@ from tests.support.nodes import LINES, config, node
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
 
-CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "hi"}]}
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+CHAT: dict[str, Any] = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "hi"}]}
 SENSITIVE = {"x-farline-data-class": "sensitive"}
 STAND_IN = '[routing]\nlocal_model = "qwen3-32b"\n'
 
@@ -340,9 +341,16 @@ async def test_embeddings_have_no_stand_in() -> None:
 
 
 async def test_azure_and_responses() -> None:
-    async with world(Engine("vllm")) as w:
-        assert (await w.ask({"model": "gpt-4.1", "input": "x"}, "/v1/responses", **SENSITIVE))[0] == 200
-        assert w.engines[0].asked[-1] == {"model": "qwen3-32b", "input": "x"}
+    azure = '[[provider]]\nid = "azure"\ndialect = "azure"\n[[provider.endpoint]]\nurl = "http://127.0.0.1:9"\n'
+    async with world(Engine("llama.cpp"), Engine("vllm"), extra=STAND_IN + azure) as w:
+        lacks, has = w.engines
+        for _ in range(3):  # only vLLM has it
+            assert (await w.ask({"model": "gpt-4.1", "input": "x"}, "/v1/responses", **SENSITIVE))[0] == 200
+        assert has.asked[-3:] == [{"model": "qwen3-32b", "input": "x"}] * 3
+        lacks.asked.clear()
+        status, head, _ = await w.ask(CHAT, "/openai/deployments/d/chat/completions?api-version=1", **SENSITIVE)
+        assert status == 200
+        assert head["x-farline-path"].startswith("local/direct/gpu-")
 
 
 async def test_a_caller_may_ask_for_it() -> None:
