@@ -21,7 +21,7 @@ provider: $(VENV)/.installed ## run the fake provider to try an edge against
 demo: $(VENV)/.installed ## bad lines in the terminal: a direct connection beside farline (ARGS="--rootless")
 	$(BIN)/farline demo $(ARGS)
 
-test: $(VENV)/.dev .cache/peers ## install everything the tests need, then check and run them all
+test: $(VENV)/.dev .cache/peers .cache/llama/llama-server ## install everything the tests need, then check and run them all
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/run.sh $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint, types, import contracts
@@ -60,3 +60,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	tests/support/install-peers.sh
 	tests/support/install-toxiproxy.sh
 	@mkdir -p .cache && touch $@
+
+.cache/llama/llama-server: tests/support/install-llama.sh
+	tests/support/install-llama.sh
+	@touch -h $@

@@ -42,29 +42,31 @@ class _Translation:
 
     dialect: Dialect
     ask: Callable[[bytes, bytes, str], Translated]
-    writer: Callable[[bytes, bytes, str], Writer]
+    answer: Callable[[bytes, bytes, str], tuple[Writer, str]]  # from target, body and id; the answer's given beginning
 
     def request(self, target: bytes, headers: Headers, body: bytes, model: str) -> Translated:
         check_coding(headers)
         return self.ask(target, body, model)
 
     def reply(self, request_body: bytes, streaming: bool, request_id: str, target: bytes = b"") -> ReplyTranslator:
-        return Reply(self.dialect, self.writer(target, request_body, request_id), streaming, request_id)
+        writer, begun = self.answer(target, request_body, request_id)
+        return Reply(self.dialect, writer, streaming, request_id, begun)
 
 
-def _message_writer(target: bytes, body: bytes, request_id: str) -> Writer:
+def _message(target: bytes, body: bytes, request_id: str) -> tuple[Writer, str]:
     asked = decoded(body, anthropic_request.Message)
-    return MessageWriter(asked.model, asked.shows_thinking, request_id)
+    return MessageWriter(asked.model, asked.shows_thinking, request_id), anthropic_request.begun_answer(asked)
 
 
-def _generate_writer(target: bytes, body: bytes, request_id: str) -> Writer:
+def _content(target: bytes, body: bytes, request_id: str) -> tuple[Writer, str]:
     asked = gemini_request.body_of(body)
     model = model_of(segments(target)) or ""
-    return GenerateWriter(model, asked.shows_thoughts, gemini_request.is_array(target), request_id)
+    writer = GenerateWriter(model, asked.shows_thoughts, gemini_request.is_array(target), request_id)
+    return writer, gemini_request.begun_answer(asked)
 
 
-_ANTHROPIC = _Translation(by_name("anthropic"), anthropic_request.chat_of, _message_writer)
-_GEMINI = _Translation(by_name("gemini"), gemini_request.chat_of, _generate_writer)
+_ANTHROPIC = _Translation(by_name("anthropic"), anthropic_request.chat_of, _message)
+_GEMINI = _Translation(by_name("gemini"), gemini_request.chat_of, _content)
 _FOREIGN = {"anthropic": _ANTHROPIC, "gemini": _GEMINI}
 
 

@@ -20,7 +20,7 @@ from edge.dialects.translate.chat import (
     data_url,
     function_tool,
     image_part,
-    named_choice,
+    only,
     schema_format,
     text_part,
     thinking,
@@ -127,11 +127,20 @@ def chat_of(target: bytes, body: bytes, model: str) -> Translated:
     for name, raw in (("mcp_servers", asked.mcp_servers), ("container", asked.container)):
         if is_truthy(bytes(raw) or None):
             raise Untranslatable(f"{name!r} needs Anthropic's own servers; the local pool hasn't them.")
+    return chat_request(model, _conversation(asked), bool(asked.stream), _options(asked))
+
+
+def begun_answer(asked: Message) -> str:
+    """The words of its answer that the request begins with."""
+    return _conversation(asked).begun_answer()
+
+
+def _conversation(asked: Message) -> Conversation:
     conversation = Conversation()
     conversation.say("system", _texts(asked.system or []))
     for message in asked.messages:
         _add(conversation, message)
-    return chat_request(model, conversation, bool(asked.stream), _options(asked))
+    return conversation
 
 
 def _options(asked: Message) -> Json:
@@ -143,8 +152,7 @@ def _options(asked: Message) -> Json:
         "temperature": asked.temperature,
         "top_p": asked.top_p,
         "top_k": asked.top_k,
-        "tools": [_tool(tool) for tool in asked.tools or ()],
-        "tool_choice": _choice(choice) if choice else None,
+        **_tools(asked),
         "parallel_tool_calls": False if choice and choice.disable_parallel_tool_use else None,
         "response_format": _format(config.format or asked.output_format),
         "reasoning_effort": {"xhigh": "high", "max": "high"}.get(config.effort or "", config.effort),
@@ -227,12 +235,16 @@ def _tool(tool: _Tool) -> Json:
     return function_tool(tool.name, tool.description, tool.input_schema, tool.strict)
 
 
-def _choice(choice: _ToolChoice) -> str | Json:
+def _tools(asked: Message) -> Json:
+    tools = [_tool(tool) for tool in asked.tools or ()]
+    choice = asked.tool_choice
+    if choice is None:
+        return {"tools": tools}
     if choice.type == "tool":
-        return named_choice(choice.name)
+        return only(tools, choice.name)
     if choice.type not in ("auto", "any", "none"):
         raise Untranslatable(f"There is no tool_choice {choice.type!r}.")
-    return "required" if choice.type == "any" else choice.type
+    return {"tools": tools, "tool_choice": "required" if choice.type == "any" else choice.type}
 
 
 def _format(wanted: _Format | None) -> Json | None:

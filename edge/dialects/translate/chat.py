@@ -39,9 +39,9 @@ def function_tool(name: str, description: str | None, parameters: object, strict
     return {"type": "function", "function": function}
 
 
-def named_choice(name: str) -> Json:
-    """The `tool_choice` that allows only this function."""
-    return {"type": "function", "function": {"name": name}}
+def only(tools: list[Json], name: str) -> Json:
+    """Demands a call of this function. llama.cpp takes no name as `tool_choice`, but every engine "required"."""
+    return {"tools": [tool for tool in tools if tool["function"]["name"] == name], "tool_choice": "required"}
 
 
 def schema_format(name: str, schema: object, strict: bool | None = True) -> Json:
@@ -100,9 +100,10 @@ class Conversation:
     def messages(self) -> list[Json]:
         return [turn.message() for turn in self._turns]
 
-    def is_begun_answer(self) -> bool:
-        """Are the last words the assistant's, for the model to go on from?"""
-        return bool(self._turns) and self._turns[-1].role == "assistant" and not self._turns[-1].calls
+    def begun_answer(self) -> str:
+        """The last words, if they are the assistant's, for the model to go on from."""
+        last = self._turns[-1] if self._turns else _Turn("")
+        return "".join(part["text"] for part in last.parts) if last.role == "assistant" and not last.calls else ""
 
     def _turn(self, role: str) -> _Turn:
         if not self._turns or self._turns[-1].role != role:
@@ -114,7 +115,7 @@ def chat_request(model: str, conversation: Conversation, streaming: bool, option
     """The whole request. Options that are None or empty are left out; usage is always asked for."""
     body: Json = {"model": model, "messages": conversation.messages()}
     body |= {name: value for name, value in options.items() if value is not None and value != []}
-    if conversation.is_begun_answer():
+    if conversation.begun_answer():
         body |= {"add_generation_prompt": False, "continue_final_message": True}
     if streaming:
         body |= {"stream": True, "stream_options": {"include_usage": True}}

@@ -21,7 +21,6 @@ from edge.dialects.translate.chat import (
     data_url,
     function_tool,
     image_part,
-    named_choice,
     schema_format,
     text_part,
     thinking,
@@ -166,12 +165,21 @@ def chat_of(target: bytes, body: bytes, model: str) -> Translated:
     asked = body_of(body)
     if asked.cached_content:
         raise Untranslatable("Cached content is held at Google; the local pool hasn't it.")
+    return chat_request(model, _conversation(asked), method == "streamGenerateContent", _options(asked))
+
+
+def begun_answer(asked: Generate) -> str:
+    """The words of its answer that the request begins with."""
+    return _conversation(asked).begun_answer()
+
+
+def _conversation(asked: Generate) -> Conversation:
     conversation = Conversation()
     conversation.say("system", [_part(part) for part in _parts(asked.system_instruction)])
     calls = _Calls()
     for content in asked.contents:
         _add(conversation, content, calls)
-    return chat_request(model, conversation, method == "streamGenerateContent", _options(asked))
+    return conversation
 
 
 def is_array(target: bytes) -> bool:
@@ -293,9 +301,7 @@ def _tools(asked: Generate) -> Json:
     allowed = config.allowed_function_names
     if mode == "ANY" and allowed:
         functions = [function for function in functions if function.name in allowed]
-    choice: str | Json = {"ANY": "required", "NONE": "none"}.get(mode, "auto")
-    if mode == "ANY" and len(functions) == 1:
-        choice = named_choice(functions[0].name)
+    choice = {"ANY": "required", "NONE": "none"}.get(mode, "auto")
     return {"tools": [_tool(function) for function in functions], "tool_choice": choice}
 
 

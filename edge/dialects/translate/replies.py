@@ -75,6 +75,31 @@ class _Blocks(EventScanner):
         return whole
 
 
+class _Echo:
+    """Takes the caller's own words off the front of an answer that it had begun: llama.cpp repeats them, vLLM not."""
+
+    def __init__(self, begun: str) -> None:
+        self._begun = begun
+        self._held = ""
+
+    def text(self, text: str) -> str:
+        """What of it is the model's, as far as one can tell yet."""
+        begun = self._begun
+        if not begun:
+            return text
+        self._held += text
+        if len(self._held) < len(begun) and begun.startswith(self._held):
+            return ""
+        self._begun = ""
+        return self._held.removeprefix(begun)
+
+    def rest(self) -> str:
+        """What is still held back, when no more words come."""
+        held = self._held if self._begun else ""
+        self._begun = ""
+        return held
+
+
 class Reply:
     """See `edge.dialects.translate.values.ReplyTranslator`."""
 
@@ -85,6 +110,7 @@ class Reply:
         "_choice",
         "_dialect",
         "_document",
+        "_echo",
         "_has_begun",
         "_is_complete",
         "_is_over",
@@ -95,7 +121,8 @@ class Reply:
         "_writer",
     )
 
-    def __init__(self, dialect: Dialect, writer: Writer, streaming: bool, request_id: str) -> None:
+    def __init__(self, dialect: Dialect, writer: Writer, streaming: bool, request_id: str, begun: str) -> None:
+        """`begun`: the words with which the caller had begun the answer itself."""
         self._dialect = dialect
         self._writer = writer
         self._streaming = streaming
@@ -104,6 +131,7 @@ class Reply:
         self._blocks = _Blocks()
         self._document = bytearray()
         self._choice = Choice()  # the last that said why the model stopped
+        self._echo = _Echo(begun)
         self._usage: Usage = NO_USAGE
         self._has_begun = False
         self._call_at = -1  # the index of the last tool call, and the engine's id of it
@@ -148,7 +176,9 @@ class Reply:
         ending = ending_of(choice, usage_of(told) or NO_USAGE, bool(choice.message.tool_calls))
         if ending is None:
             return b""
-        made = self._writer.document(choice.message, ending, int(told.created))
+        words = choice.message
+        words.content = self._echo.text(words.text) + self._echo.rest()
+        made = self._writer.document(words, ending, int(told.created))
         self._is_complete = bool(made)
         return made
 
@@ -174,7 +204,7 @@ class Reply:
         if ending is None:
             return b""
         self._is_complete = True
-        return self._writer.finish(ending)
+        return self._text(self._echo.rest()) + self._writer.finish(ending)
 
     def _failed(self, error: bytes) -> bytes:
         """The engine itself says that it failed, and that is an end: the caller is told in its dialect."""
@@ -195,13 +225,14 @@ class Reply:
         return made
 
     def _words(self, words: Words) -> bytes:
-        writer = self._writer
-        made = writer.thought(words.thought) if words.thought else b""
-        if words.text:
-            made += writer.text(words.text)
+        made = self._writer.thought(words.thought) if words.thought else b""
+        made += self._text(self._echo.text(words.text))
         for call in words.tool_calls or ():
             made += self._call(call)
         return made
+
+    def _text(self, text: str) -> bytes:
+        return self._writer.text(text) if text else b""
 
     def _call(self, call: Call) -> bytes:
         at = self._index_of(call)
@@ -211,7 +242,8 @@ class Reply:
                 self._is_over = True
                 return b""
             self._call_at, self._call_id = at, call.id
-            made = self._writer.call(call_id(call, self._request_id, at), call.name)
+            made = self._text(self._echo.rest())
+            made += self._writer.call(call_id(call, self._request_id, at), call.name)
         return made + (self._writer.arguments(call.arguments) if call.arguments else b"")
 
     def _index_of(self, call: Call) -> int:
