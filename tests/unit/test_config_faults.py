@@ -182,9 +182,7 @@ CASES = {
     "[routing]\nlocal = 'on'": '2: routing.local: "on" is not one of them; expected "last-resort" | "sensitive-only"',
     MODEL + "fallback = ['local/q']\n": "4: model[0].fallback[0]: there is no local pool",
     MODEL + "fallback = ['local/']" + POOL: '4: model[0].fallback[0]: "local/" is not a model of the local pool',
-    MODEL
-    + "fallback = ['xai/grok']"
-    + POOL: '4: model[0].fallback[0]: "xai/grok" is not a model of the local pool',
+    MODEL + "fallback = ['xai/grok']" + POOL: '4: model[0].fallback[0]: "xai/grok" is not a model of the local pool',
     "[listen]\ndata = '0.0.0.0:1'" + POOL + "credential = 'env:KEY'": "2: listen.data: lets anybody",
 }
 ENVIRONMENT = {"KEY": "k", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
