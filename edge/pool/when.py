@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from health.standing import Standing
-from health.view import EndpointHealth, HealthView, LineHealth, PathHealth
+from health.view import HealthView, PathHealth
 from transport.failure import Code, Failure, Origin
 from transport.path import Path
 
@@ -41,25 +41,29 @@ class Reason(Enum):
 def works(path: Path, view: HealthView) -> bool:
     """Is the path known to work, or not known at all? An ejected one that has answered since then counts: it is the
     least bad."""
-    own: PathHealth = view.path(path)
-    subjects: tuple[LineHealth | EndpointHealth | PathHealth, ...] = (
-        view.line(path.line),
-        view.endpoint(path.endpoint),
-        own,
-    )
-    down = [subject for subject in subjects if subject.standing is not Standing.ADMITTED]
-    return not down or (own.rtt is not None and own.rtt.at > max(subject.since for subject in down))
+    line, endpoint, own = view.line(path.line), view.endpoint(path.endpoint), view.path(path)
+    good = Standing.ADMITTED
+    if line.standing is good and endpoint.standing is good and own.standing is good:
+        return True
+    since = max(subject.since for subject in (line, endpoint, own) if subject.standing is not good)
+    return own.rtt is not None and own.rtt.at > since
 
 
 def is_cut_off(paths: Iterable[Path], view: HealthView) -> bool:
     """Is no path overseas known to work?"""
-    return not any(works(path, view) for path in paths)
+    for path in paths:  # the first nearly always does: this is asked for every request
+        if works(path, view):
+            return False
+    return True
 
 
 def is_too_slow(paths: Sequence[Path], view: HealthView, wanted: float | None, round_trip: float | None) -> bool:
     """Is every path known to be too slow: its first byte later than `wanted` seconds, or its round trip longer than
     `round_trip`? None: no such wish. A path of which nothing is known might be fast."""
-    return bool(paths) and all(_is_slow(view.path(path), wanted, round_trip) for path in paths)
+    for path in paths:
+        if not _is_slow(view.path(path), wanted, round_trip):
+            return False
+    return bool(paths)
 
 
 def _is_slow(path: PathHealth, wanted: float | None, round_trip: float | None) -> bool:

@@ -4,5 +4,7 @@ pipeline.py   the nine steps, top-down: start here
 tables.py     a Snapshot indexed for the pipeline, made once per reload
 reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
+local.py      the local pool's stage; translated.py: its replies in other dialects
+notes.py      what attempts and stream know, into the record
 client.py     the seam to the ingress
 """
