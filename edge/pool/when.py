@@ -51,10 +51,7 @@ def works(path: Path, view: HealthView) -> bool:
 
 def is_cut_off(paths: Iterable[Path], view: HealthView) -> bool:
     """Is no path overseas known to work?"""
-    for path in paths:  # the first nearly always does: this is asked for every request
-        if works(path, view):
-            return False
-    return True
+    return not any(works(path, view) for path in paths)
 
 
 def is_too_slow(paths: Sequence[Path], view: HealthView, wanted: float | None, round_trip: float | None) -> bool:
