@@ -8,6 +8,7 @@ serve/       pipeline.py: one request, one way; streaming                       
 dialects/    OpenAI, Anthropic, Gemini, Azure: facts, usage, errors               (pure)
 policy/      who may, and now?                                                    (pure)
 routing/     which paths, in which order                                          (pure)
+pool/        the local pool: when, which model, which server; aio/ polls them       (pure but for aio/)
 attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
 observe/     metrics and the request log                                          (shell)
 control/     admin listener                                                       (shell)

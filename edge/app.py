@@ -37,10 +37,15 @@ from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
+from edge.pool.aio.poller import Poller
+from edge.pool.board import PoolBoard
+from edge.pool.observer import PoolObserver
+from edge.pool.prepare import target_of
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
 from edge.routing.foresight import scores
 from edge.serve.clock import LocalClock
+from edge.serve.local import LocalPool
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
@@ -53,6 +58,7 @@ from health.lag import MEMORY as LAG_MEMORY
 from health.lag import LoopLag
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
+from transport.path import LOCAL, Line
 
 log = logging.getLogger("farline.node")
 
@@ -103,7 +109,21 @@ class Node:
             self.lag,
             workers=snapshot.listen.workers,
         )
-        routing = snapshot.routing
+        self.pool_board = PoolBoard(snapshot.pools)
+        pool_observer = PoolObserver(self.pool_board, monotonic)
+        self.local_pools = make_pools((Line(LOCAL),), map(target_of, snapshot.pools), observer=pool_observer)
+        self.poller = Poller(self.pool_board, monotonic)
+        routing, sweep = snapshot.routing, Sweep(loop)
+        self.local = LocalPool(
+            self.pool_board,
+            self.local_pools,
+            pool_observer,
+            RetryBudget(1.0, 10.0, monotonic()),
+            sweep,
+            self.metrics.token_gap_seconds,
+            self.tasks,
+            random.random,
+        )
         self.pipeline = Pipeline(
             tables,
             self.pools,
@@ -114,10 +134,11 @@ class Node:
             self.board,
             self.permits,
             RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, monotonic()),
-            Sweep(loop),
+            sweep,
             observer,
             self.metrics.token_gap_seconds,
             self.tasks,
+            self.local,
             self._account,
             _request_ids(),
             Throttling(WaitingRoom(self.metrics)),
@@ -147,11 +168,15 @@ class Node:
         async with AsyncExitStack() as stack:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
+            stack.push_async_callback(self.local_pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
             stack.callback(self.pipeline.throttling.room.close)
             self.pulse.start()
             stack.callback(self.pulse.stop)
+            stack.push_async_callback(self.poller.close)
             self.pools.start()
+            self.local_pools.start()
+            self.poller.start(self.snapshot.pools)
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
@@ -184,6 +209,9 @@ class Node:
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
         self.pools.update(new.lines, tables.targets)
         self.prober.update(new.lines, tables.far_ends, new.probe)
+        self.pool_board.update(new.pools)
+        self.local_pools.update((Line(LOCAL),), map(target_of, new.pools))
+        self.poller.start(new.pools)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.pipeline.hedges.configure(new.routing.hedge_budget_ratio, 0.0)
         self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
@@ -239,8 +267,9 @@ class Node:
         for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
             metrics.line_score.labels(line).set(score)
         metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
+        metrics.show_pools(self.pool_board, self.local.admission.waiting, now)
         metrics.connections.clear()
-        for stat in self.pools.stats():
+        for stat in [*self.pools.stats(), *self.local_pools.stats()]:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
         return generate_latest(metrics.registry)

@@ -154,7 +154,7 @@ class AttemptRunner:
         observer: AttemptObserver,
         tasks: TaskOwner,
         lines: LineWatch,
-        heard: Callable[[AttemptSink], None],
+        heard: Callable[[AttemptSink], None] = lambda sink: None,
         only: Protocol | None = None,
     ) -> None:
         """`lines` tells of lines that go dark, until the attempts are over. `heard` is called with every attempt whose

@@ -23,6 +23,7 @@ class Upload:
         "_is_stalled",
         "_limit",
         "_on_dropped",
+        "_on_full",
         "_on_sent",
         "_on_stalled",
         "_paused",
@@ -39,6 +40,7 @@ class Upload:
         self._exchange: Exchange | None = None
         self._paused = False
         self._on_dropped: Callable[[], None] = _nothing
+        self._on_full: Callable[[], None] = _nothing
         self._on_sent: Callable[[], None] = _nothing
         self.complete = complete
         self.dropped = False
@@ -78,6 +80,22 @@ class Upload:
         self._drop_if_long()
         self.writable()
 
+    def gather(self, replay_bytes: int, on_whole: Callable[[], None], on_full: Callable[[], None]) -> None:
+        """Instead of sending it: keeps the rest of the body, whether it has begun to flow or not. `on_full` if it
+        can't be kept; nothing more is dropped then, so that it can still be sent."""
+        self._on_sent, self._on_full = on_whole, on_full
+        self.start(replay_bytes, _nothing)
+        if self.dropped or self._size > replay_bytes:
+            on_full()
+        elif self.complete:
+            on_whole()
+        else:
+            self.writable()
+
+    def replace(self, body: bytes) -> None:
+        """A complete body in another form, for the path that is asked next."""
+        self._chunks, self._size = [body], len(body)
+
     def detach(self, exchange: Exchange) -> None:
         """`exchange` is over; if it is the one that is fed, keep what comes for the next one."""
         if self._exchange is exchange:
@@ -86,7 +104,8 @@ class Upload:
 
     def tell_no_more(self) -> None:
         """The attempts are over (the body may still be flowing to the one that won)."""
-        self._on_dropped = self._on_sent = self._on_stalled = _nothing
+        self._on_dropped = self._on_sent = self._on_full = _nothing
+        self._on_stalled = _nothing
 
     def writable(self) -> None:
         """The exchange takes bytes again."""
@@ -103,7 +122,9 @@ class Upload:
         if not self.dropped:
             self._chunks.append(data)
         if exchange is None:
-            self._pause_if(self._size > self._limit)
+            if self._size > self._limit:
+                self._pause_if(True)
+                self._on_full()
             return
         self._drop_if_long()
         if not exchange.send(data):
@@ -116,7 +137,7 @@ class Upload:
         self.complete = True
         if self._exchange is not None:
             self._exchange.end()
-            self._on_sent()
+        self._on_sent()
 
     def _drop_if_long(self) -> None:
         if self._size > self._limit and not self.dropped:

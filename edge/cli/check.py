@@ -77,6 +77,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
             protocols = " ".join(endpoint["protocols"])
             credential = endpoint["credential"]
             yield f"  endpoint   {provider['id']}/{endpoint['id']}: {endpoint['url']} [{protocols}], {credential}"
+    for pool in told["pools"]:
+        models = ", ".join(pool["models"]) if pool["models"] is not None else "the models it lists"
+        yield f"  pool       {pool['id']}: {pool['url']} ({pool['engine']}), {models}"
     yield f"  models     {len(told['models'])}, client keys {len(told['keys'])}"
     for warning in told["warnings"]:
         yield f"  warning    {warning}"

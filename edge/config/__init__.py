@@ -10,6 +10,7 @@ places.py        parsers: addresses, URLs
 secret.py        parsers: secrets, digests of client keys
 certificates.py  parsers: PEM files
 headers.py       parser: headers added for a provider
+local.py         parsers: models of the local pool
 build.py         fields → Line, Provider, Endpoint, Model, ClientKey
 agree.py         checks across sections
 presets.py       providers that need no configuration; defaults(environment)

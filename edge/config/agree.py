@@ -22,6 +22,8 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
     _unique(reading, "key", "id", [key.id for key in snapshot.keys])
     _unique_digests(reading, snapshot.keys)
     _check_models(reading, snapshot)
+    _unique(reading, "pool", "id", [pool.id for pool in snapshot.pools])
+    _check_local_models(reading, snapshot)
     _check_keys(reading, snapshot)
     _check_listeners(reading, snapshot.listen)
     if snapshot.routing.max_billed_replays >= snapshot.routing.max_attempts:
@@ -40,6 +42,7 @@ def is_open_door(snapshot: Snapshot) -> bool:
         provider.credential is not None or any(endpoint.credential is not None for endpoint in provider.endpoints)
         for provider in snapshot.providers
     )
+    held = held or any(pool.credential is not None for pool in snapshot.pools)
     return held and not snapshot.keys and not all(map(is_loopback, snapshot.listen.data))
 
 
@@ -75,6 +78,24 @@ def _check_models(reading: Reading, snapshot: Snapshot) -> None:
     for index, model in enumerate(snapshot.models):
         if model.provider not in providers and not model.provider.startswith(STAND_IN):
             _unknown(reading, ("model", index, "provider"), model.provider, "provider", providers)
+
+
+def _check_local_models(reading: Reading, snapshot: Snapshot) -> None:
+    """What falls back to the pool must be there. A pool without `models` may have any: its server says which."""
+    known = {name for pool in snapshot.pools for name, _ in pool.models or ()}
+    is_open = any(pool.models is None for pool in snapshot.pools)
+    asked: list[tuple[KeyPath, str]] = [
+        (("model", index, "fallback", number), name)
+        for index, model in enumerate(snapshot.models)
+        for number, name in enumerate(model.fallback or ())
+    ]
+    if snapshot.routing.local_model is not None:
+        asked.append((("routing", "local_model"), snapshot.routing.local_model))
+    for path, name in asked:
+        if not snapshot.pools:
+            reading.fault(path, "there is no local pool", "a [[pool]] that serves it")
+        elif not is_open and name not in known:
+            reading.fault(path, f"no [[pool]] serves {shown(name)}", " | ".join(sorted(known)))
 
 
 def _check_keys(reading: Reading, snapshot: Snapshot) -> None:

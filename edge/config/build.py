@@ -9,14 +9,14 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import Alert, ClientKey, Endpoint, Model, Provider
+from edge.config.model import Alert, ClientKey, Endpoint, Model, Pool, Provider
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
 from edge.config.reading import STAND_IN, Reading
-from edge.config.sections import ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, PROVIDER
+from edge.config.sections import ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER
 from health.alert_rules import DEFAULTS, changed, default
 from health.alerts import Rule
-from transport.path import Line, Protocol
+from transport.path import LOCAL, Line, Protocol
 
 Entry = tuple[KeyPath, Mapping[str, object]]
 RESERVED = ("v1", "v1beta", "v1alpha")  # first path segments of the routes that have no provider prefix
@@ -29,6 +29,8 @@ def line(reading: Reading, entry: Entry) -> Line:
     exits = [name for name in ("source", "interface", "proxy") if name in table]
     if len(exits) > 1:
         reading.fault((*path, exits[1]), f"is set beside {exits[0]}", "one of source, interface, proxy, or none")
+    if fields.get("id") == LOCAL:
+        reading.fault((*path, "id"), f"{shown(LOCAL)} stands for the local pool", "another id")
     return Line(**_named(fields, "id", path))
 
 
@@ -37,6 +39,18 @@ def model(reading: Reading, entry: Entry) -> Model:
     path, table = entry
     fields = reading.fields(path, table, MODEL)
     return Model(**_named(_named(fields, "name", path), "provider", path))
+
+
+def pool(reading: Reading, entry: Entry) -> Pool:
+    """[[pool]]"""
+    path, table = entry
+    fields = _named(reading.fields(path, table, POOL), "id", path)
+    url: Url | None = fields.pop("url", None)
+    if url is None:
+        return Pool(**fields, url="", host="", port=0, tls=False)
+    if url.path.endswith("/v1"):
+        reading.fault((*path, "url"), "ends in /v1, which every request brings along", "the url without /v1")
+    return Pool(url=url.text, host=url.host, port=url.port, tls=url.scheme == "https", base_path=url.path, **fields)
 
 
 def client_key(reading: Reading, entry: Entry) -> ClientKey:

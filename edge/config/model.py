@@ -107,12 +107,17 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """[[model]]: which provider serves a model on the unified routes; `upstream` renames it there."""
+    """[[model]]: which provider serves a model on the unified routes; `upstream` renames it there.
+
+    `fallback`: what the local pool calls the models that may stand in for it, best first (in the file `local/NAME`).
+    None: what `[routing] local_model` and the pool's own names say; empty: nothing may.
+    """
 
     name: str
     provider: str
     upstream: str | None = None
     regions: tuple[str, ...] = ()  # of endpoints that may serve it; empty: any
+    fallback: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,32 @@ class ClassRouting:
 
     priority: str  # realtime | interactive | batch
     policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """[[pool]]: one server of the local pool. `engine` is vllm, sglang, llama.cpp or openai (anything like it).
+
+    `models`: pairs of the name used here and the server's own; None: whatever the server lists. `context_tokens` None:
+    asked from the server.
+    """
+
+    id: str
+    url: str
+    host: str
+    port: int
+    tls: bool
+    base_path: str = ""
+    engine: str = "openai"
+    models: tuple[tuple[str, str], ...] | None = None
+    max_in_flight: int = 32
+    queue: float = 5.0  # longest wait for a place
+    context_tokens: int | None = None
+    credential: Secret | None = None
+    ca_file: str | None = None
+    weight: float = 100.0
+    poll: float = 1.0  # between two looks at its health and load
+    warm_up: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +172,9 @@ class Routing:
     retry_budget_floor: float = 10.0  # retries per second that are always allowed
     hedge: str = "off"  # off | free | all: which requests get a second attempt for speed alone
     hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds
+    local: str = "last-resort"  # last-resort | sensitive-only | off: when the local pool may answer
+    local_model: str | None = None  # the pool's model that stands in for models without a fallback of their own
+    local_realtime_rtt_ms: float = 0.0  # realtime requests stay local when no path is known to be faster; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +237,7 @@ class ClientKey:
     regions: tuple[str, ...] = ()  # of endpoints that may see its requests; empty: any
     may_choose_line: bool = False
     max_in_flight: int = 0  # 0: no bound of its own
+    data_class: str = ""  # "sensitive": only the local pool may answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +263,7 @@ class Snapshot:
     lines: tuple[Line, ...] = (Line("direct"),)
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
+    pools: tuple[Pool, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()

@@ -75,6 +75,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         lines=tuple(build.line(reading, entry) for entry in found.get("line", ())) or Snapshot().lines,
         providers=tuple(build.provider(reading, entry) for entry in found.get("provider", ())) or PRESETS,
         models=tuple(build.model(reading, entry) for entry in found.get("model", ())),
+        pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
         keys=tuple(build.client_key(reading, entry) for entry in found.get("key", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),

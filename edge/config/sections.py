@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge.config import certificates, headers, kinds, places, schedule, secret
+from edge.config import certificates, headers, kinds, local, places, schedule, secret
 from edge.config.fault import KeyPath
 from edge.config.model import ClassRouting, Timeouts
 from edge.config.presets import DIALECTS
@@ -101,6 +101,21 @@ MODEL = (
     Key("provider", _NAME, required=True),
     Key("upstream", _NAME),
     Key("regions", kinds.listing(_NAME)),
+    Key("fallback", kinds.listing(local.fallback)),
+)
+POOL = (
+    Key("id", kinds.identifier(), required=True),
+    Key("url", places.base_url, required=True),
+    Key("engine", kinds.choice(*local.ENGINES)),
+    Key("models", local.models),
+    Key("max_in_flight", kinds.integer(1, 65_536)),
+    Key("queue_seconds", kinds.number(0, 600), "queue"),
+    Key("context_tokens", kinds.integer(128)),
+    Key("credential", secret.secret),
+    Key("ca_file", certificates.ca_file),
+    Key("weight", kinds.number(0.001)),
+    Key("poll_seconds", kinds.number(0.05, 60), "poll"),
+    Key("warm_up", kinds.flag),
 )
 KEY = (
     Key("id", kinds.identifier(), required=True),
@@ -111,6 +126,7 @@ KEY = (
     Key("regions", kinds.listing(_NAME)),
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
+    Key("data_class", kinds.choice("sensitive")),
 )
 CLASS = (Key("policy", _POLICY, required=True),)
 
@@ -146,6 +162,9 @@ ROUTING = (
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
     Key("hedge", kinds.choice("off", "free", "all")),
     Key("hedge_budget_ratio", kinds.number(0, 1)),
+    Key("local", kinds.choice("last-resort", "sensitive-only", "off")),
+    Key("local_model", _NAME),
+    Key("local_realtime_rtt_ms", kinds.number(0, 60_000)),
 )
 TIMEOUT_CLASS = (
     _seconds("first_byte_stream"),
@@ -255,6 +274,7 @@ FILE = (
     Key("line", _tables),
     Key("provider", _tables),
     Key("model", _tables),
+    Key("pool", _tables),
     Key("key", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Endpoint, Provider, Snapshot
+from edge.config.model import Address, Endpoint, Pool, Provider, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -27,6 +27,10 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     routing = snapshot.routing
     if "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
         found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+    if snapshot.pools and not leads_to_pool(snapshot):
+        found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
+    if not snapshot.pools and any(key.data_class for key in snapshot.keys):
+        found.append('keys with data_class = "sensitive" are refused everything: there is no [[pool]]')
     found += _misplaced(snapshot)
     return tuple(found)
 
@@ -51,6 +55,14 @@ def _has_endpoint_in(provider: Provider, regions: tuple[str, ...]) -> bool:
     return not regions or any(endpoint.region in regions for endpoint in provider.endpoints)
 
 
+def leads_to_pool(snapshot: Snapshot) -> bool:
+    """May any request be answered by the local pool, as the file alone shows it?"""
+    routing = snapshot.routing
+    if routing.local == "off":
+        return True  # nobody expects anything of it
+    return bool(routing.local_model or any(model.fallback for model in snapshot.models))
+
+
 def summary(snapshot: Snapshot) -> dict[str, Any]:
     """JSON-ready: lines, providers with their endpoints, models, client keys' ids, listeners, warnings."""
     listen = snapshot.listen
@@ -67,6 +79,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "lines": [_line(line) for line in snapshot.lines],
         "providers": [_provider(provider) for provider in snapshot.providers],
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
+        "pools": [_pool(pool) for pool in snapshot.pools],
         "keys": [key.id for key in snapshot.keys],
         "warnings": list(warnings(snapshot)),
     }
@@ -75,6 +88,16 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
 def _line(line: Line) -> dict[str, Any]:
     way = line.source or line.interface or ("proxy" if line.proxy else "system route")
     return {"id": line.id, "carrier": line.carrier, "way": way, "weight": line.weight}
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    return {
+        "id": pool.id,
+        "url": pool.url,
+        "engine": pool.engine,
+        "models": None if pool.models is None else [name for name, _ in pool.models],
+        "max_in_flight": pool.max_in_flight,
+    }
 
 
 def _provider(provider: Provider) -> dict[str, Any]:

@@ -19,11 +19,9 @@ class Absent:
 ABSENT = (
     Absent(("relay",)),
     Absent(("edge",)),
-    Absent(("pool",)),
     Absent(("cache",)),
     Absent(("budget",)),
     Absent(("privacy",)),
-    Absent(("model", "fallback")),
     Absent(("node", "role"), "relay", '"edge"'),
     Absent(("node", "key")),
     Absent(("listen", "session")),

@@ -11,9 +11,11 @@ from prometheus_client.process_collector import ProcessCollector
 from edge.dialects.facts import NO_USAGE, Usage
 from edge.observe.hot import HotCounter, HotHistogram, HotHistograms
 from edge.observe.record import RequestRecord
+from edge.pool.board import PoolBoard
 from health.probe import Outcome, ProbeResult
+from health.standing import Standing
 from transport.failure import Failure
-from transport.path import Path, Protocol
+from transport.path import LOCAL, Path, Protocol
 
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 120, 300, 600)
 PROBE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5)
@@ -108,6 +110,33 @@ class Metrics:
             ["line", "endpoint", "protocol", "state"],
             registry=registry,
         )
+        self.pool_requests = HotCounter(
+            "farline_pool_requests",
+            'Requests put to the local pool, by server and reason; pool "none": it could not answer.',
+            ["pool", "reason"],
+        )
+        registry.register(self.pool_requests)
+        self.pool_in_flight = Gauge(
+            "farline_pool_in_flight",
+            "This process's requests at a server of the local pool.",
+            ["pool"],
+            registry=registry,
+        )
+        self.pool_standing = Gauge(
+            "farline_pool_standing", "1 for the server's current standing.", ["pool", "standing"], registry=registry
+        )
+        self.pool_engine_requests = Gauge(
+            "farline_pool_engine_requests",
+            "Requests at the server, as its own metrics count them.",
+            ["pool", "state"],
+            registry=registry,
+        )
+        self.pool_cache_ratio = Gauge(
+            "farline_pool_cache_ratio", "Used share of the server's KV cache.", ["pool"], registry=registry
+        )
+        self.pool_waiting = Gauge(
+            "farline_pool_waiting", "Requests that wait for a place in the local pool.", registry=registry
+        )
         self.alerts = Gauge("farline_alert", "1 while it fires.", ["rule", "subject", "severity"], registry=registry)
         self.config_generation = Gauge("farline_config_generation", "Generation of the snapshot.", registry=registry)
 
@@ -122,7 +151,9 @@ class Metrics:
             self.attempts.by[(attempt.outcome,)] += 1
         for reason in record.failovers:
             self.failovers.by[(reason,)] += 1
-        if record.path is not None:
+        if record.local:
+            self.pool_requests.by[(_pool_of(record), record.local)] += 1
+        if record.path is not None and record.path.line != LOCAL:
             self.line_bytes.by[(record.path.line, "up")] += record.bytes_in
             self.line_bytes.by[(record.path.line, "down")] += record.bytes_out
         if record.usage is not NO_USAGE:
@@ -154,6 +185,22 @@ class Metrics:
         if result.outcome in (Outcome.ANSWERED, Outcome.LATE) and result.seconds is not None:
             self.probe_seconds.labels(line, kind).observe(result.seconds)
 
+    def show_pools(self, board: PoolBoard, waiting: int, now: float) -> None:
+        """Sets the local pool's gauges; called when metrics are read. What a server doesn't tell has no sample."""
+        for gauge in (self.pool_in_flight, self.pool_standing, self.pool_engine_requests, self.pool_cache_ratio):
+            gauge.clear()
+        self.pool_waiting.set(waiting)
+        for id, backend in board.backends.items():
+            self.pool_in_flight.labels(id).set(backend.in_flight)
+            for standing in Standing:
+                self.pool_standing.labels(id, standing.value).set(backend.standing(now) is standing)
+            load = backend.load
+            for state, number in (("running", load.running), ("waiting", load.waiting)):
+                if number is not None:
+                    self.pool_engine_requests.labels(id, state).set(number)
+            if load.cache_ratio is not None:
+                self.pool_cache_ratio.labels(id).set(load.cache_ratio)
+
     # --- TransportObserver ---
 
     def on_dialed(self, path: Path, protocol: Protocol, seconds: float, resumed: bool) -> None:
@@ -166,3 +213,8 @@ class Metrics:
     def on_closed(self, path: Path, protocol: Protocol, failure: Failure | None) -> None:
         if failure is not None:
             self.connections_lost.labels(path.line, failure.code).inc()
+
+
+def _pool_of(record: RequestRecord) -> str:
+    """The server that answered; "none" if the reply came from elsewhere."""
+    return record.path.endpoint if record.path is not None and record.path.line == LOCAL else "none"

@@ -48,6 +48,7 @@ class RequestRecord(Struct):
     undelivered_tokens: int = 0
     client_left: bool = False
     failure: Failure | None = None
+    local: str = ""  # why the local pool was asked, if it was: a `Reason` of edge.pool.when
 
     def summary(self) -> dict[str, object]:
         """The log line's members: nothing secret, nothing of any body."""
@@ -65,6 +66,7 @@ class RequestRecord(Struct):
             "status": self.status,
             "path": str(self.path) if self.path else None,
             "protocol": self.protocol or None,
+            "local": self.local or None,
             "attempts": [
                 {"path": str(a.path), "outcome": a.outcome, "status": a.status, "code": a.code} for a in self.attempts
             ],

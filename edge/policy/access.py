@@ -25,6 +25,11 @@ class Principal:
         return not self.key.models or model is None or model in self.key.models
 
     @property
+    def is_sensitive(self) -> bool:
+        """May only the local pool answer this principal?"""
+        return self.key is not None and self.key.data_class == "sensitive"
+
+    @property
     def may_choose_line(self) -> bool:
         return self.key is None or self.key.may_choose_line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol as Interface
 
 from transport.message import Headers
@@ -26,6 +27,24 @@ class ClientWatcher(Interface):
 
     def on_client_ready(self) -> None:
         """The buffer has drained."""
+
+
+class Leaver:
+    """A ClientWatcher while nothing is committed yet."""
+
+    __slots__ = ("_leave",)
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
+
+    def on_client_gone(self) -> None:
+        self._leave()
+
+    def on_client_slow(self) -> None:
+        """Nothing is being written yet."""
+
+    def on_client_ready(self) -> None:
+        """Nothing is being written yet."""
 
 
 class ClientExchange(Interface):

@@ -21,14 +21,17 @@ from edge.dialects.credentials import without_key_query, without_keys
 from edge.dialects.facts import Dialect, Facts
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
-from edge.observe.record import AttemptTrace, RequestRecord
+from edge.observe.record import RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
+from edge.pool.when import Reason, may_stand_in
 from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
 from edge.routing.sticky import conversation
-from edge.serve.client import ClientExchange, ClientFault, ClientGone
+from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
+from edge.serve.local import LocalAsk, LocalPool, NotServed
+from edge.serve.notes import note
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
@@ -40,7 +43,7 @@ from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers
-from transport.path import Path, Protocol
+from transport.path import LOCAL, Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
@@ -82,6 +85,7 @@ class Pipeline:
     observer: AttemptObserver
     gaps: GapObserver
     tasks: TaskOwner
+    local: LocalPool
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
     throttling: Throttling
@@ -114,11 +118,13 @@ class _Run:
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
+        self.binding: Reason | None = None  # why only the local pool may answer
         self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
         self.timeouts = ""  # the class of request, see Tables.timeout_class
         self.kind: Kind
+        self.refusal: Refused | None = None  # no path takes the request; the local pool may
         self.turns = 0
 
     async def serve(self) -> None:
@@ -127,8 +133,11 @@ class _Run:
             self._route()  # by prefix and path, first of all: errors must be in the caller's dialect
             self._admit()  # who may, and now? before the body, so that a stranger costs us no memory
             await self._understand()  # what is asked? needs the start of the body
+            if self.binding is not None:
+                await self._stay(self.binding)  # sensitive: nothing below may ever see it
+                return
             self._plan()  # which paths, in which order?
-            await self._attempt_in_turn()  # wait while no endpoint takes any; launch, race, fail over; COMMIT once
+            await self._answer()  # wait while no endpoint takes any; launch, race, fail over; COMMIT exactly once
         except Refused as refused:
             self._reply_error(refused.status, refused.failure)
         except GaveUp as gave_up:
@@ -220,12 +229,16 @@ class _Run:
         self._check_data_class()
 
     def _check_data_class(self) -> None:
-        """Fails closed: only a local pool may answer sensitive requests, and this node has none."""
+        """Fails closed: only the local pool may answer sensitive requests, whatever becomes of it."""
+        assert self.principal is not None
         value = self.fields.get(b"x-farline-data-class")
-        if value == b"sensitive":
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "sensitive requests need a local pool; there is none"))
-        if value is not None:
+        if value not in (None, b"sensitive"):
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
+        if value is not None or self.principal.is_sensitive:
+            self.binding = Reason.SENSITIVE
+        elif self.fields.get(b"x-farline-line") == LOCAL.encode():
+            self._check_line_choice(self.principal)
+            self.binding = Reason.REQUESTED
 
     def _by_model(self, model: str | None) -> Provider:
         """Unified routes: who serves this model, in the caller's own dialect?"""
@@ -257,9 +270,11 @@ class _Run:
         choice = self.record.choice = shared.chooser.choose(
             self._ask(), self.tables.snapshot, view, shared.controls, shared.moment(), now, shared.chance()
         )
+        self.refusal = None
         if choice.refusal is not None:
-            code = Code.HTTP_REQUEST_DENIED if choice.refusal.is_forbidden else Code.DESTINATION_UNAVAILABLE
-            raise Refused(403 if choice.refusal.is_forbidden else 503, _ours(code, choice.refusal.text))
+            if choice.refusal.is_forbidden:
+                raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, choice.refusal.text))
+            self.refusal = Refused(503, _ours(Code.DESTINATION_UNAVAILABLE, choice.refusal.text))
         self.candidates = choice.paths
         if shared.lines.dark:
             shared.lines.update(view)  # nothing tells us when an ejection has run out
@@ -290,8 +305,7 @@ class _Run:
         wanted = self.fields.get(b"x-farline-line")
         if wanted is None:
             return None
-        if not principal.may_choose_line:
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+        self._check_line_choice(principal)
         line = self.tables.lines.get(wanted.decode("latin-1"))
         if line is None:
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
@@ -324,7 +338,7 @@ class _Run:
             if not turn.done():
                 turn.set_exception(ClientGone())
 
-        self.client.watch(_Leaver(end))
+        self.client.watch(Leaver(end))
 
     def _heard(self, sink: AttemptSink) -> None:
         """A reply's head came: what does it say of the limits of the node's own credentials?"""
@@ -338,6 +352,58 @@ class _Run:
             return False
         facts, limits = self.facts, self.tables.snapshot.limits
         return self.shared.throttling.is_worth_waiting(self.provider, facts.model, limits, self.record, facts.patience)
+
+    def _check_line_choice(self, principal: Principal) -> None:
+        if not principal.may_choose_line:
+            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+
+    # --- 6 overseas, or the local pool? ---
+
+    async def _answer(self) -> None:
+        """Overseas, unless the pool is the better place; the pool, when nothing came of it overseas."""
+        local, reason = self.shared.local, self._why_local()
+        if reason is not None:
+            try:
+                await local.serve(self._local_ask(reason))
+                return
+            except NotServed:
+                pass  # the attempts overseas will say how things stand
+        if self.refusal is not None:
+            raise self.refusal
+        try:
+            await self._attempt_in_turn()
+        except GaveUp as gave_up:
+            if reason is not None or not may_stand_in(gave_up.failure) or not self._may_stay(Reason.GAVE_UP):
+                raise
+            try:
+                await local.serve(self._local_ask(Reason.GAVE_UP))
+            except NotServed:
+                raise gave_up from None
+
+    def _why_local(self) -> Reason | None:
+        """Why the pool should answer rather than a provider, if it can: None for nearly all requests."""
+        tables, local = self.tables, self.shared.local
+        if not tables.snapshot.pools:
+            return None
+        assert self.principal is not None
+        now = monotonic()
+        view, priority = self.shared.board.view(now), self.record.priority
+        reason = local.why(tables, self.facts, priority, self.principal, self.candidates, view, now)
+        return reason if reason is not None and self._may_stay(reason) else None
+
+    def _may_stay(self, reason: Reason) -> bool:
+        """Who chose a line wants to know how that line does."""
+        return b"x-farline-line" not in self.fields and self.shared.local.may_serve(self._local_ask(reason))
+
+    async def _stay(self, reason: Reason) -> None:
+        """Only here: what the pool can't answer is refused."""
+        try:
+            await self.shared.local.serve(self._local_ask(reason))
+        except NotServed as refused:
+            raise Refused(refused.status, refused.failure) from None
+
+    def _local_ask(self, reason: Reason) -> LocalAsk:
+        return LocalAsk(self.tables, self.client, self.record, self.dialect, self.facts, self.rest, self.upload, reason)
 
     # --- 6 attempts, 7 commit, 8 streaming ---
 
@@ -366,7 +432,7 @@ class _Run:
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
-        client.watch(_Leaver(runner.leave))
+        client.watch(Leaver(runner.leave))
         sink: AttemptSink | None = None
         try:
             sink = await runner.run(self.tables.snapshot.limits.replay_bytes)
@@ -381,7 +447,7 @@ class _Run:
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
-            _note(self.record, machine, stream, upload)
+            note(self.record, machine, stream, upload)
             if sink is not None:
                 sink.let_go()
                 shared.observer.on_done(sink.path, self.record.failure)
@@ -471,43 +537,9 @@ class _Run:
         self.record.client_left, self.record.status = True, ClientGone.status
 
 
-class _Leaver:
-    """Watches the client while nothing is committed yet."""
-
-    __slots__ = ("_leave",)
-
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave = leave
-
-    def on_client_gone(self) -> None:
-        self._leave()
-
-    def on_client_slow(self) -> None:
-        """Nothing is being written yet."""
-
-    def on_client_ready(self) -> None:
-        """Nothing is being written yet."""
-
-
 def _record(client: ClientExchange, request_id: str) -> RequestRecord:
     path, _, _ = client.target.partition(b"?")  # queries can hold keys
     return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
-
-
-def _note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
-    """What the attempts and the stream know, into the record."""
-    record.attempts += [
-        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
-    ]
-    record.failovers += machine.failovers
-    record.bytes_in = upload.size
-    if stream.has_begun:
-        record.bytes_out = stream.bytes_out
-        record.failure = stream.failure
-        record.usage = stream.meter.usage()
-        record.client_left = stream.client_left
-        if stream.client_left:
-            record.undelivered_tokens = max(0, stream.meter.tokens_seen() - stream.tokens_when_left)
 
 
 def _ours(code: str, detail: str) -> Failure:

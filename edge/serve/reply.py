@@ -13,7 +13,7 @@ from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end, head
 from transport.path import Path
 
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
-_NOT_RETURNED = HOP_BY_HOP | {b"alt-svc", b"strict-transport-security"}  # they speak of the provider's origin, not ours
+NOT_RETURNED = HOP_BY_HOP | {b"alt-svc", b"strict-transport-security"}  # they speak of the provider's origin, not ours
 _LINKS = frozenset((b"location", b"content-location", b"x-goog-upload-url", b"x-goog-upload-control-url"))
 _OURS = b"x-farline-"
 
@@ -77,7 +77,7 @@ def forwarded(headers: Headers) -> Headers:
 
 def returned(headers: Headers, own: Headers, upstream: Upstream, here: Callable[[], bytes]) -> Headers:
     """The provider's end-to-end headers and the edge's `own`. Links to the provider lead through the edge."""
-    kept = end_to_end(headers, _NOT_RETURNED)
+    kept = end_to_end(headers, NOT_RETURNED)
     if not _LINKS.isdisjoint(name for name, _ in kept):
         kept = [(name, _through(value, upstream, here()) if name in _LINKS else value) for name, value in kept]
     return kept + own

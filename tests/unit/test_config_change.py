@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from edge.config.change import settle
-from edge.config.model import Address, ClientKey, Endpoint, Listen, Node, Provider, Secret, Snapshot, TlsFiles
+from edge.config.model import (
+    Address,
+    ClientKey,
+    Endpoint,
+    Listen,
+    Model,
+    Node,
+    Pool,
+    Provider,
+    Routing,
+    Secret,
+    Snapshot,
+    TlsFiles,
+)
 from edge.config.presets import PRESETS
 from edge.config.summary import summary, warnings
 from transport.path import Line
@@ -87,3 +101,28 @@ def test_the_summary_is_json_without_secrets() -> None:
     assert [endpoint["credential"] for endpoint in parsed["providers"][0]["endpoints"]] == ["env:K", "client"]
     assert parsed["keys"] == ["k"]
     assert summary(Snapshot(listen=Listen(admin=None)))["listen"]["admin"] is None
+
+
+GPU = Pool("gpu", "http://gpu:8000", "gpu", 8000, False, models=(("qwen", "Qwen/Qwen3"),))
+
+
+def test_the_summary_of_pools() -> None:
+    told = summary(Snapshot(pools=(GPU, replace(GPU, id="any", models=None))))["pools"]
+    assert [(pool["id"], pool["models"]) for pool in told] == [("gpu", ["qwen"]), ("any", None)]
+
+
+def test_a_pool_that_stands_in_for_little() -> None:
+    def warned(**settings: Any) -> bool:
+        return any("[[pool]] stands in only" in text for text in warnings(Snapshot(pools=(GPU,), **settings)))
+
+    assert warned()
+    assert warned(models=(Model("m", "p", fallback=()),))
+    assert not warned(models=(Model("m", "p", fallback=("qwen",)),))
+    assert not warned(routing=Routing(local_model="qwen"))
+    assert not warned(routing=Routing(local="off"))
+
+
+def test_sensitive_keys_without_a_pool() -> None:
+    keys = (ClientKey("clinic", "ff", data_class="sensitive"),)
+    assert any("refused everything" in text for text in warnings(Snapshot(keys=keys)))
+    assert not any("refused everything" in text for text in warnings(Snapshot(keys=keys, pools=(GPU,))))

@@ -11,6 +11,8 @@ from tests.unit.test_config_read import FILES, outcome_of
 PROVIDER = '[[provider]]\nid = "p"\ndialect = "openai"\n'
 XAI = "[[provider]]\nid = 'xai'\n"
 ENDPOINT = PROVIDER + "[[provider.endpoint]]\nurl = "
+POOL = "\n[[pool]]\nid = 'gpu'\nurl = 'http://127.0.0.1:8000'\n"
+MODEL = "[[model]]\nname = 'm'\nprovider = 'openai'\n"
 KEYED = "\n[[key]]\nid = 'k'\nsha256 = '" + "0" * 64 + "'\n"
 
 
@@ -165,6 +167,26 @@ CASES = {
     KEYED + KEYED.replace("'k'", "'l'"): "6: key[1]: has the same key as k",
     KEYED + "providers = ['q']": '5: key[0].providers[0]: "q" is no provider of this file',
     KEYED + "models = ['n']\n[[model]]\nname = 'm'\nprovider = 'xai'": '5: key[0].models[0]: "n" is no model of this',
+    KEYED + "data_class = 'secret'": '5: key[0].data_class: "secret" is not one of them; expected "sensitive"',
+    # the local pool
+    "[[line]]\nid = 'local'": '2: line[0].id: "local" stands for the local pool; expected another id',
+    "[[pool]]\nid = 'gpu'": "1: pool[0]: url is missing",
+    "[[pool]]\nid = 'gpu'\nurl = 'http://127.0.0.1:8000/v1'": "3: pool[0].url: ends in /v1, which every request",
+    "[[pool]]\nid = 'gpu'\nurl = 'http://a.example'": '3: pool[0].url: "http://a.example" is plain http to a public',
+    POOL + "engine = 'tgi'": '5: pool[0].engine: "tgi" is not one of them; expected "vllm" | "sglang" | "llama.cpp"',
+    POOL + "models = 'm'": "5: pool[0].models: is a string; expected an array of names, or a table",
+    POOL + "models = []": "5: pool[0].models: is empty; expected at least 1",
+    POOL + "models = {}": "5: pool[0].models: is empty; expected at least one model",
+    POOL + "models = { a = 3 }": "5: pool[0].models: 3 is an integer; expected a model's name",
+    POOL + "max_in_flight = 0": "5: pool[0].max_in_flight: 0 is too small",
+    POOL + POOL: '7: pool[1].id: "gpu" is there twice',
+    POOL + "models = ['q']\n[routing]\nlocal_model = 'p'": '7: routing.local_model: no [[pool]] serves "p"; expected q',
+    "[routing]\nlocal_model = 'p'": "2: routing.local_model: there is no local pool; expected a [[pool]]",
+    "[routing]\nlocal = 'on'": '2: routing.local: "on" is not one of them; expected "last-resort" | "sensitive-only"',
+    MODEL + "fallback = ['local/q']\n": "4: model[0].fallback[0]: there is no local pool",
+    MODEL + "fallback = ['local/']" + POOL: '4: model[0].fallback[0]: "local/" is not a model of the local pool',
+    MODEL + "fallback = ['xai/grok']" + POOL: '4: model[0].fallback[0]: "xai/grok" is not a model of the local pool',
+    "[listen]\ndata = '0.0.0.0:1'" + POOL + "credential = 'env:KEY'": "2: listen.data: lets anybody",
 }
 ENVIRONMENT = {"KEY": "k", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
 

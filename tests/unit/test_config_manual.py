@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.config import sections
-from edge.config.model import Alert, ClientKey, Endpoint, Limits, Listen, Model, Node, Provider, Routing, Timeouts
+from edge.config.model import Alert, ClientKey, Endpoint, Limits, Listen, Model, Node, Pool, Provider, Routing, Timeouts
 from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
@@ -29,6 +29,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[provider]]": (sections.PROVIDER, Provider("", "", ())),
     "[[provider.endpoint]]": (sections.ENDPOINT, Endpoint("", "", "", "", 0, True)),
     "[[model]]": (sections.MODEL, Model("", "")),
+    "[[pool]]": (sections.POOL, Pool("", "", "", 0, False)),
     "[[key]]": (sections.KEY, ClientKey("", "")),
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),

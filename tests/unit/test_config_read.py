@@ -225,3 +225,44 @@ def test_routing_timeouts_and_limits() -> None:
 def test_a_node_with_credentials_may_listen_here_or_be_declared_open(closed: str) -> None:
     beyond = "" if "data" in closed else "data = '0.0.0.0:8080'\n"
     accepted(f"[listen]\n{closed}\n{beyond}[[provider]]\nid = 'openai'\ncredential = 'env:K'\n", K="k")
+
+
+def test_local_pools() -> None:
+    snapshot = accepted(
+        """
+        [[pool]]
+        id = "gpu-1"
+        url = "http://10.0.0.7:8000"
+        engine = "vllm"
+        models = { qwen = "Qwen/Qwen3-32B" }
+        queue_seconds = 2
+        credential = "env:KEY"
+        [[pool]]
+        id = "gpu-2"
+        url = "https://gpu.internal/llm/"
+        models = ["qwen", "bge-m3"]
+        [[pool]]
+        id = "any"
+        url = "http://localhost:1"
+        [[model]]
+        name = "gpt-4.1"
+        provider = "openai"
+        fallback = ["local/qwen"]
+        [[model]]
+        name = "o3"
+        provider = "openai"
+        fallback = []
+        [routing]
+        local = "sensitive-only"
+        local_model = "whatever-its-server-lists"
+        """,
+        KEY="k",
+    )
+    one, two, three = snapshot.pools
+    assert (one.host, one.port, one.tls, one.engine, one.queue) == ("10.0.0.7", 8000, False, "vllm", 2.0)
+    assert one.models == (("qwen", "Qwen/Qwen3-32B"),)
+    assert one.credential is not None
+    assert (two.base_path, two.tls, two.models) == ("/llm", True, (("qwen", "qwen"), ("bge-m3", "bge-m3")))
+    assert (three.models, three.engine) == (None, "openai")
+    assert [model.fallback for model in snapshot.models] == [("qwen",), ()]
+    assert (snapshot.routing.local, snapshot.routing.local_model) == ("sensitive-only", "whatever-its-server-lists")

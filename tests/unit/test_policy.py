@@ -57,3 +57,9 @@ def test_permits_bound_the_node_and_each_key() -> None:
     for principal in (app, job, job):
         permits.release(principal)
     assert permits.in_flight == 0
+
+
+def test_a_key_can_be_bound_to_the_local_pool() -> None:
+    ring = KeyRing([key("clinic", "fl-1", data_class="sensitive"), key("app", "fl-2")])
+    assert [principal.is_sensitive for name in ("fl-1", "fl-2") if (principal := ring.identify(name))] == [True, False]
+    assert not ANYONE.is_sensitive

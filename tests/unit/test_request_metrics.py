@@ -9,11 +9,14 @@ import re
 
 from prometheus_client import generate_latest
 
+from edge.config.model import Pool
 from edge.dialects.facts import Facts, Usage
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.record import AttemptTrace, RequestRecord
-from transport.path import Path
+from edge.pool.board import PoolBoard
+from edge.pool.load import Load
+from transport.path import LOCAL, Path
 
 PATH = Path("cn2", "openai-1")
 
@@ -75,3 +78,30 @@ async def test_the_log_line() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["at"])
     assert line["tokens"] == {"input": 19, "output": 12, "cached": None}
     assert [attempt["outcome"] for attempt in line["attempts"]] == ["failed", "committed"]
+
+
+def test_the_local_pool_in_the_exposition() -> None:
+    metrics, local = Metrics(), record()
+    local.path, local.local = Path(LOCAL, "gpu"), "gave-up"
+    metrics.count(local)
+    unserved = record()
+    unserved.local = "unreachable"  # the pool couldn't, a line did
+    metrics.count(unserved)
+    nowhere = record()
+    nowhere.path, nowhere.local = None, "sensitive"
+    metrics.count(nowhere)
+    pools = [Pool("gpu", "http://gpu:1", "gpu", 1, False), Pool("cpu", "http://cpu:1", "cpu", 1, False)]
+    board = PoolBoard(pools)
+    board.told("gpu", Load(3, 1, 0.5), 10.0)
+    for _ in range(2):  # gauges are set anew each time
+        metrics.show_pools(board, 4, 10.0)
+    text = generate_latest(metrics.registry).decode()
+    assert sample(text, 'farline_pool_requests_total{pool="gpu",reason="gave-up"}') == 1
+    assert sample(text, 'farline_pool_requests_total{pool="none",reason="unreachable"}') == 1
+    assert sample(text, 'farline_pool_requests_total{pool="none",reason="sensitive"}') == 1
+    assert sample(text, 'farline_pool_standing{pool="gpu",standing="admitted"}') == 1
+    assert sample(text, 'farline_pool_engine_requests{pool="gpu",state="running"}') == 3
+    assert sample(text, 'farline_pool_cache_ratio{pool="gpu"}') == 0.5
+    assert sample(text, "farline_pool_waiting") == 4
+    assert 'farline_pool_cache_ratio{pool="cpu"}' not in text
+    assert 'farline_line_bytes_total{direction="down",line="local"}' not in text

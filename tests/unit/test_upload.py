@@ -157,3 +157,44 @@ def test_who_takes_no_more_is_told_of_once_and_again_when_it_does() -> None:
     body.tell_no_more()
     body.writable()
     assert told == ["stalled True", "stalled False", "stalled True"]
+
+
+def test_gathering_a_body_that_is_here() -> None:
+    body, _, told = upload(b"whole", complete=True)
+    body.gather(10, lambda: told.append("whole"), lambda: told.append("full"))
+    assert (told, body.take()) == (["whole"], b"whole")
+    body.replace(b"another form")
+    assert (body.take(), body.size) == (b"another form", 12)
+
+
+def test_gathering_a_body_as_it_comes() -> None:
+    body, client, told = upload(b"ab", complete=False)
+    body.on_body(b"cd")
+    body.gather(10, lambda: told.append("whole"), lambda: told.append("full"))
+    body.on_body(b"ef")
+    assert (told, client.paused) == ([], False)
+    body.on_body_end()
+    assert (told, body.take()) == (["whole"], b"abcdef")
+
+
+def test_a_body_too_long_to_gather_is_kept_for_who_can_stream_it() -> None:
+    body, client, told = upload(b"ab", complete=False, limit=4)
+    body.gather(4, lambda: told.append("whole"), lambda: told.append("full"))
+    body.on_body(b"cde")
+    assert (told, client.paused, body.dropped) == (["full"], True, False)
+    body.tell_no_more()
+    body.start(4, lambda: told.append("dropped"))
+    exchange = FakeExchange()
+    assert body.take() == b"abcde"
+    body.attach(exchange, lambda: told.append("sent"))  # type: ignore[arg-type]
+    body.on_body(b"f")
+    body.on_body_end()
+    assert (exchange.sent, exchange.ended) == ([b"f"], True)
+    assert told == ["full", "dropped", "sent"]
+
+
+def test_a_body_that_was_let_go_cannot_be_gathered() -> None:
+    body, _, told = upload(b"ab", complete=False, limit=1)
+    body.attach(FakeExchange(), lambda: None)  # type: ignore[arg-type]
+    body.gather(10, lambda: told.append("whole"), lambda: told.append("full"))
+    assert told == ["dropped", "full"]
