@@ -698,3 +698,22 @@ def test_a_far_end_that_is_out_is_not_judged_again_until_it_is_back() -> None:
         made.replied(PATH, 500, 0.1)
     made.tick(1.0)
     assert made._all.endpoints["openai"].answers.ejected_until == 30.0
+
+
+def test_probes_lost_on_a_line_that_is_silent_say_nothing_about_the_path() -> None:
+    made = board("cn2", "cu2")
+    made.probed(probe(ProbeKind.TLS, 0, 0.0), 0.2)
+    for number in range(1, 14):
+        made.probed(probe(ProbeKind.TLS, number, float(number), None), number + 1.0)
+    assert made.view(15.0).path(PATH).standing is ADMITTED
+
+
+def test_a_single_line_that_goes_silent_is_ejected_like_any_other() -> None:
+    made = board("direct")
+    path = Path("direct", "openai")
+    made.probed(probe(ProbeKind.ICMP, 0, 0.0, path=path), 0.2)
+    for tenth in range(70):
+        made.asked(path, ProbeKind.ICMP, 1.0 + tenth / 10)
+        made.tick(1.05 + tenth / 10)
+    assert line(made, "direct", 8.0) is EJECTED
+    assert made.view(8.0).is_panic
