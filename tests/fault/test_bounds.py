@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from edge.config.model import Routing
+from health.standing import Standing
 from tests.fault.world import BATCH, CHAT, H1, H2, LINES, MODELS, STREAM, Answer, Ask, World, endpoint, provider, world
 from tests.support.certificates import Certificates
 from transport.path import Protocol
@@ -76,7 +77,9 @@ async def test_answers_count_against_nobody(certs: Certificates) -> None:
                     answer = await edge.ask(CHAT, f"status={status}")
                     assert (answer.status, answer.attempts) == (status, 1)
             view = edge.node.board.view(asyncio.get_running_loop().time())
-            assert not view.endpoints
+            assert all(
+                each.penalised_until is None and each.standing is Standing.ADMITTED for each in view.endpoints.values()
+            )
             assert edge.metric("farline_line_standing", standing="admitted") == len(LINES)
             assert edge.metric("farline_failovers_total") == 0
 

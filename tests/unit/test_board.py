@@ -666,3 +666,54 @@ def test_rules_from_the_configuration() -> None:
     assert rules.suspicion.longest_silence == 2.0
     assert rules.standing.flap_window == 60.0
     assert HealthRules().standing == StandingRules()
+
+
+def test_a_line_ejected_for_its_silence_is_not_acquitted_by_a_far_ends_fault() -> None:
+    made = board("cn2", "cu2", base_ejection_seconds=10.0)
+    made._blame.eject_line(made._all.lines["cn2"], "silent: no answer", 0.0)
+    for each in ("cn2", "cu2"):
+        fail(made, Path(each, "openai"), 1.0, 2)
+        made.probed(probe(ProbeKind.ICMP, 1, 1.5, path=Path(each, "openai")), 1.7)
+    made.tick(2.0)
+    assert made.view(2.0).endpoint("openai").standing is EJECTED
+    assert (line(made, "cn2", 2.0), line(made, "cu2", 2.0)) == (EJECTED, ADMITTED)
+
+
+def test_a_pardon_is_for_those_who_share_the_fault() -> None:
+    made = board("cn2", "cu2", base_ejection_seconds=10.0)
+    for each in ("cn2", "cu2"):
+        fail(made, Path(each, "openai"), 0.0)
+    made._blame.eject_line(made._all.lines["cu2"], "round trip 2500 ms", 1.0)
+    made._all.lines["cn2"].record.try_again(2.0)
+    made.succeeded(PATH, 2.0)
+    made.tick(2.0)
+    assert (line(made, "cn2", 2.0), line(made, "cu2", 2.0)) == (PROBATION, EJECTED)
+
+
+def test_a_far_end_that_is_out_is_not_judged_again_until_it_is_back() -> None:
+    made = board("cn2", base_ejection_seconds=30.0)
+    for _ in range(5):
+        made.replied(PATH, 500, 0.0)
+    for _ in range(60):
+        made.replied(PATH, 500, 0.1)
+    made.tick(1.0)
+    assert made._all.endpoints["openai"].answers.ejected_until == 30.0
+
+
+def test_probes_lost_on_a_line_that_is_silent_say_nothing_about_the_path() -> None:
+    made = board("cn2", "cu2")
+    made.probed(probe(ProbeKind.TLS, 0, 0.0), 0.2)
+    for number in range(1, 14):
+        made.probed(probe(ProbeKind.TLS, number, float(number), None), number + 1.0)
+    assert made.view(15.0).path(PATH).standing is ADMITTED
+
+
+def test_a_single_line_that_goes_silent_is_ejected_like_any_other() -> None:
+    made = board("direct")
+    path = Path("direct", "openai")
+    made.probed(probe(ProbeKind.ICMP, 0, 0.0, path=path), 0.2)
+    for tenth in range(70):
+        made.asked(path, ProbeKind.ICMP, 1.0 + tenth / 10)
+        made.tick(1.05 + tenth / 10)
+    assert line(made, "direct", 8.0) is EJECTED
+    assert made.view(8.0).is_panic
