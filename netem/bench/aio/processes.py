@@ -42,7 +42,7 @@ class Processes:
         """It ends with the lab at the latest. It finds the modules of this project."""
         root = str(Path(netem.__file__).parent.parent)
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        with self.output(name).open("wb") as out, self._errors(name).open("wb") as err:
+        with self.output(name).open("wb") as out, self.errors(name).open("wb") as err:
             return self._lab.popen(
                 role,
                 argv,
@@ -67,15 +67,16 @@ class Processes:
         """What it writes to standard output."""
         return self.folder / f"{name}.out"
 
+    def errors(self, name: str) -> Path:
+        """What it writes to standard error."""
+        return self.folder / f"{name}.err"
+
     def said(self, name: str) -> str:
         """The end of what a process wrote to standard error, or to standard output."""
-        for file in (self._errors(name), self.output(name)):
+        for file in (self.errors(name), self.output(name)):
             if text := file.read_text(errors="replace").strip():
                 return text[-600:]
         return "it said nothing"
-
-    def _errors(self, name: str) -> Path:
-        return self.folder / f"{name}.err"
 
 
 class LoadClient:
