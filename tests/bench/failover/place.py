@@ -29,7 +29,7 @@ CONGESTION = "bbr"
 PORT, ADMIN = 8080, 8081
 PROVIDER_PORT = 9443
 CONTROL_PORT = 9081
-POLL = 0.05
+POLL = 0.1
 """How often the edge's metrics are read, in seconds; what it logs comes with its own time."""
 _HOSTS = ("provider", "provider2")
 
