@@ -46,6 +46,7 @@ class Played:
     struck: tuple[str, ...] = ()
     executions: Mapping[str, int] = field(default_factory=dict)
     until: float = 0.0  # when looking at the lines ended
+    others: Mapping[str, int] = field(default_factory=dict)  # changes of paths and endpoints
     troubles: Mapping[str, float] = field(default_factory=dict)
     fault: str = ""
 
@@ -87,6 +88,8 @@ class Row:
     wrong_ejections: int = 0
     wrong_suspicions: int = 0
     failovers: Mapping[str, int] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()  # of lines: when, which, to what, why
+    others: Mapping[str, int] = field(default_factory=dict)
     may_fail: bool = False
     troubles: Mapping[str, float] = field(default_factory=dict)
     fault: str = ""
@@ -165,6 +168,8 @@ def row(turn: Played, twin: Played, tokens: int, round_trip: float) -> Row:
         wrong_ejections=len(wrong(turn.sightings, EJECTED, struck, begins)),
         wrong_suspicions=len(wrong(turn.sightings, SUSPECTED, struck, begins)),
         failovers=Counter(reason for route in turn.routes for reason in route.failovers),
+        changes=tuple(f"{each.at:.3f} {each.line} {each.word} {each.reason}".strip() for each in turn.sightings),
+        others=turn.others,
         may_fail=happening.may_fail,
         troubles=turn.troubles,
         fault=turn.fault,

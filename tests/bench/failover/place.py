@@ -164,10 +164,13 @@ class Place:
         """What the edge has logged of requests that ended."""
         return self.processes.output("edge").read_text(errors="replace")
 
+    def node_log(self) -> str:
+        """What the edge has logged of itself."""
+        return self.processes.errors("edge").read_text(errors="replace")
+
     def sightings(self, zero: float, utc_of_zero: float) -> tuple[Sighting, ...]:
         """What the node logged of its lines, else what was seen in its metrics; in seconds from `zero` (monotonic)."""
-        log = self.processes.errors("edge").read_text(errors="replace")
-        said = read_changes(log, utc_of_zero)
+        said = read_changes(self.node_log(), utc_of_zero)
         seen = [Sighting(each.at - zero, each.line, each.word) for each in self.watch.sightings]
         return tuple(sorted(said or seen))
 

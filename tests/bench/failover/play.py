@@ -15,7 +15,7 @@ from netem.scenario import plain_event
 from tests.bench.failover.judging import Played
 from tests.bench.failover.place import Place, lab_troubles, place
 from tests.bench.failover.plan import LINES, Happening, Plan
-from tests.bench.failover.watching import busiest, read_routes
+from tests.bench.failover.watching import busiest, other_changes, read_routes
 
 LOOK = 0.4
 """How long before the event the busiest line is looked for, in seconds."""
@@ -113,5 +113,6 @@ class _Turn:
             self._struck,
             made.executions(self._zero),
             until,
+            other_changes(made.node_log()),
             {**lab_troubles(before, made.packets()), **said["troubles"]},
         )

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -47,6 +47,7 @@ class Sighting:
     at: float
     line: str
     word: str
+    reason: str = field(default="", compare=False)
 
 
 def read_exposition(text: str) -> dict[str, State]:
@@ -75,13 +76,27 @@ def differences(at: float, before: Mapping[str, State], now: Mapping[str, State]
 
 def read_changes(text: str, utc_of_zero: float) -> list[Sighting]:
     """The changes of lines in the node's log, each with the moment at which it was logged."""
-    found = []
-    for row in text.splitlines():
-        said = _document(row)
-        if said.get("kind") == "line" and said.get("after") in (ADMITTED, EJECTED, PROBATION, SUSPECTED, RELIEVED):
-            at = datetime.fromisoformat(said["at"]).timestamp() - utc_of_zero
-            found.append(Sighting(at, said["id"], said["after"]))
-    return found
+    return [
+        Sighting(_moment(said, utc_of_zero), said["id"], said["after"], said.get("reason", ""))
+        for said in _changes(text)
+        if said["kind"] == "line"
+    ]
+
+
+def other_changes(text: str) -> dict[str, int]:
+    """How often paths and endpoints changed to what, in the node's log."""
+    return dict(
+        Counter(f"{each['kind']} {each['id']} {each['after']}" for each in _changes(text) if each["kind"] != "line")
+    )
+
+
+def _changes(text: str) -> list[dict[str, Any]]:
+    said = map(_document, text.splitlines())
+    return [each for each in said if {"kind", "id", "after"} <= each.keys()]
+
+
+def _moment(said: Mapping[str, Any], utc_of_zero: float) -> float:
+    return datetime.fromisoformat(said["at"]).timestamp() - utc_of_zero
 
 
 def history(sightings: Iterable[Sighting], line: str) -> list[tuple[float, State]]:
@@ -162,7 +177,7 @@ def read_routes(text: str, utc_of_zero: float) -> list[Route]:
 
 
 def _route(said: Mapping[str, Any], utc_of_zero: float) -> Route:
-    ended = datetime.fromisoformat(said["at"]).timestamp() - utc_of_zero
+    ended = _moment(said, utc_of_zero)
     return Route(
         ended - said["duration_ms"] / 1000.0,
         ended,

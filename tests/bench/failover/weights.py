@@ -6,6 +6,7 @@ by another configuration and SIGHUP.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -196,8 +197,11 @@ class _Operator:
         time.sleep(1.0)
 
     def _command(self, *words: str) -> None:
-        argv = [sys.executable, "-m", "edge.cli", "lines", *words, "--admin", f"http://127.0.0.1:{ADMIN}"]
-        done = self._made.lab.run_in("edge", argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        argv = [sys.executable, "-m", "edge.cli", "lines", *words]
+        environment = {**os.environ, "FARLINE_ADMIN": f"http://127.0.0.1:{ADMIN}"}
+        done = self._made.lab.run_in(
+            "edge", argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
         if done.returncode:
             raise StageError(f"farline lines {' '.join(words)}: {done.stdout.strip()}")
 

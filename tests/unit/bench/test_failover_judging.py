@@ -140,7 +140,7 @@ def test_a_row_of_a_turn() -> None:
         (reply(0, 1.0), reply(1, 5.8, 0.9), reply(2, 7.0, 0.6), reply(3, 12.0)),
         (_route(1.0, "cn2"), _route(7.0, "cu2", "line_down"), _route(11.5, "cn2"), _route(12.0, "cu2")),
         (
-            Sighting(6.4, "cn2", SUSPECTED),
+            Sighting(6.4, "cn2", SUSPECTED, "silent"),
             Sighting(6.8, "cn2", EJECTED),
             Sighting(7.0, "day", SUSPECTED),
             Sighting(12.0, "cn2", "relieved"),
@@ -164,6 +164,7 @@ def test_a_row_of_a_turn() -> None:
     assert found.carried == pytest.approx(0.5)
     assert (found.wrong_ejections, found.wrong_suspicions) == (0, 1)
     assert found.failovers == {"line_down": 1}
+    assert found.changes[0] == "6.400 cn2 suspected silent"
     assert misses(found) == []
 
 

@@ -22,6 +22,7 @@ from tests.bench.failover.watching import (
     detection,
     differences,
     history,
+    other_changes,
     read_changes,
     read_exposition,
     read_routes,
@@ -114,12 +115,25 @@ def test_changes_are_read_from_the_log() -> None:
     rows = [
         {"at": "2026-01-01T00:00:02.500Z", "log": "farline.health", "kind": "line", "id": "cn2", "after": "ejected"},
         {"at": "2026-01-01T00:00:02.600Z", "log": "farline.health", "kind": "path", "id": "cn2", "after": "ejected"},
-        {"at": "2026-01-01T00:00:02.700Z", "log": "farline.health", "kind": "line", "id": "cn2", "after": "odd"},
+        {
+            "at": "2026-01-01T00:00:02.700Z",
+            "log": "farline.health",
+            "kind": "line",
+            "id": "cu2",
+            "after": "admitted",
+            "reason": "answers",
+        },
         [1],
     ]
     text = "\n".join([*map(json.dumps, rows), "not JSON"])
     zero = 1_767_225_600.0  # 2026-01-01
-    assert read_changes(text, zero) == [Sighting(2.5, "cn2", EJECTED)]
+    found = read_changes(text, zero)
+    assert [(round(each.at, 3), each.line, each.word) for each in found] == [
+        (2.5, "cn2", EJECTED),
+        (2.7, "cu2", ADMITTED),
+    ]
+    assert [each.reason for each in found] == ["", "answers"]
+    assert other_changes(text) == {"path cn2 ejected": 1}
 
 
 def _request(**changes: object) -> str:
