@@ -20,13 +20,13 @@ from netem.aio.namespaces import LabError
 from netem.bench.aio.kernel import allowed
 from netem.bench.aio.processes import StageError
 from netem.bench.aio.run import machine_facts
+from tests.bench.failover import pool, weights
 from tests.bench.failover.judging import Played, Row, row
 from tests.bench.failover.place import CONGESTION
 from tests.bench.failover.plan import FULL, HAPPENINGS, LINES, QUICK, STANDARD, Plan, find
 from tests.bench.failover.play import play
 from tests.bench.failover.report import COLUMNS, Report, document, markdown, notes, summary, table
 from tests.bench.failover.soak import plain_soak, soak
-from tests.bench.failover.weights import plain_weights, show
 
 _WEIGHTED = (80.0, 10.0, 10.0)
 """Under the policy "weighted" one line must be the active one."""
@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--full", action="store_true", help="every event and every profile")
     parser.add_argument("--only", help=f"beginnings of names, comma-separated: {', '.join(HAPPENINGS)}")
     size.add_argument("--soak", type=float, metavar="SECONDS", help="all lines alike, no event: wrong ejections")
-    size.add_argument("--show", choices=tuple(SHOWS), help="operators' weights and draining")
+    size.add_argument(
+        "--show", choices=tuple(SHOWS), help="operators' weights and draining; all lines cut and a local pool"
+    )
     parser.add_argument("--profile", default="internet-bad", help="of --soak (default internet-bad)")
     parser.add_argument("--policy", default="best")
     parser.add_argument("--weights", help=f"of {', '.join(LINES)}, e.g. 50,30,20")
@@ -101,13 +103,20 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _show_weights(args: argparse.Namespace, plan: Plan) -> int:
-    shown = show(plan)
+    shown = weights.show(plan)
     print(shown)
-    _write(args.json, plain_weights(shown))
+    _write(args.json, weights.plain_weights(shown))
     return 0 if shown.is_right else 1
 
 
-SHOWS: dict[str, Callable[[argparse.Namespace, Plan], int]] = {"weights": _show_weights}
+def _show_pool(args: argparse.Namespace, plan: Plan) -> int:
+    shown = pool.show(plan)
+    print("\n".join([*pool.timeline(shown.calls), str(shown)]))
+    _write(args.json, pool.plain_pool(shown))
+    return 0 if shown.is_right else 1
+
+
+SHOWS: dict[str, Callable[[argparse.Namespace, Plan], int]] = {"weights": _show_weights, "pool": _show_pool}
 
 
 def _play(args: argparse.Namespace, plan: Plan) -> int:
