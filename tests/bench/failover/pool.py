@@ -92,8 +92,8 @@ class PoolShow:
         return (
             f"{len(self.calls)} calls, {len(waits)} answered locally (first part after at most "
             f"{1000 * max(waits, default=0.0):.0f} ms), {len(self.caught())} replies cut with the lines, "
-            f"{len(self.failed())} failed without a reply; the pool's first call began {_after(self.first_local())} the "
-            f"cut, the first one overseas {_after(self.first_overseas())} the healing"
+            f"{len(self.failed())} failed without a reply; the pool's first call began {_after(self.first_local())} "
+            f"the cut, the first one overseas {_after(self.first_overseas())} the healing"
         )
 
     @property
