@@ -1,7 +1,7 @@
 """An application that calls with two SDKs all the time: `python -m tests.bench.failover.callers EDGE_URL SECONDS`.
 
-Every `EVERY` seconds each SDK makes one streamed call, without retries of its own. One JSON line per call that ended,
-with times in seconds of the monotonic clock.
+It says "ready" and begins when it gets a line on its standard input. Every `EVERY` seconds each SDK makes one streamed
+call, without retries of its own. One JSON line per call that ended, with times in seconds of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import anthropic
 import openai
 
-EVERY = 0.5
-_TOKENS = 24
+EVERY = 1.0
+_TOKENS = 16
 _PATIENCE = 30.0
 
 
@@ -86,6 +86,8 @@ async def _run(url: str, seconds: float) -> None:
         "openai": openai.AsyncOpenAI(base_url=f"{url}/openai/v1", api_key="any", max_retries=0),
         "anthropic": anthropic.AsyncAnthropic(base_url=f"{url}/anthropic", api_key="any", max_retries=0),
     }
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     end = time.monotonic() + seconds
     async with asyncio.TaskGroup() as calls:
         while time.monotonic() < end:

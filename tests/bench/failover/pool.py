@@ -6,6 +6,7 @@ Two vendors' SDKs call all the time; a row of the timeline is one second.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -13,14 +14,17 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from netem.bench.aio.processes import READY_SECONDS, StageError
 from netem.bench.plan import Load
 from tests.bench.failover.place import PORT, PROVIDER_PORT, Place, place
 from tests.bench.failover.plan import LINES, PLAIN, Plan
 from tests.support.llama import MODEL, llama
 
-CUT_AT, CUT_SECONDS, AFTER = 8.0, 20.0, 20.0
+CUT_AT, CUT_SECONDS = 8.0, 20.0
+SECONDS = CUT_AT + CUT_SECONDS + 20.0
+"""How long the application calls."""
+_CALLERS = "callers"
 _POOL_PORT = 8000
-_WARM_UP = 3.0
 _LOAD = Load(streams=4, requests=1, tokens=24, think_ms=200)
 
 
@@ -45,7 +49,8 @@ class Call:
 
 def read_calls(text: str, zero: float) -> list[Call]:
     """What `callers` printed, in the order in which the calls began."""
-    return sorted((_call(json.loads(row), zero) for row in text.splitlines()), key=lambda call: call.begun)
+    rows = (row for row in text.splitlines() if row.startswith("{"))
+    return sorted((_call(json.loads(row), zero) for row in rows), key=lambda call: call.begun)
 
 
 def _call(said: dict[str, Any], zero: float) -> Call:
@@ -110,7 +115,7 @@ def _after(seconds: float | None) -> str:
 def timeline(calls: Sequence[Call]) -> list[str]:
     """One row per second: calls that began in it, by where they were answered; the longest wait for a first part."""
     rows = []
-    for second in range(int(CUT_AT + CUT_SECONDS + AFTER)):
+    for second in range(int(SECONDS)):
         here = [call for call in calls if second <= call.begun < second + 1]
         mark = "cut" if CUT_AT <= second < CUT_AT + CUT_SECONDS else "   "
         waits = [call.ttft for call in here if call.ttft is not None]
@@ -130,17 +135,26 @@ def show(plan: Plan) -> PoolShow:
         with made.lab.inside("edge"):  # the server's process stays there
             stack.enter_context(llama(_POOL_PORT))
         made.start_edge(made.configuration(replace(plan, extra=_extra(made) + plan.extra)))
-        time.sleep(_WARM_UP)
+        callers = _callers(made)
         made.lab.restart()
         zero = time.monotonic()
         for line in made.lines:
             made.lab.line(line).event("blackhole", at=CUT_AT, seconds=CUT_SECONDS)
-        seconds = CUT_AT + CUT_SECONDS + AFTER
-        url = f"http://{made.lab.address('edge')}:{PORT}"
-        argv = [sys.executable, "-W", "ignore", "-m", "tests.bench.failover.callers", url, str(seconds)]
-        callers = made.processes.start("callers", "client", argv)
-        callers.wait(seconds + 60.0)
-        return PoolShow(tuple(read_calls(made.processes.output("callers").read_text(), zero)))
+        callers.communicate(b"begin\n", timeout=SECONDS + 60.0)
+        return PoolShow(tuple(read_calls(made.processes.output(_CALLERS).read_text(), zero)))
+
+
+def _callers(made: Place) -> subprocess.Popen[Any]:
+    """The application, ready to begin."""
+    url = f"http://{made.lab.address('edge')}:{PORT}"
+    argv = [sys.executable, "-W", "ignore", "-m", "tests.bench.failover.callers", url, str(SECONDS)]
+    process = made.processes.start(_CALLERS, "client", argv, stdin=subprocess.PIPE)
+    end = time.monotonic() + READY_SECONDS
+    while "ready" not in made.processes.output(_CALLERS).read_text():
+        if process.poll() is not None or time.monotonic() > end:
+            raise StageError(f"the application isn't ready: {made.processes.said(_CALLERS)}")
+        time.sleep(0.05)
+    return process
 
 
 def _extra(made: Place) -> str:
