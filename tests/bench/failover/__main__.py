@@ -20,7 +20,7 @@ from netem.aio.namespaces import LabError
 from netem.bench.aio.kernel import allowed
 from netem.bench.aio.processes import StageError
 from netem.bench.aio.run import machine_facts
-from tests.bench.failover import pool, weights
+from tests.bench.failover import weights
 from tests.bench.failover.judging import Played, Row, row
 from tests.bench.failover.place import CONGESTION
 from tests.bench.failover.plan import FULL, HAPPENINGS, LINES, QUICK, STANDARD, Plan, find
@@ -110,6 +110,8 @@ def _show_weights(args: argparse.Namespace, plan: Plan) -> int:
 
 
 def _show_pool(args: argparse.Namespace, plan: Plan) -> int:
+    from tests.bench.failover import pool  # only this show needs the SDKs and a llama.cpp server
+
     shown = pool.show(plan)
     print("\n".join([*pool.timeline(shown.calls), str(shown)]))
     _write(args.json, pool.plain_pool(shown))

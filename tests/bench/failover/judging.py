@@ -72,6 +72,7 @@ class Row:
     round: int
     struck: tuple[str, ...]
     fates: Fates
+    refused_after: Quantiles | None = None  # of those that failed before commit
     doubled: int = 0  # executions beyond one for each request
     detection: Detection = field(default_factory=Detection)
     met: int = 0
@@ -152,6 +153,7 @@ def row(turn: Played, twin: Played, tokens: int, round_trip: float) -> Row:
         turn.round,
         struck,
         fates(turn.replies, tokens),
+        refused_after=_quantiles([r.ended - r.planned for r in turn.replies if _is_refused(r, tokens)]),
         doubled=doubled(turn.executions),
         detection=detection(turn.sightings, struck, begins),
         met=len(met_it) if is_event else 0,
@@ -179,7 +181,15 @@ def row(turn: Played, twin: Played, tokens: int, round_trip: float) -> Row:
 def _ttft(replies: Sequence[Reply], indices: Iterable[int]) -> Quantiles | None:
     wanted = set(indices)
     values = [reply.ttft() for reply in replies if reply.index in wanted]
+    return _quantiles(values)
+
+
+def _quantiles(values: Sequence[float]) -> Quantiles | None:
     return (quantile(values, 0.5), quantile(values, 0.95), quantile(values, 0.99)) if values else None
+
+
+def _is_refused(reply: Reply, tokens: int) -> bool:
+    return reply.outcome(tokens) == "failed" and not is_committed(reply)
 
 
 def _extra(waits: Sequence[float]) -> Quantiles | None:

@@ -80,6 +80,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     found = []
     for row in rows:
         found += [f"{row.name}, round {row.round + 1}: {miss}" for miss in misses(row)]
+        if row.refused_after is not None:
+            told = _three(row.refused_after)
+            found.append(f"{row.name}, round {row.round + 1}: {row.fates.refused} refusals came after {told} ms")
         odd = {name: value for name, value in row.troubles.items() if value > _ODD.get(name, 0.0)}
         if odd:
             told = ", ".join(f"{name} {value:.1f}" for name, value in odd.items())

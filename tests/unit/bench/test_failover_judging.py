@@ -168,6 +168,14 @@ def test_a_row_of_a_turn() -> None:
     assert misses(found) == []
 
 
+def test_refusals_tell_how_soon_they_came() -> None:
+    refused = reply(1, 7.0, None, ended=7.8, status=503, fault="status 503")
+    played = Played(HOLE, 0, (reply(0, 1.0), refused), struck=("cn2",))
+    found = row(played, Played(QUIET, 0), 3, 0.2)
+    assert found.refused_after == pytest.approx((0.8, 0.8, 0.8))
+    assert notes([found])[-1] == "hole, round 1: 1 refusals came after 800/800/800 ms"
+
+
 def test_a_row_without_an_event_tells_all_requests_and_counts_every_ejection() -> None:
     played = Played(QUIET, 0, (reply(0, 1.0), reply(1, 7.0, 0.7)), (), (Sighting(9.0, "cn2", EJECTED),))
     found = row(played, played, 3, 0.2)
