@@ -111,7 +111,7 @@ def fates(replies: Iterable[Reply], tokens: int) -> Fates:
         truncated=sum(outcome == "truncated" for outcome, _ in ends),
         lost=sum(reply.lost() for reply in replies),
         repeated=sum(reply.repeated() for reply in replies),
-        faults=Counter(reply.fault for reply in replies if reply.fault),
+        faults=dict(Counter(reply.fault for reply in replies if reply.fault)),
     )
 
 
@@ -169,7 +169,7 @@ def row(turn: Played, twin: Played, tokens: int, round_trip: float) -> Row:
         carried=carried_again(turn.routes, struck[0], ends) if struck else None,
         wrong_ejections=len(wrong(turn.sightings, EJECTED, struck, begins)),
         wrong_suspicions=len(wrong(turn.sightings, SUSPECTED, struck, begins)),
-        failovers=Counter(reason for route in turn.routes for reason in route.failovers),
+        failovers=dict(Counter(reason for route in turn.routes for reason in route.failovers)),
         changes=tuple(f"{each.at:.3f} {each.line} {each.word} {each.reason}".strip() for each in turn.sightings),
         others=turn.others,
         may_fail=happening.may_fail,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from netem.bench.plan import SETTLE
@@ -96,4 +96,5 @@ def _replies(said: dict[str, Any]) -> list[Reply]:
 
 def plain_soak(soak: Soak) -> dict[str, Any]:
     """As JSON."""
-    return asdict(soak)
+    values = {each.name: getattr(soak, each.name) for each in fields(soak)}
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}

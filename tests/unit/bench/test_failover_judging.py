@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from math import inf
 
 import pytest
@@ -24,6 +25,7 @@ from tests.bench.failover.plan import (
     reference,
 )
 from tests.bench.failover.report import COLUMNS, Report, document, markdown, milliseconds, notes, table
+from tests.bench.failover.soak import Soak, plain_soak
 from tests.bench.failover.watching import EJECTED, SUSPECTED, Detection, Route, Sighting
 from tests.bench.failover.weights import Shares, shares
 
@@ -253,6 +255,21 @@ def test_notes_tell_misses_and_doubts() -> None:
     told = notes(_report().rows)
     assert told[0] == "hole, round 1: 1 requests failed before commit"
     assert told[-1] == "hole, round 1: doubtful, late_writes_percent 3.5"
+
+
+def test_a_row_of_a_turn_with_faults_can_be_written() -> None:
+    played = Played(HOLE, 0, (reply(0, 1.0, None),), (_route(1.0, "cn2", "line_down"),), struck=("cn2",))
+    found = row(played, Played(QUIET, 0), 3, 0.2)
+    plain = json.loads(json.dumps(document(Report(Plan((HOLE,)), {}, (found,), 1.0))))
+    assert plain["rows"][0]["failovers"] == {"line_down": 1}
+    assert plain["rows"][0]["fates"]["faults"] == {"no end after 10 s": 1}
+
+
+def test_a_soak_can_be_written() -> None:
+    soaked = Soak("internet-bad", ejections=Counter(cn2=1))
+    soaked.add(fates([reply(0, 1.0, None)], 3))
+    assert json.loads(json.dumps(plain_soak(soaked)))["ejections"] == {"cn2": 1}
+    assert "1 requests, 1 failed before and 0 after commit" in str(soaked)
 
 
 def test_markdown_and_json() -> None:
