@@ -19,6 +19,9 @@ from time import monotonic
 
 from prometheus_client import generate_latest
 
+from edge.alerts.aio.watch import AlertWatch
+from edge.alerts.figures import Figures
+from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
@@ -84,11 +87,15 @@ class Node:
             self._account,
             _request_ids(),
         )
+        self.figures = NodeFigures(monotonic())
+        self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(
             snapshot.listen.admin,
             why_not_ready=self._why_not_ready,
             exposition=self._exposition,
+            figures=self._figures,
+            firing=self.alerts.book.firing,
             worker=worker,
             run_dir=run_dir,
         )
@@ -108,6 +115,8 @@ class Node:
             stack.push_async_callback(self._drain)
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
+            if not self.worker:
+                self.tasks.start(self.alerts.run())
             if self.snapshot.source is not None:
                 watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
                 self.tasks.start(watcher.run())
@@ -133,18 +142,27 @@ class Node:
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
+        self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.snapshot = new
         log.info("configuration generation %d is in use", new.generation)
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
+        self.figures.count(record, record.ended_at)
         self.request_log.write(record)
 
     # --- what the admin listener asks ---
 
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None
+
+    def _figures(self) -> Figures:
+        now = monotonic()
+        return self.figures.at(now, self.snapshot.lines, self.board.view(now), self.permits.in_flight)
+
+    async def _all_figures(self) -> list[Figures]:
+        return [self._figures(), *await self.admin.figures_of_peers()]
 
     def _exposition(self) -> bytes:
         metrics = self.metrics
@@ -155,6 +173,9 @@ class Node:
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)
+        metrics.alerts.clear()
+        for alert in self.alerts.book.firing():
+            metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
