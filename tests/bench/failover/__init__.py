@@ -4,8 +4,9 @@ plan.py      what happens to lines and provider, in which size of run
 watching.py  what the node said and showed about its lines, as sightings in time
 judging.py   replies and sightings → one row of figures
 report.py    rows as a table, Markdown, JSON
-play.py      one turn: a lab, providers, an edge, a client, an event
+place.py     the lab of a turn with providers, an edge and a client in it
+play.py      one turn: what happens when, and what is collected
 soak.py      a long run without an event: wrong ejections
 weights.py   the show of operators' weights and draining
-pool.py      the show of all lines cut and a local pool
+pool.py      the show of all lines cut and a local pool; callers.py is its application
 """
