@@ -4,5 +4,6 @@ load        the client's process: starts requests at their times, collects what 
 h1 h2 h3    connections of the load client, one module per protocol
 websocket   the Realtime conversation
 stage       one turn: lab, provider, system, client
+processes   commands inside a lab, the load client among them
 run         all turns of a plan
 """

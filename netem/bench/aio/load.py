@@ -121,7 +121,7 @@ class Client:
                     reader = realtime = RealtimeReader()
                     await self._converse(index, call, realtime)
                 else:
-                    await self._exchange(f"request {index}", 0, call)
+                    await self._exchange(f"request {index}", self._order.tokens, call)
         except TimeoutError:
             call.fault = call.fault or f"no end after {self._order.patience:.0f} s"
             self._connections.abandon(call)

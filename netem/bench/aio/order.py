@@ -14,7 +14,7 @@ from netem.bench.tokens import SseReader
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`starts` are seconds after the beginning of the window."""
+    """`starts` are seconds after the beginning of the window; `tokens` are asked of each reply, 0: as it comes."""
 
     host: str
     port: int
@@ -27,6 +27,7 @@ class Order:
     prompt_bytes: int
     patience: float
     label: str
+    tokens: int = 0
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Order:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import netem
 from netem.aio.lab import Lab
 from netem.bench.aio.kernel import available
+from netem.bench.aio.processes import LoadClient, Processes, StageError, ask
 from netem.bench.plan import SETTLE, Condition, Load, Plan
 from netem.bench.record import Turn, read_reply
 from netem.bench.systems.setup import PROVIDER_NAME, Adapter, Command, Place, Setup
@@ -30,12 +26,7 @@ from netem.scenario import LineSpec, Scenario, plain_event
 PROVIDER_PORT = 9443
 _CONTROL = ("127.0.0.1", 9081)
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_READY_SECONDS = 60.0
 _LAB_TROUBLES = {"late_writes", "refused_writes", "overruns"}
-
-
-class StageError(Exception):
-    """A process didn't get ready or broke; the text says which and what it said."""
 
 
 def why_unavailable(adapter: Adapter) -> str:
@@ -71,7 +62,7 @@ class _Stage:
         self._lab = lab
         self._folder = folder
         self._load = load
-        self._logs: dict[str, Path] = {}
+        self._processes = Processes(lab, folder)
 
     def play(self, adapter: Adapter, empty: Turn, happening: Event | None) -> Turn:
         """Everything is warmed up first; then lab time begins anew, and with it the window of requests."""
@@ -80,13 +71,14 @@ class _Stage:
         setup = adapter.setup(place)
         running = self._start(setup)
         client = self._start_client(setup, empty)
-        warm_up_fault = self._await_warm_up(client)
+        warm_up_fault = client.await_warm_up()
         self._lab.restart()
         begin_ns = time.monotonic_ns() + int(1e9 * SETTLE)
         if happening is not None:
             self._lab.line("line1").event(**plain_event(happening))
         before = self._counts(running)
-        said = self._finish(client, begin_ns)
+        client.begin(begin_ns)
+        said = client.finish(self._load.seconds + self._load.patience_seconds + 60.0)
         after = self._counts(running)
         packets = max(1.0, after["offered"] - before["offered"])
         lab_troubles = {name: float(after[name] - before[name]) for name in before if name in _LAB_TROUBLES}
@@ -110,8 +102,8 @@ class _Stage:
         sim = f"answer=stamped,tokens={load.tokens},interval_ms={load.interval_ms},think_ms={load.think_ms}"
         argv = [sys.executable, "-m", "netem.provider", "--host", host, "--port", str(PROVIDER_PORT), "--tls"]
         argv += ["--control-port", str(_CONTROL[1]), "--cert", cert, "--key", key, "--sim", sim, "--json"]
-        process = self._popen("provider", "far", argv)
-        self._await_port("provider", process, "far", host, PROVIDER_PORT)
+        process = self._processes.start("provider", "far", argv)
+        self._processes.await_port("provider", process, "far", host, PROVIDER_PORT)
         return ca_file
 
     def _place(self, ca_file: str) -> Place:
@@ -136,13 +128,13 @@ class _Stage:
 
     def _start_command(self, number: int, command: Command) -> int:
         name = f"{Path(command.argv[0]).name}-{number}"
-        process = self._popen(name, command.role, command.argv, command.environment)
+        process = self._processes.start(name, command.role, command.argv, command.environment)
         if command.port:
             host = self._lab.address("edge") if command.role == "edge" else self._lab.address("provider")
-            self._await_port(name, process, command.role, host, command.port)
+            self._processes.await_port(name, process, command.role, host, command.port)
         return process.pid
 
-    def _start_client(self, setup: Setup, turn: Turn) -> subprocess.Popen[Any]:
+    def _start_client(self, setup: Setup, turn: Turn) -> LoadClient:
         base, load = setup.base, self._load
         order = {
             "host": base.host,
@@ -157,31 +149,7 @@ class _Stage:
             "patience": load.patience_seconds,
             "label": f"{turn.profile} {turn.event} round {turn.round}",
         }
-        argv = [sys.executable, "-m", "netem.bench.aio.load", str(self._folder / "replies.json")]
-        client = self._popen("client", "client", argv, stdin=subprocess.PIPE)
-        _tell(client, order)
-        return client
-
-    def _await_warm_up(self, client: subprocess.Popen[Any]) -> str:
-        """Returns what went wrong in it; "" if nothing did."""
-        out = self._folder / "client.out"
-        end = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < end and client.poll() is None:
-            if (text := out.read_text()).endswith("\n"):
-                return str(json.loads(text)["warm_up_fault"])
-            time.sleep(0.02)
-        raise StageError(f"the load client isn't ready: {self._said('client')}")
-
-    def _finish(self, client: subprocess.Popen[Any], begin_ns: int) -> dict[str, Any]:
-        _tell(client, {"begin_ns": begin_ns})
-        try:
-            code = client.wait(self._load.seconds + self._load.patience_seconds + 60.0)
-        except subprocess.TimeoutExpired:
-            raise StageError(f"the load client didn't end: {self._said('client')}") from None
-        if code:
-            raise StageError(f"the load client failed: {self._said('client')}")
-        said: dict[str, Any] = json.loads((self._folder / "replies.json").read_text())
-        return said
+        return LoadClient(self._processes, order)
 
     def _counts(self, running: Sequence[int]) -> dict[str, float]:
         tallies = [self._lab.line(spec.id).tally() for spec in self._lab.scenario.lines]
@@ -198,11 +166,7 @@ class _Stage:
 
     def _executions(self) -> int:
         """What the provider has executed so far, asked on its control plane inside the far namespace."""
-        with self._lab.inside("far"):
-            control = http.client.HTTPConnection(*_CONTROL, timeout=5.0)
-            control.request("GET", "/_sim/counters")
-            counters = json.load(control.getresponse())
-            control.close()
+        counters = json.loads(ask(self._lab, "far", _CONTROL, "/_sim/counters"))
         return sum(counters["executions_by_id"].values())
 
     def _sent_bytes(self, role: str) -> int:
@@ -211,45 +175,6 @@ class _Stage:
         lines = {spec.id for spec in self._lab.scenario.lines}
         rows = (row.partition(":") for row in table.splitlines())
         return sum(int(figures.split()[8]) for name, _, figures in rows if name.strip() in lines)
-
-    def _popen(
-        self, name: str, role: str, argv: Sequence[str], environment: Mapping[str, str] | None = None, stdin: Any = None
-    ) -> subprocess.Popen[Any]:
-        root = str(Path(netem.__file__).parent.parent)
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        self._logs[name] = self._folder / f"{name}.err"
-        with (self._folder / f"{name}.out").open("wb") as out, self._logs[name].open("wb") as err:
-            return self._lab.popen(
-                role,
-                argv,
-                stdin=stdin or subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "PYTHONPATH": path, **(environment or {})},
-            )
-
-    def _await_port(self, name: str, process: subprocess.Popen[Any], role: str, host: str, port: int) -> None:
-        end = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                with self._lab.inside(role), socket.create_connection((host, port), timeout=1.0):
-                    return
-            except OSError:
-                time.sleep(0.03)
-        raise StageError(f"{name} isn't ready: {self._said(name)}")
-
-    def _said(self, name: str) -> str:
-        """The end of what a process wrote to standard error, or to standard output."""
-        for file in (self._logs[name], self._logs[name].with_suffix(".out")):
-            if text := file.read_text(errors="replace").strip():
-                return text[-600:]
-        return "it said nothing"
-
-
-def _tell(client: subprocess.Popen[Any], what: Mapping[str, Any]) -> None:
-    assert client.stdin is not None
-    client.stdin.write(json.dumps(what).encode() + b"\n")
-    client.stdin.flush()
 
 
 def _session_cpu_seconds(leader: int) -> float:
