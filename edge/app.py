@@ -12,10 +12,11 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path as FilePath
 from time import monotonic
+from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -23,16 +24,24 @@ from edge.attempts.budget import RetryBudget
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
+from edge.control.figures import Load
+from edge.control.inside import Inside
+from edge.control.requests import recent_by_line
 from edge.ingress.server import Ingress
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
+from edge.routing.ask import Ask
+from edge.routing.controls import Controls
+from edge.routing.explain import as_document
+from edge.routing.foresight import shares
 from edge.routing.selector import Weighted
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
+from edge.version import version
 from health.board import HealthBoard
 from health.standing import Standing
 from transport.aio.standard import make_pools
@@ -85,13 +94,7 @@ class Node:
             _request_ids(),
         )
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
-        self.admin = Admin(
-            snapshot.listen.admin,
-            why_not_ready=self._why_not_ready,
-            exposition=self._exposition,
-            worker=worker,
-            run_dir=run_dir,
-        )
+        self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
@@ -109,7 +112,9 @@ class Node:
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
             if self.snapshot.source is not None:
-                watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
+                watcher = ConfigWatcher(
+                    self.snapshot.source, self.snapshot, self._reload, on_refused=self.admin.reload_refused
+                )
                 self.tasks.start(watcher.run())
             with _signals(self._loop, self.stop):
                 self._on_ready(self)
@@ -135,13 +140,46 @@ class Node:
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
         self.snapshot = new
+        self.admin.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.request_log.write(record)
 
-    # --- what the admin listener asks ---
+    # --- what the control plane asks and says ---
+
+    def _inside(self) -> Inside:
+        return Inside(
+            snapshot=lambda: self.snapshot,
+            view=lambda: self.board.view(monotonic()),
+            load=self._load,
+            requests=lambda: self.recent.latest(sys.maxsize),
+            request=self._request,
+            shares=self._shares,
+            pools=list,
+            why_not_ready=self._why_not_ready,
+            exposition=self._exposition,
+        )
+
+    def _load(self) -> Load:
+        recent = recent_by_line(self.recent.latest(sys.maxsize), monotonic())
+        return Load(self.permits.in_flight, self.ingress.counts.open, recent, self.pools.stats())
+
+    def _request(self, id: str) -> tuple[RequestRecord, Mapping[str, Any] | None] | None:
+        found = self.recent.find(id)
+        if found is None:
+            return None
+        record, ranking = found
+        return record, as_document(ranking) if ranking is not None else None
+
+    def _shares(self, controls: Controls, provider: str, priority: str) -> Mapping[str, float]:
+        ask = Ask(self.pipeline.tables.providers[provider], priority)
+        return shares(ask, self.snapshot, self.board.view(monotonic()), controls, self.pipeline.moment())
+
+    def _obey(self, controls: Controls) -> None:
+        """Operators have spoken: a pointer swap, seen by the next request."""
+        self.pipeline.controls = controls
 
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None

@@ -9,11 +9,11 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import ClientKey, Endpoint, Model, Provider
+from edge.config.model import AdminKey, ClientKey, Endpoint, Model, Provider
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
-from edge.config.reading import STAND_IN, Reading
-from edge.config.sections import ENDPOINT, KEY, LINE, MODEL, PROVIDER
+from edge.config.reading import STAND_IN, Key, Reading
+from edge.config.sections import ADMIN_KEY, ENDPOINT, KEY, LINE, MODEL, PROVIDER
 from transport.path import Line, Protocol
 
 Entry = tuple[KeyPath, Mapping[str, object]]
@@ -38,13 +38,23 @@ def model(reading: Reading, entry: Entry) -> Model:
 
 
 def client_key(reading: Reading, entry: Entry) -> ClientKey:
-    """[[key]]: its digest stands in the file, or is made from a key that stands elsewhere."""
+    """[[key]]"""
+    return ClientKey(**_key_fields(reading, entry, KEY))
+
+
+def admin_key(reading: Reading, entry: Entry) -> AdminKey:
+    """[[admin_key]]"""
+    return AdminKey(**_key_fields(reading, entry, ADMIN_KEY))
+
+
+def _key_fields(reading: Reading, entry: Entry, keys: tuple[Key, ...]) -> dict[str, Any]:
+    """The digest of a key stands in the file, or is made from a key that stands elsewhere."""
     path, table = entry
-    fields = reading.fields(path, table, KEY)
+    fields = reading.fields(path, table, keys)
     if ("sha256" in table) == ("key" in table):
         reading.fault(path, "has both sha256 and key" if "key" in table else "has no sha256", "one of sha256, key")
     digest = fields.pop("key", "")
-    return ClientKey(**_named({"sha256": digest, **fields}, "id", path))
+    return _named({"sha256": digest, **fields}, "id", path)
 
 
 def provider(reading: Reading, entry: Entry) -> Provider:

@@ -44,6 +44,7 @@ class Node:
     role: str = "edge"
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
+    state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,15 @@ class ClientKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminKey:
+    """[[admin_key]]: who may use the admin API. Only the SHA-256 of the key is kept."""
+
+    id: str
+    sha256: str
+    role: str = "viewer"  # viewer | operator | admin
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -174,6 +184,7 @@ class Snapshot:
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
     keys: tuple[ClientKey, ...] = ()
+    admin_keys: tuple[AdminKey, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

@@ -74,6 +74,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         providers=tuple(build.provider(reading, entry) for entry in found.get("provider", ())) or PRESETS,
         models=tuple(build.model(reading, entry) for entry in found.get("model", ())),
         keys=tuple(build.client_key(reading, entry) for entry in found.get("key", ())),
+        admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),

@@ -31,6 +31,7 @@ NODE = (
     Key("role", kinds.choice("edge")),
     Key("region", _NAME),
     Key("location", kinds.coordinates),
+    Key("state_dir", places.directory),
 )
 LISTEN = (
     Key("data", places.data_addresses),
@@ -83,6 +84,12 @@ KEY = (
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
 )
+ADMIN_KEY = (
+    Key("id", kinds.identifier(), required=True),
+    Key("sha256", secret.sha256),
+    Key("key", secret.key_digest),
+    Key("role", kinds.choice("viewer", "operator", "admin")),
+)
 ROUTING = (
     Key("policy", kinds.choice("weighted")),
     Key("race_after_ms", kinds.number(0, 60_000)),
@@ -127,6 +134,7 @@ FILE = (
     Key("provider", _tables),
     Key("model", _tables),
     Key("key", _tables),
+    Key("admin_key", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),
