@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import http.client
 import json
 import os
@@ -60,7 +61,7 @@ class AdminClient:
         Raises:
             AskFailed: the node refuses, or can't be reached.
         """
-        headers = {"accept": "application/json"}
+        headers = {"accept": "application/json", "x-farline-operator": _person()}
         if self._token is not None:
             headers["authorization"] = f"Bearer {self._token}"
         if method != "GET":
@@ -137,6 +138,14 @@ def _reachable(url: str) -> str:
     if not host or parts.scheme not in ("http", "https"):
         raise AskFailed(f"{url} is no URL; expected http://host:port or unix:/path", UNREACHABLE)
     return full.replace("//0.0.0.0", "//127.0.0.1", 1).replace("//[::]", "//[::1]", 1).rstrip("/")
+
+
+def _person() -> str:
+    """Who is typing, for the audit log."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (OSError, KeyError):
+        return ""
 
 
 def _token(ref: str | None) -> str | None:

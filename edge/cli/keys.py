@@ -47,9 +47,9 @@ def run_new(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"id": args.id, "key": key, "sha256": _digest(key)}))
     else:
-        print(
-            f"For the {'operator' if args.role else 'client'}, shown only now: {key}\n\nFor the configuration:\n{_block(args.id, key, args.role)}"
-        )
+        holder = "operator" if args.role else "client"
+        block = _block(args.id, key, args.role)
+        print(f"For the {holder}, shown only now: {key}\n\nFor the configuration:\n{block}")
     return 0
 
 

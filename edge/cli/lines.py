@@ -83,6 +83,7 @@ def _add_maintenance(actions: Any) -> None:
     end.add_argument("--to", dest="ends", metavar="TIME")
     end.add_argument("--for", dest="length", type=duration, metavar="TIME", help="90m, 2h, 1h30m")
     add_.add_argument("--note", default="", help="for people")
+    _force(add_)
     remove = _action(words, "remove", _remove_window, "remove a window, or end it early")
     remove.add_argument("id")
 
@@ -199,7 +200,8 @@ def _add_window(client: AdminClient, args: argparse.Namespace) -> int:
         ends = begins + timedelta(seconds=args.length) if args.length is not None else moment(args.ends, begins)
     except (ValueError, OverflowError) as error:
         raise AskFailed(str(error), UNREACHABLE) from None
-    body = {"line": args.line, "begins": begins.isoformat(), "ends": ends.isoformat(), "note": args.note}
+    body: dict[str, Any] = {"line": args.line, "begins": begins.isoformat(), "ends": ends.isoformat()}
+    body |= {"note": args.note, "force": args.force}
     return _told(args, client.ask("POST", "/api/v1/maintenance", body))
 
 

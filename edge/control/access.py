@@ -42,15 +42,18 @@ class Asking:
     authorization: str | None = None
     content_type: str | None = None
     is_forwarded: bool = False  # a proxy in front of us says that the caller is elsewhere
+    person: str | None = None  # who the caller says is typing
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who it is, for the audit log; `bucket` is whose rate it counts against."""
+    """Who it is, for the audit log; `bucket` is whose rate it counts against. `person` is what the caller says of
+    itself, and proves nothing."""
 
     name: str
     role: Role
     peer: str
+    person: str = ""
 
     @property
     def bucket(self) -> str:
@@ -97,7 +100,7 @@ class Door:
         key = self._by_digest.get(hashlib.sha256(token.encode()).hexdigest())
         if key is None:
             raise TurnedAway(401, "this token is not known here")
-        return Caller(key.id, Role(key.role), asking.peer)
+        return Caller(key.id, Role(key.role), asking.peer, _person(asking))
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -113,7 +116,12 @@ def _local(asking: Asking) -> Caller:
         raise TurnedAway(421, "without a token the host must be localhost or a loopback address")
     if asking.origin is not None and asking.origin not in (f"http://{asking.host}", f"https://{asking.host}"):
         raise TurnedAway(403, "a page of another origin may not ask")
-    return Caller(LOCAL_CALLER, Role.ADMIN, asking.peer or "unix")
+    return Caller(LOCAL_CALLER, Role.ADMIN, asking.peer or "unix", _person(asking))
+
+
+def _person(asking: Asking) -> str:
+    person = asking.person or ""
+    return person[:64] if person.isprintable() else ""
 
 
 def is_here(peer: str) -> bool:

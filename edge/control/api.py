@@ -324,6 +324,7 @@ def _asking(request: web.Request) -> Asking:
         headers.get("authorization"),
         headers.get("content-type"),
         any(name in headers for name in ("forwarded", "x-forwarded-for", "via")),
+        headers.get("x-farline-operator"),
     )
 
 

@@ -74,7 +74,10 @@ class DropPin:
 
 @dataclass(frozen=True, slots=True)
 class AddWindow:
+    """`force`: even if then no other line is left that takes requests."""
+
     window: Maintenance
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +156,19 @@ def _set_weight(controls: Controls, change: SetWeight, known: Known, utc: float)
 def _set_switch(controls: Controls, change: SetSwitch, known: Known, utc: float) -> Controls:
     _check_line(change.line, known)
     changed = _with_line(controls, change.line, replace(controls.line(change.line), switch=change.switch))
-    if change.switch is not Switch.ON and not change.force and not _is_any_on(changed, known, utc):
-        raise Refused(
-            "conflict",
-            f"{change.line} is the last line that takes requests: without it they all fail or go to the local pool; "
-            "force it if that is meant",
-            "/switch",
-        )
+    if change.switch is not Switch.ON and not change.force:
+        _check_last(changed, change.line, known, utc, "/switch")
     return changed
 
 
-def _is_any_on(controls: Controls, known: Known, utc: float) -> bool:
-    return any(controls.switch(line, utc) is Switch.ON for line in known.lines)
+def _check_last(changed: Controls, line: str, known: Known, utc: float, pointer: str) -> None:
+    if not any(changed.switch(each, utc) is Switch.ON for each in known.lines):
+        raise Refused(
+            "conflict",
+            f"{line} is the last line that takes requests: without it they all fail or go to the local pool; "
+            "force it if that is meant",
+            pointer,
+        )
 
 
 def _with_line(controls: Controls, line: str, control: LineControl) -> Controls:
@@ -208,7 +212,10 @@ def _add_window(controls: Controls, change: AddWindow, known: Known, utc: float)
     if len(controls.maintenance) >= MOST_WINDOWS:
         raise Refused("conflict", f"there are {MOST_WINDOWS} windows already; remove some")
     ordered = sorted((*controls.maintenance, window), key=lambda each: (each.begins, each.line))
-    return replace(controls, maintenance=tuple(ordered))
+    changed = replace(controls, maintenance=tuple(ordered))
+    if not change.force:
+        _check_last(changed, window.line, known, max(utc, window.begins), "/line")
+    return changed
 
 
 def _drop_window(controls: Controls, change: DropWindow, known: Known, utc: float) -> Controls:

@@ -146,6 +146,7 @@ class ControlDesk:
             "who": caller.name if caller is not None else "node",
             "role": caller.role.value if caller is not None else None,
             "from": caller.peer if caller is not None else None,
+            "person": caller.person if caller is not None else None,
             "action": action,
             "target": target,
             "version": applied.controls.version,
@@ -171,6 +172,6 @@ class ControlDesk:
         if faults:
             about["faults"] = list(faults)
         if not self._worker:  # the others reload the same file
-            entry = {"at": rfc3339(time.time()), "who": "node", "role": None, "from": None}
+            entry = {"at": rfc3339(time.time()), "who": "node", "role": None, "from": None, "person": None}
             self._audit.write({**entry, **about, "version": self.controls.version})
             self._events.publish("reload", about)

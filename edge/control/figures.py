@@ -164,3 +164,11 @@ def _ms(seconds: float | None) -> float | None:
 
 def _ratio(value: float | None) -> float | None:
     return None if value is None else round(value, 5)
+
+
+NOTHING_KNOWN: Mapping[str, Any] = {
+    **_line(HealthView(), "", 0.0),
+    "connections": NO_CONNECTIONS,
+    "requests_60s": 0,
+}
+"""The figures of a line that no worker has told of yet."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge.config.model import Snapshot
 from edge.control.documents import pin_document, window_document
-from edge.control.figures import NO_CONNECTIONS
+from edge.control.figures import NOTHING_KNOWN
 from edge.control.times import rfc3339
 from edge.routing.controls import Controls, Switch
 from transport.path import Line
@@ -19,17 +19,14 @@ def line_documents(
     """One per configured line, in the file's order. `figures`: those of one worker, or of all `together`."""
     measured: Mapping[str, Any] = figures["lines"]
     recent = sum(each["requests_60s"] for each in measured.values())
-    return [_document(line, controls, measured.get(line.id), recent, utc) for line in snapshot.lines]
+    return [_document(line, controls, measured.get(line.id, NOTHING_KNOWN), recent, utc) for line in snapshot.lines]
 
 
-def _document(
-    line: Line, controls: Controls, measured: Mapping[str, Any] | None, recent: int, utc: float
-) -> dict[str, Any]:
+def _document(line: Line, controls: Controls, measured: Mapping[str, Any], recent: int, utc: float) -> dict[str, Any]:
     control, in_effect = controls.line(line.id), controls.switch(line.id, utc)
     weight = line.weight if control.weight is None else control.weight
-    health = dict(measured) if measured is not None else {}
-    number, connections = health.pop("requests_60s", 0), health.pop("connections", NO_CONNECTIONS)
-    standing_for = health.pop("standing_for_seconds", None)
+    health = dict(measured)
+    number, standing_for = health.pop("requests_60s"), health.pop("standing_for_seconds")
     return {
         "id": line.id,
         "carrier": line.carrier,
@@ -45,12 +42,10 @@ def _document(
         "in_effect": in_effect.value,
         "maintenance": [window_document(window) for window in controls.maintenance if window.line == line.id],
         "pins": [pin_document(pin) for pin in controls.pins if pin.line == line.id],
-        "standing": health.pop("standing", "admitted"),
         "since": None if standing_for is None else rfc3339(round(utc - standing_for)),
         "share_60s": round(number / recent, 4) if recent else None,
         "requests_60s": number,
         "utilisation": utilisation(line.capacity_mbps, health),
-        "connections": connections,
         **health,
     }
 
@@ -64,7 +59,7 @@ def utilisation(capacity_mbps: float, measured: Mapping[str, Any]) -> float | No
     """The busier direction against the capacity; None where that is unknown."""
     if not capacity_mbps:
         return None
-    busier: float = max(measured.get("up_bps", 0), measured.get("down_bps", 0))
+    busier: float = max(measured["up_bps"], measured["down_bps"])
     return round(busier / (capacity_mbps * 1e6), 4)
 
 

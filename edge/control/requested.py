@@ -90,8 +90,8 @@ def pin_change(document: Mapping[str, Any]) -> tuple[Change, ...]:
 
 
 def window_change(document: Mapping[str, Any], utc: float) -> tuple[Change, ...]:
-    """`{"line", "begins" (default: now), "ends" or "minutes", "note"}`; times are RFC 3339 with an offset."""
-    _check_members(document, "line", "begins", "ends", "minutes", "note")
+    """`{"line", "begins" (default: now), "ends" or "minutes", "note", "force"}`; times are RFC 3339 with an offset."""
+    _check_members(document, "line", "begins", "ends", "minutes", "note", "force")
     line = _text(document, "line")
     begins = _moment(document, "begins") if "begins" in document else float(utc // 1)
     if ("ends" in document) == ("minutes" in document):
@@ -99,7 +99,7 @@ def window_change(document: Mapping[str, Any], utc: float) -> tuple[Change, ...]
     note = _text(document, "note") if document.get("note") else ""
     if len(note) > _NOTE:
         raise Refused("invalid", f"longer than {_NOTE} characters", "/note")
-    return (AddWindow(Maintenance(line, begins, _ends(document, begins), note)),)
+    return (AddWindow(Maintenance(line, begins, _ends(document, begins), note), _flag(document, "force")),)
 
 
 def _ends(document: Mapping[str, Any], begins: float) -> float:

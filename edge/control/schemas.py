@@ -157,6 +157,7 @@ SCHEMAS: dict[str, Schema] = {
             "ends": said("This or minutes.", TIME),
             "minutes": NUMBER,
             "note": {"type": "string", "maxLength": 256},
+            "force": FLAG,
         },
     ),
     "Controls": record(

@@ -11,6 +11,7 @@ from tests.unit.test_config_read import FILES, outcome_of
 PROVIDER = '[[provider]]\nid = "p"\ndialect = "openai"\n'
 XAI = "[[provider]]\nid = 'xai'\n"
 ENDPOINT = PROVIDER + "[[provider.endpoint]]\nurl = "
+ADMIN = "[[admin_key]]\nid = 'a'\n"
 KEYED = "\n[[key]]\nid = 'k'\nsha256 = '" + "0" * 64 + "'\n"
 
 
@@ -159,11 +160,20 @@ CASES = {
     "[[key]]\nid = 'k'\nsha256 = 'fl-hidden'": "3: key[0].sha256: is not a SHA-256 (value not shown)",
     "[[key]]\nid = 'k'\nkey = 'fl-hidden'": "3: key[0].key: a secret may not stand in the file",
     KEYED + "key = 'env:KEY'": "2: key[0]: has both sha256 and key",
+    ADMIN: "1: admin_key[0]: has no sha256; expected one of sha256, key",
+    ADMIN + "key = 'env:KEY'\nrole = 'root'": '4: admin_key[0].role: "root" is not one of them; expected "viewer"',
+    ADMIN + "key = 'env:KEY'\n" + ADMIN + "key = 'env:OTHER'": '5: admin_key[1].id: "a" is there twice',
+    ADMIN
+    + "key = 'env:KEY'\n"
+    + ADMIN.replace("'a'", "'b'")
+    + "key = 'env:KEY'": "4: admin_key[1]: has the same key as a",
+    "[node]\nstate_dir = 5": "2: node.state_dir: is an integer; expected a directory",
+    "[node]\nstate_dir = ''": '2: node.state_dir: "" is not valid; expected a directory',
     KEYED + KEYED.replace("'k'", "'l'"): "6: key[1]: has the same key as k",
     KEYED + "providers = ['q']": '5: key[0].providers[0]: "q" is no provider of this file',
     KEYED + "models = ['n']\n[[model]]\nname = 'm'\nprovider = 'xai'": '5: key[0].models[0]: "n" is no model of this',
 }
-ENVIRONMENT = {"KEY": "k", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
+ENVIRONMENT = {"KEY": "k", "OTHER": "o", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES.items(), ids=[words[:60] for words in CASES.values()])

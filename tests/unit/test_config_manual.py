@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.config import sections
-from edge.config.model import ClientKey, Endpoint, Limits, Listen, Model, Node, Provider, Routing, Timeouts
+from edge.config.model import AdminKey, ClientKey, Endpoint, Limits, Listen, Model, Node, Provider, Routing, Timeouts
 from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[provider.endpoint]]": (sections.ENDPOINT, Endpoint("", "", "", "", 0, True)),
     "[[model]]": (sections.MODEL, Model("", "")),
     "[[key]]": (sections.KEY, ClientKey("", "")),
+    "[[admin_key]]": (sections.ADMIN_KEY, AdminKey("", "")),
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 import trustme
 
-from edge.config.model import Address, Model, Secret, Snapshot, TlsFiles
+from edge.config.model import Address, AdminKey, Model, Secret, Snapshot, TlsFiles
 from edge.config.presets import PRESETS
 from edge.config.read import Outcome, read
 from transport.path import Line, Protocol
@@ -225,3 +225,15 @@ def test_routing_timeouts_and_limits() -> None:
 def test_a_node_with_credentials_may_listen_here_or_be_declared_open(closed: str) -> None:
     beyond = "" if "data" in closed else "data = '0.0.0.0:8080'\n"
     accepted(f"[listen]\n{closed}\n{beyond}[[provider]]\nid = 'openai'\ncredential = 'env:K'\n", K="k")
+
+
+def test_operators_and_where_their_state_is_kept() -> None:
+    snapshot = accepted(
+        "[node]\nstate_dir = 'state'\n[[admin_key]]\nid = 'ann'\nkey = 'env:ANN'\nrole = 'operator'\n"
+        f"[[admin_key]]\nid = 'bob'\nsha256 = '{'AB' * 32}'\n",
+        ANN="fla-1",
+    )
+    assert snapshot.node.state_dir == "/etc/farline/state"
+    ann, bob = snapshot.admin_keys
+    assert ann == AdminKey("ann", hashlib.sha256(b"fla-1").hexdigest(), "operator")
+    assert bob == AdminKey("bob", "ab" * 32, "viewer")
