@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
 import secrets
 import signal
 import sys
@@ -31,13 +32,15 @@ from edge.ingress.server import Ingress
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
+from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
 from edge.routing.ask import Ask
+from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
 from edge.routing.explain import as_document
-from edge.routing.foresight import shares
-from edge.routing.selector import Weighted
+from edge.routing.foresight import scores, shares
+from edge.serve.clock import LocalClock
 from edge.serve.pipeline import Pipeline
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
@@ -71,6 +74,7 @@ class Node:
         self.metrics = Metrics()
         self.board = HealthBoard()
         self.permits = Permits()
+        self.recent = Recent()
         self.request_log = RequestLog(sys.stdout, loop)
         self.tasks = TaskOwner("node")
         observer = Observer(self.metrics, self.board, monotonic)
@@ -82,7 +86,10 @@ class Node:
         self.pipeline = Pipeline(
             tables,
             self.pools,
-            Weighted(),
+            Chooser(),
+            Controls(),
+            LocalClock(snapshot.node.timezone).moment,
+            random.random,
             self.board,
             self.permits,
             RetryBudget(routing.retry_budget_ratio, routing.retry_budget_floor, monotonic()),
@@ -139,6 +146,7 @@ class Node:
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
         self.pipeline.tables = tables
+        self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.snapshot = new
         self.admin.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
@@ -146,6 +154,7 @@ class Node:
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.request_log.write(record)
+        self.recent.add(record)
 
     # --- what the control plane asks and says ---
 
@@ -190,6 +199,9 @@ class Node:
         metrics.config_generation.set(self.snapshot.generation)
         metrics.client_connections.set(self.ingress.counts.open)
         view = self.board.view(monotonic())
+        pipeline = self.pipeline
+        for line_id, score in scores(self.snapshot, view, pipeline.controls, pipeline.moment()).items():
+            metrics.line_score.labels(line_id).set(score)
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)

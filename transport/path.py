@@ -7,6 +7,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from transport.schedule import Window
+
 LOCAL = "local"  # in place of a line's id: the local pool is reached without a line
 
 
@@ -25,7 +27,8 @@ class Line:
     `source` is a local IPv4 or IPv6 address; `interface` a device name (SO_BINDTODEVICE); `proxy` a URL
     `http://[user:pass@]host:port` (CONNECT, RFC 9110 §9.3.6) or `socks5://…` (RFC 1928/1929, names resolved by the
     proxy). `congestion` is a TCP congestion control name (tcp(7) TCP_CONGESTION), best effort.
-    `capacity_mbps` 0 means unknown.
+    `capacity_mbps` 0 means unknown, `max_mbps` 0 no cap below it. `tier` 1 is primary; a line of a higher tier is used
+    when none of a lower one can be. `avoid` is on the node's own clock.
     """
 
     id: str
@@ -37,6 +40,9 @@ class Line:
     capacity_mbps: float = 0.0
     cost_per_gb: float = 0.0
     congestion: str | None = None
+    tier: int = 1
+    max_mbps: float = 0.0
+    avoid: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Node:
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
+    timezone: str = "UTC"  # an IANA name, or an offset such as +08:00: whose clock `avoid` goes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,28 @@ class Model:
     name: str
     provider: str
     upstream: str | None = None
+    regions: tuple[str, ...] = ()  # of endpoints that may serve it; empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRouting:
+    """[routing.class.NAME]: what is different for a priority class."""
+
+    priority: str  # realtime | interactive | batch
+    policy: str
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
     """[routing]"""
 
-    policy: str = "weighted"  # best | weighted | redundant
+    policy: str = "best"  # best | weighted | classic | redundant
+    classes: tuple[ClassRouting, ...] = ()
+    switch_ratio: float = 0.25  # how much dearer than the best a path in use may be before its traffic moves…
+    switch_seconds: float = 3.0  # …and for how long it must be
+    spill_ratio: float = 0.8  # of a line's capacity: new requests above it go elsewhere
+    explore_ratio: float = 0.02  # of the requests: sent where nothing has been measured
+    sticky: str = "key"  # off | key | prefix: what keeps a conversation at one endpoint
     race_after_ms: float = 250.0  # a cold dial gets a rival on the next line after this long
     max_attempts: int = 4  # requests sent upstream for one client request, in all
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
@@ -159,6 +175,7 @@ class ClientKey:
     sha256: str
     providers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()  # of endpoints that may see its requests; empty: any
     may_choose_line: bool = False
     max_in_flight: int = 0  # 0: no bound of its own
 

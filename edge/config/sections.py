@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from edge.config import certificates, headers, kinds, places, secret
+from edge.config import certificates, headers, kinds, places, schedule, secret
 from edge.config.fault import KeyPath
+from edge.config.model import ClassRouting
 from edge.config.presets import DIALECTS
-from edge.config.reading import Key, Parse, Reading
+from edge.config.reading import Key, Parse, Reading, Wrong
 from transport.path import Protocol
 
 _BYTES = 2**40
 _NAME = kinds.text("a string of 1 to 256 printable characters")
+_POLICY = kinds.choice("best", "weighted", "classic", "redundant")
+PRIORITIES = ("realtime", "interactive", "batch")
 _PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
 
 
@@ -32,6 +35,7 @@ NODE = (
     Key("region", _NAME),
     Key("location", kinds.coordinates),
     Key("state_dir", places.directory),
+    Key("timezone", schedule.timezone),
 )
 LISTEN = (
     Key("data", places.data_addresses),
@@ -50,6 +54,9 @@ LINE = (
     Key("capacity_mbps", kinds.number(0)),
     Key("cost_per_gb", kinds.number(0)),
     Key("congestion", kinds.text("a TCP congestion control's name", r"[a-z0-9_]{1,15}")),
+    Key("tier", kinds.integer(1, 9)),
+    Key("max_mbps", kinds.number(0)),
+    Key("avoid", kinds.listing(schedule.window)),
 )
 PROVIDER = (
     Key("id", kinds.identifier(), required=True),
@@ -74,6 +81,7 @@ MODEL = (
     Key("name", _NAME, required=True),
     Key("provider", _NAME, required=True),
     Key("upstream", _NAME),
+    Key("regions", kinds.listing(_NAME)),
 )
 KEY = (
     Key("id", kinds.identifier(), required=True),
@@ -81,6 +89,7 @@ KEY = (
     Key("key", secret.key_digest),
     Key("providers", kinds.listing(_NAME)),
     Key("models", kinds.listing(_NAME)),
+    Key("regions", kinds.listing(_NAME)),
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
 )
@@ -90,8 +99,33 @@ ADMIN_KEY = (
     Key("key", secret.key_digest),
     Key("role", kinds.choice("viewer", "operator", "admin")),
 )
+CLASS = (Key("policy", _POLICY, required=True),)
+
+
+def _classes(reading: Reading, path: KeyPath, value: object) -> tuple[ClassRouting, ...]:
+    """[routing.class.NAME] tables."""
+    found = []
+    for name, table in reading.table(value).items():
+        if name not in PRIORITIES:
+            reading.unknown((*path, name), PRIORITIES)
+            continue
+        try:
+            fields = reading.fields((*path, name), reading.table(table), CLASS)
+        except Wrong as wrong:
+            reading.fault((*path, name), wrong.problem, wrong.expected)
+            continue
+        found.append(ClassRouting(name, fields.get("policy", "")))
+    return tuple(found)
+
+
 ROUTING = (
-    Key("policy", kinds.choice("weighted")),
+    Key("policy", _POLICY),
+    Key("class", _classes, "classes"),
+    Key("switch_ratio", kinds.number(0.01, 10)),
+    Key("switch_seconds", kinds.number(0, 3600)),
+    Key("spill_ratio", kinds.number(0.01, 1)),
+    Key("explore_ratio", kinds.number(0, 0.5)),
+    Key("sticky", kinds.choice("off", "key", "prefix")),
     Key("race_after_ms", kinds.number(0, 60_000)),
     Key("max_attempts", kinds.integer(1, 16)),
     Key("max_billed_replays", kinds.integer(0, 16)),

@@ -28,7 +28,31 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         found.append(f"requests and keys travel in the clear: {beyond[0]} has no TLS")
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
+    routing = snapshot.routing
+    if "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
+        found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+    found += _misplaced(snapshot)
     return tuple(found)
+
+
+def _misplaced(snapshot: Snapshot) -> list[str]:
+    """Models and keys whose regions leave a provider no endpoint: all their requests to it will be refused."""
+    providers = {provider.id: provider for provider in snapshot.providers}
+    found = [
+        f"no endpoint of {model.provider} is in a region that model {model.name} may use"
+        for model in snapshot.models
+        if not _has_endpoint_in(providers[model.provider], model.regions)
+    ]
+    for key in snapshot.keys:
+        for provider in snapshot.providers:
+            may = not key.providers or provider.id in key.providers
+            if may and not _has_endpoint_in(provider, key.regions):
+                found.append(f"no endpoint of {provider.id} is in a region that key {key.id} may use")
+    return found
+
+
+def _has_endpoint_in(provider: Provider, regions: tuple[str, ...]) -> bool:
+    return not regions or any(endpoint.region in regions for endpoint in provider.endpoints)
 
 
 def summary(snapshot: Snapshot) -> dict[str, Any]:

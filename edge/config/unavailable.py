@@ -28,8 +28,6 @@ ABSENT = (
     Absent(("node", "role"), "relay", '"edge"'),
     Absent(("node", "key")),
     Absent(("listen", "session")),
-    Absent(("routing", "policy"), "best", '"weighted"'),
-    Absent(("routing", "policy"), "redundant", '"weighted"'),
 )
 
 

@@ -3,5 +3,6 @@
 record.py    RequestRecord: everything known about one request, filled on its way through the pipeline
 metrics.py   the `farline_*` metrics, those of requests counted once from the record
 hot.py       counters and histograms cheap enough for every request and chunk
+recent.py    the last requests, with why each went where it went
 log.py       one JSON line per request: no bodies, no keys
 """

@@ -76,6 +76,12 @@ class Metrics:
             "farline_connections_lost", "Upstream connections that failed.", ["line", "code"], registry=registry
         )
         self.line_rtt = Gauge("farline_line_rtt_seconds", "Last measured round trip.", ["line"], registry=registry)
+        self.line_score = Gauge(
+            "farline_line_score",
+            "The best line's predicted cost / this line's, 0 to 1: higher is better, 0 isn't used.",
+            ["line"],
+            registry=registry,
+        )
         self.line_standing = Gauge(
             "farline_line_standing", "1 for the line's current standing.", ["line", "standing"], registry=registry
         )

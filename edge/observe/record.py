@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from edge.dialects.facts import NO_USAGE, Facts, Usage
+from edge.routing.chooser import Choice
 from transport.failure import Failure
 from transport.path import Path
 
@@ -31,6 +32,7 @@ class RequestRecord(Struct):
     dialect: str = ""
     priority: str = "interactive"
     facts: Facts | None = None
+    choice: Choice | None = None  # why it went where it went; see `edge.observe.recent`
     path: Path | None = None
     protocol: str = ""
     attempts: list[AttemptTrace] = field(default_factory=list)

@@ -8,7 +8,8 @@ from transport.path import Path
 
 
 class Term(Struct, frozen=True, gc=False):
-    """One term of a path's cost. `value` in the term's own unit, `cost` what it adds, in milliseconds."""
+    """One term of a path's cost. `value` in the term's own unit, `cost` what it adds: milliseconds, under the policy
+    classic points. A term that only informs adds 0."""
 
     name: str
     value: float

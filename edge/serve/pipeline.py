@@ -20,8 +20,10 @@ from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
-from edge.routing.candidates import all_down, rank
-from edge.routing.selector import Selector
+from edge.routing.ask import Ask, Moment
+from edge.routing.chooser import Chooser
+from edge.routing.controls import Controls
+from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange, ClientFault, ClientGone
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
@@ -33,7 +35,7 @@ from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers
-from transport.path import Line, Path, Protocol
+from transport.path import Path, Protocol
 
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
@@ -50,11 +52,17 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Pipeline:
-    """What every request shares; the composition root makes it. `tables` is swapped on reload, requests keep theirs."""
+    """What every request shares; the composition root makes it.
+
+    `tables` is swapped on reload, `controls` when operators change something; requests keep what they began with.
+    """
 
     tables: Tables
     connector: Connector
-    selector: Selector
+    chooser: Chooser
+    controls: Controls
+    moment: Callable[[], Moment]
+    chance: Callable[[], float]
     board: HealthBoard
     permits: Permits
     budget: RetryBudget
@@ -86,6 +94,7 @@ class _Run:
         self.principal: Principal | None = None
         self.provider: Provider
         self.facts: Facts
+        self.prefix: bytes
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
         self.upload: Upload
@@ -180,6 +189,7 @@ class _Run:
     async def _understand(self) -> None:
         client, record = self.client, self.record
         prefix, complete = await client.read_body(PREFIX_BYTES)
+        self.prefix = prefix
         record.bytes_in = len(prefix)
         facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
         provider = self.provider = self.routed_to or self._by_model(facts.model)
@@ -223,22 +233,55 @@ class _Run:
     # --- 5 routing: which paths, in which order? ---
 
     def _plan(self) -> None:
-        view = self.shared.board.view(monotonic())
-        lines = self._lines()
-        self.candidates = rank(self.shared.selector, lines, self.provider.endpoints, view)
-        self.policy = self.tables.attempt_policy(self.facts, hopeless=all_down(lines, view))
+        shared, now = self.shared, monotonic()
+        choice = self.record.choice = shared.chooser.choose(
+            self._ask(),
+            self.tables.snapshot,
+            shared.board.view(now),
+            shared.controls,
+            shared.moment(),
+            now,
+            shared.chance(),
+        )
+        if choice.refusal is not None:
+            code = Code.HTTP_REQUEST_DENIED if choice.refusal.is_forbidden else Code.DESTINATION_UNAVAILABLE
+            raise Refused(403 if choice.refusal.is_forbidden else 503, _ours(code, choice.refusal.text))
+        self.candidates = choice.paths
+        self.policy = self.tables.attempt_policy(self.facts, hopeless=choice.is_hopeless)
 
-    def _lines(self) -> tuple[Line, ...]:
+    def _ask(self) -> Ask:
+        principal, provider, facts = self.principal, self.provider, self.facts
+        assert principal is not None
+        return Ask(
+            provider,
+            self.record.priority,
+            facts.model,
+            principal.id,
+            self._prompt_bytes(),
+            self._conversation(principal.id) if len(provider.endpoints) > 1 else None,
+            self._wanted_line(principal),
+            self.tables.residency.allowed(principal.key, provider.id, facts.model),
+        )
+
+    def _prompt_bytes(self) -> int:
+        """What is still to be uploaded, as far as the request says."""
+        length = self.fields.get(b"content-length")
+        return int(length) if length is not None else self.record.bytes_in
+
+    def _conversation(self, principal: str) -> bytes | None:
+        mode, header = self.tables.snapshot.routing.sticky, self.fields.get(b"x-farline-sticky")
+        return conversation(mode, header, self.prefix, principal, self.facts.model)
+
+    def _wanted_line(self, principal: Principal) -> str | None:
         wanted = self.fields.get(b"x-farline-line")
         if wanted is None:
-            return self.tables.snapshot.lines
-        assert self.principal is not None
-        if not self.principal.may_choose_line:
+            return None
+        if not principal.may_choose_line:
             raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
         line = self.tables.lines.get(wanted.decode("latin-1"))
         if line is None:
             raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
-        return (line,)
+        return line.id
 
     # --- 6 attempts, 7 commit, 8 streaming ---
 

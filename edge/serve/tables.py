@@ -9,6 +9,7 @@ from edge.config.model import Endpoint, Model, Provider, Snapshot
 from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.policy.access import KeyRing
+from edge.policy.residency import Residency
 from transport.message import Headers
 from transport.path import Line, Target
 
@@ -60,6 +61,7 @@ class Tables:
 
     snapshot: Snapshot
     keys: KeyRing
+    residency: Residency
     providers: dict[str, Provider]
     dialects: dict[str, Dialect]  # by provider id
     upstreams: dict[str, Upstream]  # by endpoint id
@@ -76,6 +78,7 @@ class Tables:
         return cls(
             snapshot,
             KeyRing(snapshot.keys),
+            Residency(snapshot.models),
             {provider.id: provider for provider in snapshot.providers},
             {provider.id: by_name(provider.dialect) for provider in snapshot.providers},
             {e.id: Upstream.of(provider, e) for provider in snapshot.providers for e in provider.endpoints},

@@ -37,7 +37,7 @@ url = "https://api.openai.co"
 name = "gpt"
 provider = "opnai"
 [routing]
-policy = "best"
+policy = "quickest"
 race_after_ms = "250"
 """
 
