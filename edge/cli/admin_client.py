@@ -102,13 +102,15 @@ def _document(url: str, status: int, text: bytes) -> Any:
     try:
         document = json.loads(text)
     except ValueError:
-        raise AskFailed(f"what answers at {url} is no farline of this version (status {status})", UNREACHABLE) from None
-    if status < 400:
+        document = None
+    if status < 400 and document is not None:
         return document
+    if not isinstance(document, dict) or "detail" not in document:
+        raise AskFailed(f"what answers at {url} is no farline's admin API (status {status})", UNREACHABLE)
     pointer = next((error["pointer"] for error in document.get("errors", ())), "")
     where = f"{pointer.removeprefix('/')}: " if pointer else ""
     hint = "; give it with --token env:NAME" if status == 401 else ""
-    raise AskFailed(f"{where}{document.get('detail', text.decode(errors='replace'))}{hint}", REFUSED)
+    raise AskFailed(f"{where}{document['detail']}{hint}", REFUSED)
 
 
 def _from_file(name: str) -> str | None:
