@@ -21,6 +21,9 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
+from edge.alerts.aio.watch import AlertWatch
+from edge.alerts.figures import Figures
+from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
@@ -100,6 +103,8 @@ class Node:
             self._account,
             _request_ids(),
         )
+        self.figures = NodeFigures(monotonic())
+        self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
 
@@ -118,6 +123,8 @@ class Node:
             stack.push_async_callback(self._drain)
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
+            if not self.worker:
+                self.tasks.start(self.alerts.run())
             if self.snapshot.source is not None:
                 watcher = ConfigWatcher(
                     self.snapshot.source, self.snapshot, self._reload, on_refused=self.admin.reload_refused
@@ -145,6 +152,7 @@ class Node:
         self.pools.update(new.lines, tables.targets)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.board.forget(keep=(line.id for line in new.lines))
+        self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.snapshot = new
@@ -153,6 +161,7 @@ class Node:
 
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
+        self.figures.count(record, record.ended_at)
         self.request_log.write(record)
         self.recent.add(record)
 
@@ -167,6 +176,8 @@ class Node:
             request=self._request,
             shares=self._shares,
             pools=list,
+            alerts=self.alerts.book.firing,
+            alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
             exposition=self._exposition,
         )
@@ -193,6 +204,13 @@ class Node:
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None
 
+    def _figures(self) -> Figures:
+        now = monotonic()
+        return self.figures.at(now, self.snapshot.lines, self.board.view(now), self.permits.in_flight)
+
+    async def _all_figures(self) -> list[Figures]:
+        return [self._figures(), *await self.admin.figures_of_peers()]
+
     def _exposition(self) -> bytes:
         metrics = self.metrics
         metrics.in_flight.set(self.permits.in_flight)
@@ -205,6 +223,9 @@ class Node:
         for line in self.snapshot.lines:
             for standing in Standing:
                 metrics.line_standing.labels(line.id, standing.value).set(view.line(line.id).standing is standing)
+        metrics.alerts.clear()
+        for alert in self.alerts.book.firing():
+            metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)
         metrics.connections.clear()
         for stat in self.pools.stats():
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):

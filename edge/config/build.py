@@ -9,11 +9,13 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import AdminKey, ClientKey, Endpoint, Model, Provider
+from edge.config.model import AdminKey, Alert, ClientKey, Endpoint, Model, Provider
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
 from edge.config.reading import STAND_IN, Key, Reading
-from edge.config.sections import ADMIN_KEY, ENDPOINT, KEY, LINE, MODEL, PROVIDER
+from edge.config.sections import ADMIN_KEY, ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, PROVIDER
+from health.alert_rules import DEFAULTS, changed, default
+from health.alerts import Rule
 from transport.path import Line, Protocol
 
 Entry = tuple[KeyPath, Mapping[str, object]]
@@ -127,6 +129,38 @@ def _check_protocols(reading: Reading, path: KeyPath, url: Url, fields: dict[str
     """Plain http negotiates nothing: HTTP/1.1 unless the file says otherwise, and never HTTP/3 (RFC 9114 §3.1)."""
     if url.scheme == "http" and Protocol.H3 in fields.setdefault("protocols", (Protocol.H1,)):
         reading.fault((*path, "protocols"), "h3 needs an https:// url", '["http/1.1"], or ["h2"]')
+
+
+def alert(reading: Reading, fields: dict[str, Any]) -> Alert:
+    """[alert]: the built-in rules, changed or joined by those of the file."""
+    rules = {rule.id: rule for rule in DEFAULTS}
+    seen: set[str] = set()
+    for path, table in fields.pop("rules", ()):
+        own = reading.fields(path, table, ALERT_RULE)
+        name = own.pop("id", None)
+        if name in seen:
+            reading.fault((*path, "id"), f"{shown(name)} is there twice", "id that no other has")
+        elif name is not None and not own.pop("enabled", True):
+            rules.pop(name, None)
+        elif name is not None and (rule := _rule(reading, path, name, own)) is not None:
+            rules[name] = rule
+        seen.add(name or "")
+    return Alert(**fields, rules=tuple(rules.values()))
+
+
+def _rule(reading: Reading, path: KeyPath, name: str, fields: dict[str, Any]) -> Rule | None:
+    """A built-in rule's changes, or a rule of one's own, which must say everything that it has no default for."""
+    known = default(name)
+    if known is not None:
+        if fields.get("measure", known.measure) is not known.measure:
+            reading.fault((*path, "measure"), f"{name} judges {known.measure.value}", "an id of its own")
+        return changed(known, fields)
+    missing = [key for key in ("measure", "threshold", "clear") if not reading.has((*path, key))]
+    for key in missing:
+        reading.fault(path, f"{key} is missing", f"{key}, or the id of a built-in rule")
+    if missing or not {"measure", "threshold", "clear"} <= fields.keys():
+        return None
+    return Rule(id=name, **fields)
 
 
 def _named(fields: dict[str, Any], key: str, path: KeyPath) -> dict[str, Any]:

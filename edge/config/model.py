@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from health.alert_rules import DEFAULTS
+from health.alerts import Rule
 from transport.path import Line, Protocol
 
 
@@ -190,6 +192,18 @@ class AdminKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """[alert]: sinks are notification URLs; rules are judged every `evaluate_seconds` even without any."""
+
+    sinks: tuple[Secret, ...] = ()
+    evaluate_seconds: float = 5.0
+    wait_seconds: float = 5.0  # from a first notice to its message: what comes together is told together
+    interval_seconds: float = 60.0  # at least, between two messages
+    least_requests: int = 20  # in the window, before a ratio means anything
+    rules: tuple[Rule, ...] = DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -205,4 +219,5 @@ class Snapshot:
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    alert: Alert = Alert()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

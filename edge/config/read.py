@@ -78,6 +78,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
+        alert=build.alert(reading, found.get("alert", {})),
     )
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

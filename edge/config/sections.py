@@ -7,17 +7,28 @@ from edge.config.fault import KeyPath
 from edge.config.model import ClassRouting
 from edge.config.presets import DIALECTS
 from edge.config.reading import Key, Parse, Reading, Wrong
+from health.alerts import Measure, Severity
 from transport.path import Protocol
 
 _BYTES = 2**40
 _NAME = kinds.text("a string of 1 to 256 printable characters")
 _POLICY = kinds.choice("best", "weighted", "classic", "redundant")
 PRIORITIES = ("realtime", "interactive", "batch")
+_MEASURE = kinds.choice(*(measure.value for measure in Measure))
+_SEVERITY = kinds.choice(*(severity.value for severity in Severity))
 _PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
 
 
 def _protocol(reading: Reading, path: KeyPath, value: object) -> Protocol:
     return Protocol(_PROTOCOL(reading, path, value))
+
+
+def _measure(reading: Reading, path: KeyPath, value: object) -> Measure:
+    return Measure(_MEASURE(reading, path, value))
+
+
+def _severity(reading: Reading, path: KeyPath, value: object) -> Severity:
+    return Severity(_SEVERITY(reading, path, value))
 
 
 def _tables(reading: Reading, path: KeyPath, value: object) -> object:
@@ -152,6 +163,26 @@ LIMITS = (
 )
 
 
+ALERT = (
+    Key("sinks", kinds.listing(secret.secret)),
+    Key("evaluate_seconds", kinds.number(0.1, 3600)),
+    Key("wait_seconds", kinds.number(0, 3600)),
+    Key("interval_seconds", kinds.number(0, 86_400)),
+    Key("least_requests", kinds.integer(1, 10**9)),
+    Key("rule", _tables, "rules"),
+)
+ALERT_RULE = (
+    Key("id", kinds.identifier(), required=True),
+    Key("measure", _measure),
+    Key("threshold", kinds.number(0)),
+    Key("clear", kinds.number(0)),
+    Key("severity", _severity),
+    *(Key(f"{part}_seconds", kinds.number(0, 604_800)) for part in ("for", "clear", "repeat")),
+    Key("subjects", kinds.listing(_NAME)),
+    Key("enabled", kinds.flag),
+)
+
+
 def _one(keys: tuple[Key, ...]) -> Parse:
     """A section that stands once."""
 
@@ -172,4 +203,5 @@ FILE = (
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),
+    Key("alert", _one(ALERT)),
 )

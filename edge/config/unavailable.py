@@ -23,7 +23,6 @@ ABSENT = (
     Absent(("cache",)),
     Absent(("budget",)),
     Absent(("privacy",)),
-    Absent(("alert",)),
     Absent(("model", "fallback")),
     Absent(("node", "role"), "relay", '"edge"'),
     Absent(("node", "key")),

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from edge.alerts.aio.sender import problem_of
 from edge.config.agree import OPEN_DOOR, is_open_door
 from edge.config.change import settle
 from edge.config.fault import ConfigError, Fault
@@ -40,6 +41,13 @@ def load(path: str) -> Snapshot:
     outcome = read(text, os.environ, _content, path)
     if outcome.snapshot is None:
         raise ConfigError(outcome.faults, outcome.files)
+    faults = [
+        Fault(path, 0, f"alert.sinks[{index}]", problem, "a notification URL; docs/alerts.md")
+        for index, sink in enumerate(outcome.snapshot.alert.sinks)
+        if (problem := problem_of(sink)) is not None
+    ]
+    if faults:
+        raise ConfigError(faults, outcome.files)
     return outcome.snapshot
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
+from edge.alerts.figures import Figures
 from edge.config.model import Address, Snapshot
 from edge.control.api import Api
 from edge.control.audit import Audit
 from edge.control.desk import ControlDesk
 from edge.control.events import Events
 from edge.control.inside import Inside
-from edge.control.internal import Internal, follow
+from edge.control.internal import ALERT_FIGURES_PATH, Internal, follow
 from edge.control.merging import merge
 from edge.control.peers import Peers, socket_of
 from edge.control.worker import Worker, Workers
@@ -52,7 +54,7 @@ class Admin:
         self.audit = Audit(snapshot.node.state_dir if number == 0 else None)
         self.desk = ControlDesk(snapshot, put_in_effect, self.audit, self.events, worker=worker, peers=self._peers)
         own = Worker(inside, self.events, number)
-        self._internal = Internal(own, self.desk, inside.exposition)
+        self._internal = Internal(inside, own, self.desk)
         self._api = Api(inside, self.desk, Workers(own, self._peers), self.audit, self.events, version)
         self.bound: tuple[str, int] | None = None
 
@@ -70,6 +72,11 @@ class Admin:
             await self._listen(await self._runner(self._application()), self._address)
         if self._peers is not None and self._number == 0:
             self._tasks.start(follow(self._peers, self.events))
+
+    async def figures_of_peers(self) -> list[Figures]:
+        """What the other workers' alerts are judged by; one that doesn't answer is left out."""
+        told = await self._peers.texts(ALERT_FIGURES_PATH) if self._peers is not None else {}
+        return [msgspec.json.decode(text, type=Figures) for text in told.values()]
 
     def reloaded(self, new: Snapshot, old: Snapshot) -> None:
         """A new configuration is in use."""

@@ -28,6 +28,7 @@ from edge.control.routes import ROUTES, Route, openapi
 from edge.control.times import rfc3339
 from edge.control.worker import Workers
 from edge.routing.controls import Switch
+from health.alerts import Alert
 
 log = logging.getLogger("farline.admin")
 
@@ -220,6 +221,10 @@ class Api:
     async def pools(self, request: web.Request) -> web.Response:
         return _json({"pools": (await self._workers.figures())["pools"]})
 
+    async def alerts(self, request: web.Request) -> web.Response:
+        now = time.monotonic()
+        return _json({"alerts": [_alert(alert, now) for alert in self._inside.alerts()]})
+
     async def requests(self, request: web.Request) -> web.Response:
         query = dict(request.query)
         return _json({"requests": await self._workers.requests(_queried(wanted, query), query)})
@@ -337,6 +342,17 @@ def _queried(parse: Callable[[dict[str, str]], Any], query: dict[str, str]) -> A
         return parse(query)
     except ValueError as error:
         raise Refused("invalid", str(error)) from None
+
+
+def _alert(alert: Alert, now: float) -> dict[str, Any]:
+    return {
+        "rule": alert.rule.id,
+        "subject": alert.subject,
+        "severity": alert.rule.severity.value,
+        "value": alert.value,
+        "threshold": alert.rule.threshold,
+        "firing_seconds": round(now - (alert.fired_at or now), 1),
+    }
 
 
 def _applied(applied: Applied, persistence: str) -> dict[str, Any]:

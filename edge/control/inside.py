@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.alerts.figures import Figures
 from edge.config.model import Snapshot
 from edge.control.figures import Load
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Controls
+from health.alerts import Alert
 from health.view import HealthView
 
 
@@ -20,6 +22,7 @@ class Inside:
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line would get under other controls. `pools`: the local pools' documents.
+    `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -29,5 +32,7 @@ class Inside:
     request: Callable[[str], tuple[RequestRecord, Mapping[str, Any] | None] | None]
     shares: Callable[[Controls, str, str], Mapping[str, float]]
     pools: Callable[[], list[dict[str, Any]]]
+    alerts: Callable[[], Sequence[Alert]]
+    alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]
     exposition: Callable[[], bytes]

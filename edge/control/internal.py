@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
+import msgspec
 from aiohttp import web
 
 from edge.control.desk import CONTROLS_PATH, ControlDesk
 from edge.control.documents import as_document, from_document
 from edge.control.events import Events
+from edge.control.inside import Inside
 from edge.control.peers import Peers
 from edge.control.requests import wanted
 from edge.control.worker import Worker
 
 log = logging.getLogger("farline.admin")
 
+ALERT_FIGURES_PATH = "/internal/alert-figures"
 FOLLOW_SECONDS = 1.0
 
 
 class Internal:
     """The run directory is readable for its owner only: who can connect is one of us."""
 
-    def __init__(self, worker: Worker, desk: ControlDesk, exposition: Callable[[], bytes]) -> None:
+    def __init__(self, inside: Inside, worker: Worker, desk: ControlDesk) -> None:
         self._worker = worker
         self._desk = desk
-        self._exposition = exposition
+        self._inside = inside
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -34,6 +36,7 @@ class Internal:
             [
                 web.get("/internal/metrics", self._metrics),
                 web.get("/internal/figures", self._figures),
+                web.get(ALERT_FIGURES_PATH, self._alert_figures),
                 web.get("/internal/requests", self._requests),
                 web.get("/internal/requests/{id}", self._request),
                 web.get("/internal/events", self._events),
@@ -44,10 +47,13 @@ class Internal:
         return app
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._exposition())
+        return web.Response(body=self._inside.exposition())
 
     async def _figures(self, request: web.Request) -> web.Response:
         return web.json_response(self._worker.figures())
+
+    async def _alert_figures(self, request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(self._inside.alert_figures()), content_type="application/json")
 
     async def _requests(self, request: web.Request) -> web.Response:
         return web.json_response(self._worker.requests(wanted(dict(request.query))))

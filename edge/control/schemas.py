@@ -199,6 +199,17 @@ SCHEMAS: dict[str, Schema] = {
         _BY_WORKER,
     ),
     "Endpoints": record({"endpoints": array(ref("Endpoint"))}),
+    "Alert": record(
+        {
+            "rule": TEXT,
+            "subject": TEXT,
+            "severity": TEXT,
+            "value": {"type": ["number", "null"]},
+            "threshold": NUMBER,
+            "firing_seconds": NUMBER,
+        }
+    ),
+    "Alerts": record({"alerts": array(ref("Alert"))}),
     "Pools": record({"pools": array(ANY)}),
     "Request": said("As in the request log.", {"type": "object", "required": ["at", "request", "status", "worker"]}),
     "Requests": record({"requests": array(ref("Request"))}),

@@ -91,6 +91,7 @@ class Metrics:
             ["line", "endpoint", "protocol", "state"],
             registry=registry,
         )
+        self.alerts = Gauge("farline_alert", "1 while it fires.", ["rule", "subject", "severity"], registry=registry)
         self.config_generation = Gauge("farline_config_generation", "Generation of the snapshot.", registry=registry)
 
     def count(self, record: RequestRecord) -> None:

@@ -9,14 +9,28 @@ from typing import Any
 import pytest
 
 from edge.config import sections
-from edge.config.model import AdminKey, ClientKey, Endpoint, Limits, Listen, Model, Node, Provider, Routing, Timeouts
+from edge.config.model import (
+    AdminKey,
+    Alert,
+    ClientKey,
+    Endpoint,
+    Limits,
+    Listen,
+    Model,
+    Node,
+    Provider,
+    Routing,
+    Timeouts,
+)
 from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
 from edge.config.unavailable import ABSENT
+from health.alerts import Measure, Rule, Severity
 from transport.path import Line, Protocol
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+NEW_RULE = Rule("", Measure.LINE_RTT, 0.0, 0.0)
 SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[node]": (sections.NODE, Node()),
     "[listen]": (sections.LISTEN, Listen()),
@@ -29,6 +43,8 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),
+    "[alert]": (sections.ALERT, Alert()),
+    "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 
@@ -48,7 +64,7 @@ def spelled(value: object) -> str:
             return f"`{value:g}`" if value < 100_000 else f"`{value}`"
         case tuple():
             return f"`[{', '.join(spelled(item).strip('`') for item in value)}]`"
-        case Protocol():
+        case Protocol() | Severity():
             return f'`"{value.value}"`'
         case None:
             return "none"
@@ -64,14 +80,19 @@ def test_every_key_and_default_is_in_the_manual(section: str) -> None:
     for key in keys:
         told = documented[key.name]
         assert not key.required or told == "*required*", key.name
-        if told not in IN_WORDS:
+        if key.name == "enabled":
+            assert told == "`true`"  # it takes the rule away, so no rule says it
+        elif told not in IN_WORDS:
             assert told == spelled(getattr(default, key.field)), key.name
         elif told == "none":
             assert getattr(default, key.field, None) in (None, ()), key.name
 
 
 def test_every_section_of_the_reader_is_in_the_manual() -> None:
-    assert {key.name for key in sections.FILE} == {name.strip("[]") for name in SECTIONS} - {"provider.endpoint"}
+    assert {key.name for key in sections.FILE} == {name.strip("[]") for name in SECTIONS} - {
+        "provider.endpoint",
+        "alert.rule",
+    }
     assert set(re.findall(r"^## `(\[.*\])`$", MANUAL, re.MULTILINE)) == SECTIONS.keys()
 
 

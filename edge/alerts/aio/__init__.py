@@ -1,0 +1,1 @@
+"""Shells of the alerts: the loop, and the notification library."""
