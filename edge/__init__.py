@@ -10,5 +10,5 @@ policy/      who may, and now?                                                  
 routing/     which paths, in which order                                          (pure)
 attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
 observe/     metrics and the request log                                          (shell)
-control/     admin listener                                                       (shell)
+control/     admin API: operators' controls, figures, audit (pure); its listener   (shell)
 """
