@@ -55,6 +55,7 @@ class Lane(Struct):
     loads: list[int] = field(default_factory=list)  # requests in flight when the view was made, and begun since
     _paths: dict[int, tuple[Path, ...]] = field(default_factory=dict)
     _homes: dict[str, list[int]] = field(default_factory=dict)  # endpoint → its members
+    _shares: list[tuple[str, float]] = field(default_factory=list)  # endpoint, weight
 
     def paths(self, first: int) -> tuple[Path, ...]:
         """All paths, with `first` in front."""
@@ -70,10 +71,10 @@ class Lane(Struct):
         if not homes:
             for index in self.members:
                 homes.setdefault(self.found[index].endpoint.id, []).append(index)
+            self._shares = [(name, self.found[members[0]].endpoint.weight) for name, members in homes.items()]
         if len(homes) == 1:
             return self.members
-        shares = [(endpoint, self.found[members[0]].endpoint.weight) for endpoint, members in homes.items()]
-        return homes[home(conversation, shares)]
+        return homes[home(conversation, self._shares)]
 
 
 def policy_of(scene: Scene, priority: str) -> str:

@@ -85,8 +85,6 @@ class Scene(Struct, frozen=True):
     def pinned(self, ask: Ask) -> str | None:
         """The line that operators want such requests on; the most exact subject counts."""
         pins = self.pins
-        if not pins:
-            return None
         subjects = (f"key:{ask.key}", f"model:{ask.model}", f"provider:{ask.provider.id}", "*")
         return next((pins[subject] for subject in subjects if subject in pins), None)
 

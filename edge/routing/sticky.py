@@ -15,12 +15,15 @@ from edge.dialects.json_scan import skip_space, string_end
 
 NAMES = (b'"prompt_cache_key"', b'"user_id"', b'"cachedContent"')  # OpenAI, Anthropic (metadata), Gemini
 PREFIX_BYTES = 1024
+END_BYTES = 2048  # of a body: names are looked for at either end, not in the conversation itself
 _MOST = 2.0**52
 
 
 def named_conversation(body: bytes) -> bytes | None:
     """What the body says that belongs together: the value of the first of NAMES that is a string. Nothing is decoded:
     a quoted name before a colon can't occur inside a JSON string."""
+    if len(body) > 2 * END_BYTES:
+        body = body[:END_BYTES] + b"\n" + body[-END_BYTES:]
     for name in NAMES:
         at = body.find(name)
         if at >= 0:

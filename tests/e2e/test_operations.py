@@ -110,7 +110,8 @@ def _shares(edge: Edge, provider: Provider, id: str, count: int = 40) -> Counter
 
 
 def _with_weights(provider: Provider, **weights: int) -> str:
-    text = config(provider.url, lines={name: LINES[name] for name in weights})
+    policy = '[routing]\npolicy = "weighted"'
+    text = config(provider.url, lines={name: LINES[name] for name in weights}, extra=policy)
     for name, weight in weights.items():
         text = text.replace(f'id = "{name}"', f'id = "{name}"\nweight = {weight}')
     return text

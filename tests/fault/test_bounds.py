@@ -11,7 +11,7 @@ from tests.fault.world import BATCH, CHAT, H1, H2, LINES, MODELS, STREAM, Answer
 from tests.support.certificates import Certificates
 from transport.path import Protocol
 
-TIGHT = Routing(retry_budget_ratio=0.2, retry_budget_floor=1.0)
+TIGHT = Routing("weighted", retry_budget_ratio=0.2, retry_budget_floor=1.0)
 
 
 async def _ask_many(edge: World, ask: Ask, sim: str, number: int = 100) -> list[Answer]:
@@ -46,7 +46,9 @@ async def test_no_retry_storm(sim: str, protocols: tuple[Protocol, ...], certs: 
 @pytest.mark.parametrize("replays", [0, 1, 2])
 async def test_billed_replays_are_bounded(replays: int, certs: Certificates) -> None:
     async with provider(H2, certs) as fake:
-        async with world([endpoint(fake, H2, certs.authority)], routing=Routing(max_billed_replays=replays)) as edge:
+        async with world(
+            [endpoint(fake, H2, certs.authority)], routing=Routing("weighted", max_billed_replays=replays)
+        ) as edge:
             answer = await edge.ask(CHAT, "fault=reset_before_head")
             assert answer.status == 502
             assert fake.executions(answer.id) == 1 + replays == answer.attempts

@@ -14,7 +14,7 @@ from tests.support.certificates import Certificates
 from transport.path import Protocol
 
 WAIT = replace(QUICK, connect=3.0, first_byte=5.0)
-RACE = Routing(race_after_ms=150.0)
+RACE = Routing("weighted", race_after_ms=150.0)
 
 
 async def test_a_silent_first_line_costs_the_head_start(certs: Certificates) -> None:

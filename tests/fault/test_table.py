@@ -16,7 +16,7 @@ from tests.fault.world import BATCH, CHAT, LINES, MODELS, QUICK, STREAM, Answer,
 from tests.support.certificates import Certificates
 from transport.path import Protocol
 
-CALM = Routing(race_after_ms=8000.0)  # no rival dials: a busy machine must not change the attempts
+CALM = Routing("weighted", race_after_ms=8000.0)  # no rival dials: a busy machine must not change the attempts
 SHORT = replace(QUICK, connect=10.0, first_byte=1.0, first_byte_stream=1.0, idle=0.6)
 LONG = replace(SHORT, first_byte=20.0, first_byte_stream=20.0, idle=20.0)
 _CELL = re.compile(r"(\d+)( broken)?(?: (\w+))? (\d+)x(\d+)")

@@ -181,7 +181,7 @@ def snapshot(
         listen=Listen(data=(Address("127.0.0.1", 0),), admin=None),
         lines=lines,
         providers=tuple(providers),
-        routing=routing or Routing(),
+        routing=routing or Routing(policy="weighted"),
         timeouts=timeouts,
     )
 

@@ -32,7 +32,8 @@ class World:
 
 def world_config(provider: Provider, extra: str = "", *, credential: str = "client", idle: float = IDLE_SECONDS) -> str:
     """Three lines of unlike weight, and a [[provider]] for each API and protocol."""
-    text = ['[listen]\ndata = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"', f"[timeouts]\nidle_seconds = {idle}", extra]
+    listen = '[listen]\ndata = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"'
+    text = [listen, '[routing]\npolicy = "weighted"', f"[timeouts]\nidle_seconds = {idle}", extra]
     for name, source in LINES.items():
         text.append(f'[[line]]\nid = "{name}"\nsource = "{source}"\nweight = {WEIGHTS[name]}')
     for protocol, name in PROTOCOLS.items():

@@ -19,6 +19,9 @@ from edge.routing.sticky import conversation, home, named_conversation
         (b'["prompt_cache_key"]', None),
         (b'{"messages":[{"content":"say \\"user_id\\": \\"x\\""}]}', None),
         (b"", None),
+        (b'{"input":"' + b"x" * 9000 + b'","prompt_cache_key":"late"}', b'"late"'),
+        (b'{"user_id":"early","input":"' + b"x" * 9000 + b'"}', b'"early"'),
+        (b'{"input":"' + b"x" * 4000 + b'","user_id":"within","more":"' + b"x" * 4000 + b'"}', None),
     ],
 )
 def test_what_a_body_says_that_belongs_together(body: bytes, name: bytes | None) -> None:
