@@ -125,7 +125,7 @@ def applied(told: Document) -> RenderableType:
     else:
         notes.append(Text("Done."))
     for worker, why in told["failed"].items():
-        notes.append(Text(f"NOT in worker {worker}: {why}; it takes it over when it starts", style="red"))
+        notes.append(Text(f"NOT in worker {worker}: {why}; it gets it when it answers again", style="red"))
     if told["not_saved"]:
         notes.append(Text(f"NOT saved, a restart would undo it: {told['not_saved']}", style="red"))
     if told["persistence"] == "memory":

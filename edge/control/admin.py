@@ -71,7 +71,7 @@ class Admin:
         if self._address is not None:
             await self._listen(await self._runner(self._application()), self._address)
         if self._peers is not None and self._number == 0:
-            self._tasks.start(follow(self._peers, self.events))
+            self._tasks.start(follow(self._peers, self.events, self.desk))
 
     async def figures_of_peers(self) -> list[Figures]:
         """What the other workers' alerts are judged by; one that doesn't answer is left out."""

@@ -62,6 +62,7 @@ class ControlDesk:
         self._worker = worker or 0
         self._peers = peers
         self._state = StateFile(snapshot.node.state_dir) if snapshot.node.state_dir else None
+        self._behind = False
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
@@ -90,11 +91,17 @@ class ControlDesk:
         async with self._changing:
             before = self.controls
             after = apply(before, changes, self._known, time.time())
-            if after is before:
-                return Applied(after, self._everybody(), {})
-            applied = await self._spread(after)
-            self._record(before, applied, caller, action, target)
+            applied = await self._spread(after)  # even if nothing is new: who lacks it gets it, and it is saved
+            if after is not before:
+                self._record(before, applied, caller, action, target)
             return applied
+
+    async def catch_up(self) -> None:
+        """Tells those workers again that didn't take the last change, because they hung or weren't up."""
+        if self._behind and self._peers is not None:
+            async with self._changing:
+                told = await self._peers.tell(CONTROLS_PATH, as_document(self.controls))
+                self._behind = any(told.values())
 
     def what_if(self, changes: Sequence[Change]) -> Controls:
         """The controls that the changes would make. Raises Refused."""
@@ -120,6 +127,7 @@ class ControlDesk:
         not_saved = await self._save(controls)
         told = await self._peers.tell(CONTROLS_PATH, as_document(controls)) if self._peers is not None else {}
         failed = {worker: why for worker, why in told.items() if why is not None}
+        self._behind = bool(failed)
         return Applied(controls, tuple(one for one in self._everybody() if one not in failed), failed, not_saved)
 
     def _everybody(self) -> tuple[int, ...]:

@@ -75,11 +75,12 @@ class Internal:
         return web.json_response({"version": self._desk.controls.version})
 
 
-async def follow(peers: Peers, events: Events) -> None:
-    """Takes the health events of the other workers over into ours, as long as it runs."""
+async def follow(peers: Peers, events: Events, desk: ControlDesk) -> None:
+    """Takes the health events of the other workers over into ours, and sees to it that they have our controls."""
     known = dict.fromkeys(peers.numbers, 0)
     while True:
         await asyncio.sleep(FOLLOW_SECONDS)
+        await desk.catch_up()
         told = await peers.ask(f"/internal/events?since={min(known.values())}")
         for worker, found in told.items():
             for event in found:

@@ -139,7 +139,7 @@ SCHEMAS: dict[str, Schema] = {
             "version": COUNT,
             "workers": said("Workers that have it.", array(COUNT)),
             "failed": said(
-                "Workers that don't have it yet, and why. They take it over when they start.", mapping(TEXT)
+                "Workers that don't have it yet, and why. They get it when they answer again.", mapping(TEXT)
             ),
             "not_saved": said("Why a restart would undo it; empty if it wouldn't.", TEXT),
             "persistence": {"type": "string", "enum": ["file", "memory"]},

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from time import process_time
 from timeit import repeat
 
-from edge.routing.ask import Ask
 from health.view import HealthView, LineHealth, PathHealth
 from tests.support.routing import Desk, endpoint, loss, named, rtt
 from transport.path import Path

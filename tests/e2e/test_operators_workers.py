@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.control.peers import Peers
 from tests.e2e.test_operations import _children as children
 from tests.e2e.test_operations import _free_ports as free_ports
 from tests.e2e.test_operations import eventually
@@ -48,6 +50,7 @@ def test_two_workers_are_one_node(provider: Provider, capsys: pytest.CaptureFixt
             assert "1 of 2 workers answered" in operator.types("list")
         finally:
             os.kill(second, signal.SIGCONT)
+        eventually(lambda: version_of(edge, 1) == operator.reads("list")["version"])
         assert edge.stop() == 0
 
 
@@ -73,3 +76,11 @@ def operator_sees(operator: Operator, switch: str) -> bool:
         time.sleep(0.2)
         return False
     return len(told["workers"]) == 2 and told["lines"][0]["switch"] == switch
+
+
+def version_of(edge: Edge, number: int) -> int:
+    """Which controls one worker has, asked behind the back of the other."""
+    words = Path(f"/proc/{worker_of(edge, number)}/cmdline").read_text().split("\0")
+    peers = Peers(Path(words[words.index("--run-dir") + 1]), 1 - number, 2)
+    told = asyncio.run(peers.ask("/internal/controls"))
+    return int(told[number]["version"]) if told else -1
