@@ -11,5 +11,5 @@ routing/     which paths, in which order                                        
 pool/        the local pool: when, which model, which server; aio/ polls them       (pure but for aio/)
 attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
 observe/     metrics and the request log                                          (shell)
-control/     admin listener                                                       (shell)
+control/     admin API: operators' controls, figures, audit (pure); its listener   (shell)
 """

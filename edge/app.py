@@ -13,10 +13,11 @@ import random
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path as FilePath
 from time import monotonic
+from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -28,6 +29,9 @@ from edge.attempts.lines import LineWatch
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
+from edge.control.figures import Load
+from edge.control.inside import Inside
+from edge.control.requests import recent_by_line
 from edge.ingress.server import Ingress
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
@@ -41,9 +45,11 @@ from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
 from edge.pool.observer import PoolObserver
 from edge.pool.prepare import target_of
+from edge.routing.ask import Ask
 from edge.routing.chooser import Chooser
-from edge.routing.controls import Controls
-from edge.routing.foresight import scores
+from edge.routing.controls import Controls, Switch
+from edge.routing.explain import as_document
+from edge.routing.foresight import scores, shares
 from edge.serve.clock import LocalClock
 from edge.serve.local import LocalPool
 from edge.serve.pipeline import Pipeline
@@ -51,6 +57,7 @@ from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
 from edge.serve.throttling import Throttling
 from edge.serve.waiting import WaitingRoom
+from edge.version import version
 from health.aio.prober import Listeners, Prober
 from health.board import HealthBoard
 from health.change import Change
@@ -104,6 +111,7 @@ class Node:
                 observer.on_asked,
                 self.metrics.on_probe,
                 self._doubted,
+                is_off=self._is_off,
                 on_suspected=self.pools.ask,
             ),
             self.lag,
@@ -149,15 +157,7 @@ class Node:
         self.figures = NodeFigures(monotonic())
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
-        self.admin = Admin(
-            snapshot.listen.admin,
-            why_not_ready=self._why_not_ready,
-            exposition=self._exposition,
-            figures=self._figures,
-            firing=self.alerts.book.firing,
-            worker=worker,
-            run_dir=run_dir,
-        )
+        self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
@@ -186,7 +186,9 @@ class Node:
             self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
             stack.push_async_callback(self.prober.close)
             if self.snapshot.source is not None:
-                watcher = ConfigWatcher(self.snapshot.source, self.snapshot, self._reload)
+                watcher = ConfigWatcher(
+                    self.snapshot.source, self.snapshot, self._reload, on_refused=self.admin.reload_refused
+                )
                 self.tasks.start(watcher.run())
             with _signals(self._loop, self.stop):
                 self._on_ready(self)
@@ -219,11 +221,13 @@ class Node:
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.snapshot = new
+        self.admin.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
 
     def _on_change(self, change: Change) -> None:
         """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
         log_change(change)
+        self.admin.events.health(change)
         if change.kind == "line":
             self._loop.call_soon(self._look_at_lines)
 
@@ -235,6 +239,10 @@ class Node:
         now = monotonic()
         return {line.id for line in self.snapshot.lines if self.board.wants_fast_probes(line.id, now)}
 
+    def _is_off(self, line: str) -> bool:
+        """Operators don't want it used, nor probed."""
+        return self.pipeline.controls.line(line).switch is Switch.OFF
+
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
@@ -242,7 +250,41 @@ class Node:
         self.request_log.write(record)
         self.recent.add(record)
 
-    # --- what the admin listener asks ---
+    # --- what the control plane asks and says ---
+
+    def _inside(self) -> Inside:
+        return Inside(
+            snapshot=lambda: self.snapshot,
+            view=lambda: self.board.view(monotonic()),
+            load=self._load,
+            requests=lambda: self.recent.latest(sys.maxsize),
+            request=self._request,
+            shares=self._shares,
+            pools=lambda: self.pool_board.documents(monotonic()),
+            alerts=self.alerts.book.firing,
+            alert_figures=self._figures,
+            why_not_ready=self._why_not_ready,
+            exposition=self._exposition,
+        )
+
+    def _load(self) -> Load:
+        recent = recent_by_line(self.recent.latest(sys.maxsize), monotonic())
+        return Load(self.permits.in_flight, self.ingress.counts.open, recent, self.pools.stats())
+
+    def _request(self, id: str) -> tuple[RequestRecord, Mapping[str, Any] | None] | None:
+        found = self.recent.find(id)
+        if found is None:
+            return None
+        record, ranking = found
+        return record, as_document(ranking) if ranking is not None else None
+
+    def _shares(self, controls: Controls, provider: str, priority: str) -> Mapping[str, float]:
+        ask = Ask(self.pipeline.tables.providers[provider], priority)
+        return shares(ask, self.snapshot, self.board.view(monotonic()), controls, self.pipeline.moment())
+
+    def _obey(self, controls: Controls) -> None:
+        """Operators have spoken: a pointer swap, seen by the next request."""
+        self.pipeline.controls = controls
 
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None

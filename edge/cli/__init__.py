@@ -11,14 +11,15 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as distribution_version
+
+from edge.version import version
 
 VERBS = {
     "edge": "run an edge node",
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
-    "keys": "client keys: make one, or hash one",
+    "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
+    "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",
     "bench": "farline and other systems side by side over bad lines",
@@ -28,6 +29,7 @@ _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK
 _FIRST_STEPS = """\
 To begin:
   farline edge                 run on defaults: http://127.0.0.1:8080/openai/v1, /anthropic, /gemini, …
+  farline lines                see how the lines of the running edge are
   farline check -c FILE        see whether a configuration is right
   farline VERB --help          all about one verb
 """
@@ -67,11 +69,3 @@ def _parser(asked: str | None) -> argparse.ArgumentParser:
         else:
             verbs.add_parser(verb, help=text)
     return parser
-
-
-def version() -> str:
-    """The installed distribution's version; "0+source" for a tree that was never installed."""
-    try:
-        return distribution_version("farline")
-    except PackageNotFoundError:
-        return "0+source"

@@ -1,4 +1,5 @@
-"""`farline keys new` and `farline keys hash`: client keys. Only their SHA-256 goes into the configuration."""
+"""`farline keys new` and `farline keys hash`: keys of clients and of operators. Only their SHA-256 goes into the
+configuration."""
 
 from __future__ import annotations
 
@@ -16,19 +17,21 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _RANDOM_BYTES = 32
+ROLES = ("viewer", "operator", "admin")
 
 
 def add(subparsers: Subparsers) -> None:
     """The verb's parsers."""
-    parser = subparsers.add_parser("keys", help="make client keys")
+    parser = subparsers.add_parser("keys", help="make client keys and admin keys")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    new = actions.add_parser("new", help="make a key and print it once, with its [[key]] block")
+    new = actions.add_parser("new", help="make a key and print it once, with its block of the configuration")
     new.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
     new.set_defaults(run=run_new)
-    digest = actions.add_parser("hash", help="read a key from standard input, print its [[key]] block")
+    digest = actions.add_parser("hash", help="read a key from standard input, print its block")
     digest.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
     digest.set_defaults(run=run_hash)
     for action in (new, digest):
+        action.add_argument("--role", choices=ROLES, help="make it an [[admin_key]] with this role")
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -40,11 +43,13 @@ def _id(text: str) -> str:
 
 def run_new(args: argparse.Namespace) -> int:
     """Prints a fresh key: the only time that it is seen."""
-    key = f"fl-{secrets.token_urlsafe(_RANDOM_BYTES)}"
+    key = f"{'fla' if args.role else 'fl'}-{secrets.token_urlsafe(_RANDOM_BYTES)}"
     if args.json:
         print(json.dumps({"id": args.id, "key": key, "sha256": _digest(key)}))
     else:
-        print(f"For the client, shown only now: {key}\n\nFor the configuration:\n{_block(args.id, key)}")
+        holder = "operator" if args.role else "client"
+        block = _block(args.id, key, args.role)
+        print(f"For the {holder}, shown only now: {key}\n\nFor the configuration:\n{block}")
     return 0
 
 
@@ -54,7 +59,7 @@ def run_hash(args: argparse.Namespace) -> int:
     if not key:
         print("farline keys hash: no key on standard input", file=sys.stderr)
         return 2
-    print(json.dumps({"id": args.id, "sha256": _digest(key)}) if args.json else _block(args.id, key))
+    print(json.dumps({"id": args.id, "sha256": _digest(key)}) if args.json else _block(args.id, key, args.role))
     return 0
 
 
@@ -62,5 +67,6 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _block(id: str, key: str) -> str:
-    return f'[[key]]\nid = "{id}"\nsha256 = "{_digest(key)}"'
+def _block(id: str, key: str, role: str | None) -> str:
+    section, more = ("admin_key", f'\nrole = "{role}"') if role else ("key", "")
+    return f'[[{section}]]\nid = "{id}"\nsha256 = "{_digest(key)}"{more}'

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edge.config.fault import KeyPath, shown
-from edge.config.model import Address, ClientKey, Listen, Provider, Snapshot
+from edge.config.model import Address, AdminKey, ClientKey, Listen, Provider, Snapshot
 from edge.config.places import is_loopback
 from edge.config.reading import STAND_IN, Reading
 
@@ -20,7 +20,9 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
     _unique(reading, "line", "id", [line.id for line in snapshot.lines])
     _unique(reading, "model", "name", [model.name for model in snapshot.models])
     _unique(reading, "key", "id", [key.id for key in snapshot.keys])
-    _unique_digests(reading, snapshot.keys)
+    _unique(reading, "admin_key", "id", [key.id for key in snapshot.admin_keys])
+    _unique_digests(reading, "key", snapshot.keys)
+    _unique_digests(reading, "admin_key", snapshot.admin_keys)
     _check_models(reading, snapshot)
     _unique(reading, "pool", "id", [pool.id for pool in snapshot.pools])
     _check_local_models(reading, snapshot)
@@ -66,11 +68,11 @@ def _unique_endpoints(reading: Reading, providers: tuple[Provider, ...]) -> None
             seen.add(endpoint.id)
 
 
-def _unique_digests(reading: Reading, keys: tuple[ClientKey, ...]) -> None:
+def _unique_digests(reading: Reading, section: str, keys: Sequence[ClientKey | AdminKey]) -> None:
     owners: dict[str, str] = {}
     for index, key in enumerate(keys):
         if key.sha256 and owners.setdefault(key.sha256, key.id) != key.id:
-            reading.fault(("key", index), f"has the same key as {owners[key.sha256]}", "a key of its own")
+            reading.fault((section, index), f"has the same key as {owners[key.sha256]}", "a key of its own")
 
 
 def _check_models(reading: Reading, snapshot: Snapshot) -> None:

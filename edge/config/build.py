@@ -9,11 +9,11 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import Alert, ClientKey, Endpoint, Model, Pool, Provider
+from edge.config.model import AdminKey, Alert, ClientKey, Endpoint, Model, Pool, Provider
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
-from edge.config.reading import STAND_IN, Reading
-from edge.config.sections import ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER
+from edge.config.reading import STAND_IN, Key, Reading
+from edge.config.sections import ADMIN_KEY, ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER
 from health.alert_rules import DEFAULTS, changed, default
 from health.alerts import Rule
 from transport.path import LOCAL, Line, Protocol
@@ -54,13 +54,23 @@ def pool(reading: Reading, entry: Entry) -> Pool:
 
 
 def client_key(reading: Reading, entry: Entry) -> ClientKey:
-    """[[key]]: its digest stands in the file, or is made from a key that stands elsewhere."""
+    """[[key]]"""
+    return ClientKey(**_key_fields(reading, entry, KEY))
+
+
+def admin_key(reading: Reading, entry: Entry) -> AdminKey:
+    """[[admin_key]]"""
+    return AdminKey(**_key_fields(reading, entry, ADMIN_KEY))
+
+
+def _key_fields(reading: Reading, entry: Entry, keys: tuple[Key, ...]) -> dict[str, Any]:
+    """The digest of a key stands in the file, or is made from a key that stands elsewhere."""
     path, table = entry
-    fields = reading.fields(path, table, KEY)
+    fields = reading.fields(path, table, keys)
     if ("sha256" in table) == ("key" in table):
         reading.fault(path, "has both sha256 and key" if "key" in table else "has no sha256", "one of sha256, key")
     digest = fields.pop("key", "")
-    return ClientKey(**_named({"sha256": digest, **fields}, "id", path))
+    return _named({"sha256": digest, **fields}, "id", path)
 
 
 def provider(reading: Reading, entry: Entry) -> Provider:

@@ -19,5 +19,7 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     waiting = [f"listen.{key}" for key in kept]
     if new.node.role != old.node.role:
         waiting.append("node.role")
-    node = replace(new.node, role=old.node.role)
+    if new.node.state_dir != old.node.state_dir:
+        waiting.append("node.state_dir")
+    node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir)
     return replace(new, generation=old.generation + 1, node=node, listen=listen), tuple(waiting)

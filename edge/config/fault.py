@@ -14,7 +14,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value stands: `("line", 2, "weight")`. Indices count from 0."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SECRET_START = re.compile(r"(?i)\s*((sk|fl|gsk|xai|ghp)[-_]\S{8,}|(bearer|basic)\s+\S{6,}|(AIza|AKIA)\S{8,})")
+_SECRET_START = re.compile(r"(?i)\s*((sk|fla?|gsk|xai|ghp)[-_]\S{8,}|(bearer|basic)\s+\S{6,}|(AIza|AKIA)\S{8,})")
 _LONG_TOKEN = re.compile(r"(?=.*\d)[A-Za-z0-9+/=_-]{24,}")
 _USER_INFO = re.compile(r"//[^/?#]*@")
 

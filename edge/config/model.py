@@ -48,6 +48,7 @@ class Node:
     role: str = "edge"
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
+    state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
     timezone: str = "UTC"  # an IANA name, or an offset such as +08:00: whose clock `avoid` goes by
 
 
@@ -241,6 +242,15 @@ class ClientKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminKey:
+    """[[admin_key]]: who may use the admin API. Only the SHA-256 of the key is kept."""
+
+    id: str
+    sha256: str
+    role: str = "viewer"  # viewer | operator | admin
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """[alert]: sinks are notification URLs; rules are judged every `evaluate_seconds` even without any."""
 
@@ -265,6 +275,7 @@ class Snapshot:
     models: tuple[Model, ...] = ()
     pools: tuple[Pool, ...] = ()
     keys: tuple[ClientKey, ...] = ()
+    admin_keys: tuple[AdminKey, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

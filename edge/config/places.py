@@ -102,6 +102,15 @@ def admin_address(reading: Reading, path: KeyPath, value: object) -> Address | N
     return None if value is False or value == "" else listen_address(reading, path, value)
 
 
+def directory(reading: Reading, path: KeyPath, value: object) -> str:
+    """A directory, which needn't exist yet; relative names are relative to the configuration file."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise Wrong(
+            f"is {kind(value)}" if not isinstance(value, str) else f"{shown(value)} is not valid", "a directory"
+        )
+    return reading.resolve(value)
+
+
 def ip_address(reading: Reading, path: KeyPath, value: object) -> str:
     """An IPv4 or IPv6 address of this machine."""
     if not isinstance(value, str) or "%" in value or not (_is_ip(value, 4) or _is_ip(value, 6)):

@@ -77,6 +77,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         models=tuple(build.model(reading, entry) for entry in found.get("model", ())),
         pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
         keys=tuple(build.client_key(reading, entry) for entry in found.get("key", ())),
+        admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),

@@ -54,6 +54,7 @@ NODE = (
     Key("role", kinds.choice("edge")),
     Key("region", _NAME),
     Key("location", kinds.coordinates),
+    Key("state_dir", places.directory),
     Key("timezone", schedule.timezone),
 )
 LISTEN = (
@@ -127,6 +128,12 @@ KEY = (
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
     Key("data_class", kinds.choice("sensitive")),
+)
+ADMIN_KEY = (
+    Key("id", kinds.identifier(), required=True),
+    Key("sha256", secret.sha256),
+    Key("key", secret.key_digest),
+    Key("role", kinds.choice("viewer", "operator", "admin")),
 )
 CLASS = (Key("policy", _POLICY, required=True),)
 
@@ -276,6 +283,7 @@ FILE = (
     Key("model", _tables),
     Key("pool", _tables),
     Key("key", _tables),
+    Key("admin_key", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Endpoint, Pool, Provider, Snapshot
+from edge.config.model import Address, Endpoint, Pool, Provider, Secret, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -18,6 +20,8 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     found = []
     if listen.admin is not None and _is_public(listen.admin):
         found.append(f"admin listens on a public address: {listen.admin}")
+    if listen.admin is not None and not is_loopback(listen.admin) and not snapshot.admin_keys:
+        found.append("no [[admin_key]]: the admin API answers callers on this machine only")
     if is_open_door(snapshot):
         found.append(f"[listen] open = true {OPEN_DOOR}")
     if beyond and listen.tls is None:
@@ -81,6 +85,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
         "pools": [_pool(pool) for pool in snapshot.pools],
         "keys": [key.id for key in snapshot.keys],
+        "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
         "warnings": list(warnings(snapshot)),
     }
 
@@ -117,6 +122,30 @@ def _endpoint(provider: Provider, endpoint: Endpoint) -> dict[str, Any]:
         "protocols": [protocol.value for protocol in endpoint.protocols],
         "credential": str(credential) if credential else "client",
     }
+
+
+def document(value: Any) -> Any:
+    """A snapshot whole, JSON-ready. Secrets are told by how the file names them; digests, proxies' URLs and the values
+    of added headers are not told."""
+    match value:
+        case Secret() | Address():
+            return str(value)
+        case Enum():
+            return value.value
+        case tuple() | list():
+            return [document(each) for each in value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    told = {each.name: document(getattr(value, each.name)) for each in fields(value)}
+    for name in _HIDDEN & told.keys():
+        told[name] = HIDDEN if told[name] else told[name]
+    if "headers" in told:
+        told["headers"] = [name for name, _ in told["headers"]]
+    return told
+
+
+HIDDEN = "(not shown)"
+_HIDDEN = {"sha256", "proxy"}
 
 
 def _is_public(address: Address) -> bool:

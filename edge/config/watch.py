@@ -65,16 +65,25 @@ class ConfigWatcher:
 
     A change calls `on_snapshot(new, old)` on the event loop; also when only a certificate's content changed, so the
     two may be equal but for the generation. If it raises, the old snapshot stays current. A bad file leaves everything
-    as it was and logs every fault. `reloads` and `refusals` count what happened. Make the watcher right after `load`:
-    it notices what changes from then on.
+    as it was, logs every fault and hands them to `on_refused`. `reloads` and `refusals` count what happened. Make the
+    watcher right after `load`: it notices what changes from then on.
     """
 
-    def __init__(self, path: str, snapshot: Snapshot, on_snapshot: OnSnapshot, *, interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: str,
+        snapshot: Snapshot,
+        on_snapshot: OnSnapshot,
+        *,
+        on_refused: Callable[[list[str]], None] = lambda reasons: None,
+        interval: float = 1.0,
+    ) -> None:
         self.snapshot = snapshot
         self.reloads = 0
         self.refusals = 0
         self._path = path
         self._on_snapshot = on_snapshot
+        self._on_refused = on_refused
         self._interval = interval
         self._asked = asyncio.Event()
         self._stamps = _stamps((path, *snapshot.files))
@@ -112,9 +121,10 @@ class ConfigWatcher:
         except ConfigError as error:
             self._watch_also(error.files)
             self._refuse(error)
-        except Exception:  # the root of all that a reload calls: the node goes on with what it has
+        except Exception as error:  # the root of all that a reload calls: the node goes on with what it has
             self.refusals += 1
             _log.exception("configuration not applied")
+            self._on_refused([f"{type(error).__name__}: {error}"])
         else:
             return True
         return False
@@ -139,6 +149,7 @@ class ConfigWatcher:
         for fault in error.faults:
             _log.error("%s", fault)
         _log.error("%s: not applied, generation %d stays in use", self._path, self.snapshot.generation)
+        self._on_refused([str(fault) for fault in error.faults])
 
     def _watch_also(self, files: Iterable[str]) -> None:
         self._stamps = {**_stamps(name for name in files if name not in self._stamps), **self._stamps}

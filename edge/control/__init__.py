@@ -1,5 +1,29 @@
-"""The admin listener, apart from the data plane, which never imports it.
+"""The control plane: the admin listener and what operators change by it. The data plane never imports it.
 
-admin.py     /healthz, /readyz, /metrics
-merging.py   the metrics of several worker processes as one exposition
+Pure
+  changes.py    what may be changed, and the next Controls
+  requested.py  JSON from callers → changes
+  documents.py  Controls as JSON and back; differences for the audit log
+  access.py     who may: tokens and roles, local callers, foreign pages
+  rate.py       how often
+  figures.py    what one worker knows of lines, paths, endpoints
+  together.py   … several workers as one picture
+  lines.py      lines as operators see them
+  requests.py   requests that ended: filters, the sentence that says why
+  routes.py     every route in one table; the OpenAPI document
+  schemas.py    the documents' shapes
+  problem.py    errors (RFC 9457)
+  times.py      RFC 3339
+Shell
+  admin.py      the listeners; /healthz, /readyz, /metrics
+  api.py        a method for each route
+  desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited
+  state.py      controls.json
+  audit.py      audit.jsonl
+  events.py     what has happened, for those who watch
+  worker.py     one worker's answers, and those of all
+  internal.py   what workers serve each other
+  peers.py      … and ask each other
+  inside.py     what all this asks of the node
+  merging.py    the metrics of several workers as one exposition
 """

@@ -1,159 +1,140 @@
-"""The admin listener: is the process alive, may it get traffic, what does it measure."""
+"""The admin listener: is the process alive, may it get traffic, what does it measure, and the admin API."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
 from edge.alerts.figures import Figures
-from edge.config.model import Address
+from edge.config.model import Address, Snapshot
+from edge.control.api import Api
+from edge.control.audit import Audit
+from edge.control.desk import ControlDesk
+from edge.control.events import Events
+from edge.control.inside import Inside
+from edge.control.internal import ALERT_FIGURES_PATH, Internal, follow
 from edge.control.merging import merge
-from health.alerts import Alert
+from edge.control.peers import Peers, socket_of
+from edge.control.worker import Worker, Workers
+from edge.routing.controls import Controls
+from transport.aio.tasks import TaskOwner
 
-log = logging.getLogger("farline.admin")
-
-PEER_SECONDS = 2.0  # a worker that doesn't tell its metrics within this long is left out
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Admin:
-    """Serves /healthz, /readyz, /metrics and /api/v1/alerts.
+    """The whole control plane of one process: `desk` is where controls change, `events` and `audit` what happened.
 
-    With several workers each serves its own admin on a unix socket in `run_dir`; the first one also listens on
-    `address` and asks the others when metrics are scraped.
+    With several workers each serves the others on a unix socket in `run_dir`; the first one also listens on the
+    configured address, and answers for all.
     """
 
     def __init__(
         self,
-        address: Address | None,
+        inside: Inside,
+        put_in_effect: Callable[[Controls], None],
         *,
-        why_not_ready: Callable[[], str | None],
-        exposition: Callable[[], bytes],
-        figures: Callable[[], Figures],
-        firing: Callable[[], Sequence[Alert]],
+        version: str,
         worker: int | None = None,
         run_dir: Path | None = None,
     ) -> None:
-        self._address = address
-        self._why_not_ready = why_not_ready
-        self._exposition = exposition
-        self._figures = figures
-        self._firing = firing
-        self._worker = worker
-        self._run_dir = run_dir
-        self._runner: web.AppRunner | None = None
+        snapshot = inside.snapshot()
+        number = worker or 0
+        self._inside = inside
+        self._number = number
+        self._address = snapshot.listen.admin if number == 0 else None
+        self._socket = socket_of(run_dir, number) if run_dir is not None else None
+        self._peers = Peers(run_dir, number, snapshot.listen.workers) if run_dir is not None else None
+        self._runners: list[web.AppRunner] = []
+        self._tasks = TaskOwner("admin")
+        self.events = Events()
+        self.audit = Audit(snapshot.node.state_dir if number == 0 else None)
+        self.desk = ControlDesk(snapshot, put_in_effect, self.audit, self.events, worker=worker, peers=self._peers)
+        own = Worker(inside, self.events, number)
+        self._internal = Internal(inside, own, self.desk)
+        self._api = Api(inside, self.desk, Workers(own, self._peers), self.audit, self.events, version)
         self.bound: tuple[str, int] | None = None
 
     async def start(self) -> None:
-        """Binds the listeners.
+        """Binds the listeners and takes up the controls that are in effect.
 
         Raises:
             OSError: the address can't be bound.
         """
-        app = web.Application()
+        if self._socket is not None:
+            runner = await self._runner(self._internal.application())
+            await web.UnixSite(runner, str(self._socket)).start()
+        await self.desk.open()
+        if self._address is not None:
+            await self._listen(await self._runner(self._application()), self._address)
+        if self._peers is not None and self._number == 0:
+            self._tasks.start(follow(self._peers, self.events, self.desk))
+
+    async def figures_of_peers(self) -> list[Figures]:
+        """What the other workers' alerts are judged by; one that doesn't answer is left out."""
+        told = await self._peers.texts(ALERT_FIGURES_PATH) if self._peers is not None else {}
+        return [msgspec.json.decode(text, type=Figures) for text in told.values()]
+
+    def reloaded(self, new: Snapshot, old: Snapshot) -> None:
+        """A new configuration is in use."""
+        if new.admin_keys != old.admin_keys:
+            self._api.renew(new.admin_keys)
+        self.desk.note_reload(old.generation, new.generation, new.source)
+        self._tasks.start(self.desk.reloaded(new))
+
+    def reload_refused(self, reasons: list[str]) -> None:
+        """A faulty configuration was not taken."""
+        snapshot = self._inside.snapshot()
+        self.desk.note_reload(snapshot.generation, snapshot.generation, snapshot.source, reasons)
+
+    async def close(self) -> None:
+        self.events.close()
+        await self._tasks.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+
+    def _application(self) -> web.Application:
+        app = self._api.application()
         app.add_routes(
             [
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
-                web.get("/metrics/worker", self._own_metrics),
-                web.get("/figures/worker", self._own_figures),
-                web.get("/api/v1/alerts", self._alerts),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        if self._run_dir is not None and self._worker is not None:
-            await web.UnixSite(self._runner, str(_socket_of(self._run_dir, self._worker))).start()
-        if self._address is not None and not self._worker:
-            await self._listen(self._runner, self._address)
+        return app
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
 
     async def _listen(self, runner: web.AppRunner, address: Address) -> None:
         if address.unix:
             await web.UnixSite(runner, address.host).start()
             return
-        site = web.TCPSite(runner, address.host, address.port)
-        await site.start()
+        await web.TCPSite(runner, address.host, address.port).start()
         host, port = runner.addresses[-1][:2]
         self.bound = (host, port)
-
-    async def close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        reason = self._why_not_ready()
+        reason = self._inside.why_not_ready()
         if reason is None:
             return web.json_response({"status": "ready"})
         return web.json_response({"status": "not ready", "reason": reason}, status=503)
 
-    async def _own_metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._exposition(), headers={"content-type": EXPOSITION})
-
-    async def _own_figures(self, _request: web.Request) -> web.Response:
-        return web.Response(body=msgspec.json.encode(self._figures()), content_type="application/json")
-
-    async def figures_of_peers(self) -> list[Figures]:
-        """What the other workers measure; one that doesn't answer is left out."""
-        if self._run_dir is None or self._worker is None:
-            return []
-        own = _socket_of(self._run_dir, self._worker)
-        paths = [path for path in sorted(self._run_dir.glob("worker-*.sock")) if path != own]
-        texts = await asyncio.gather(*(_ask(path, "/figures/worker") for path in paths))
-        return [msgspec.json.decode(text, type=Figures) for text in texts if text]
-
-    async def _alerts(self, _request: web.Request) -> web.Response:
-        """What fires now."""
-        now = monotonic()
-        return web.json_response(
-            {
-                "alerts": [
-                    {
-                        "rule": alert.rule.id,
-                        "subject": alert.subject,
-                        "severity": alert.rule.severity.value,
-                        "value": alert.value,
-                        "threshold": alert.rule.threshold,
-                        "firing_seconds": round(now - (alert.fired_at or now), 1),
-                    }
-                    for alert in self._firing()
-                ]
-            }
-        )
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        if self._run_dir is None:
-            return await self._own_metrics(request)
-        sockets = sorted(self._run_dir.glob("worker-*.sock"))
-        texts = await asyncio.gather(*(_ask(path, "/metrics/worker") for path in sockets))
-        told = {path.stem.removeprefix("worker-"): text for path, text in zip(sockets, texts, strict=True) if text}
-        return web.Response(body=merge(told), headers={"content-type": EXPOSITION})
-
-
-def _socket_of(run_dir: Path, worker: int) -> Path:
-    return run_dir / f"worker-{worker}.sock"
-
-
-async def _ask(path: Path, route: str) -> str | None:
-    """One worker's answer, None if it gives none (it may be starting anew)."""
-    timeout = aiohttp.ClientTimeout(total=PEER_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.get(f"http://worker{route}") as reply,
-        ):
-            return await reply.text()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        log.warning("no answer from %s: %s", path.name, error)
-        return None
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        body = self._inside.exposition()
+        if self._peers is not None:
+            told = await self._peers.texts("/internal/metrics")
+            texts = {str(number): text for number, text in sorted({**told, self._number: body.decode()}.items())}
+            body = merge(texts)
+        return web.Response(body=body, headers={"content-type": EXPOSITION})

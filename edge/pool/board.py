@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge.config.model import Pool
 from edge.pool.load import UNKNOWN, UNLISTED, Load, Served
@@ -69,6 +70,26 @@ class PoolBoard:
                 backend = Backend(pool)
             backend.pool = pool
             self.backends[pool.id] = backend
+
+    def documents(self, now: float) -> list[dict[str, Any]]:
+        """The servers as JSON-ready objects, for people."""
+        return [
+            {
+                "id": id,
+                "url": backend.pool.url,
+                "engine": backend.pool.engine,
+                "standing": backend.standing(now).value,
+                "reason": backend.reason,
+                "models": sorted(backend.models),
+                "context_tokens": backend.context_tokens,
+                "in_flight": backend.in_flight,
+                "max_in_flight": backend.pool.max_in_flight,
+                "running": backend.load.running,
+                "waiting": backend.load.waiting,
+                "cache_ratio": backend.load.cache_ratio,
+            }
+            for id, backend in self.backends.items()
+        ]
 
     def standing(self, pool: str, now: float) -> Standing:
         """A pool that isn't there any more is EJECTED."""

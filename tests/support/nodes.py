@@ -143,7 +143,7 @@ def config(
 
 
 class Edge(Process):
-    """`farline edge -c FILE`; `text` is the configuration."""
+    """`farline edge -c FILE`; `text` is the configuration. `admin_url` is "" if admin is a unix socket."""
 
     def __init__(self, text: str, environment: dict[str, str] | None = None) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as file:
@@ -151,7 +151,8 @@ class Edge(Process):
         self.file = Path(file.name)
         super().__init__(["-m", "edge.cli", "edge", "-c", file.name], environment)
         self.url = self.wait_for(r"data  (\S+)", self.err).group(1)
-        self.admin_url = self.wait_for(r"admin (\S+)", self.err).group(1)
+        has_port = 'admin = "unix:' not in text
+        self.admin_url = self.wait_for(r"admin (\S+)", self.err).group(1) if has_port else ""
 
     def requests(self) -> list[dict[str, Any]]:
         """The request log so far."""

@@ -9,6 +9,7 @@ from typing import Any
 from edge.config.change import settle
 from edge.config.model import (
     Address,
+    AdminKey,
     ClientKey,
     Endpoint,
     Listen,
@@ -22,7 +23,7 @@ from edge.config.model import (
     TlsFiles,
 )
 from edge.config.presets import PRESETS
-from edge.config.summary import summary, warnings
+from edge.config.summary import HIDDEN, document, summary, warnings
 from transport.path import Line
 
 OLD = Snapshot(generation=7, providers=PRESETS)
@@ -45,6 +46,12 @@ def test_what_needs_a_restart_is_kept_and_named() -> None:
     assert new.node == Node("n", role="edge")
 
 
+def test_the_state_directory_waits_for_a_restart() -> None:
+    new, waiting = settle(replace(OLD, node=Node("n", state_dir="b")), replace(OLD, node=Node(state_dir="a")))
+    assert waiting == ("node.state_dir",)
+    assert new.node == Node("n", state_dir="a")
+
+
 def test_certificates_may_change() -> None:
     old = replace(OLD, listen=Listen(tls=TlsFiles("a", "b")))
     new, waiting = settle(replace(OLD, listen=Listen(tls=TlsFiles("c", "d"))), old)
@@ -63,6 +70,7 @@ def test_warnings() -> None:
     )
     assert warnings(snapshot) == (
         "admin listens on a public address: 0.0.0.0:81",
+        "no [[admin_key]]: the admin API answers callers on this machine only",
         "[listen] open = true lets anybody spend the node's own provider credentials",
         "requests and keys travel in the clear: 0.0.0.0:80 has no TLS",
         "no line has a weight above 0",
@@ -78,7 +86,8 @@ def test_where_an_admin_listener_is_public() -> None:
         "node.example": True,
     }.items():
         found = warnings(Snapshot(listen=Listen(admin=Address(host, 81))))
-        assert any("admin" in warning for warning in found) == public, host
+        assert any("public" in warning for warning in found) == public, host
+        assert any("[[admin_key]]" in warning for warning in found) == (host != "localhost"), host
 
 
 def test_the_summary_is_json_without_secrets() -> None:
@@ -126,3 +135,21 @@ def test_sensitive_keys_without_a_pool() -> None:
     keys = (ClientKey("clinic", "ff", data_class="sensitive"),)
     assert any("refused everything" in text for text in warnings(Snapshot(keys=keys)))
     assert not any("refused everything" in text for text in warnings(Snapshot(keys=keys, pools=(GPU,))))
+
+
+def test_the_whole_snapshot_is_json_without_secrets() -> None:
+    endpoint = Endpoint("e", "p", "https://h", "h", 443, True, credential=SECRET)
+    snapshot = Snapshot(
+        lines=(Line("c", proxy="http://u:hidden@h:1"), Line("d")),
+        providers=(Provider("p", "openai", (endpoint,), headers=(("x-tenant", "hidden"),)),),
+        keys=(ClientKey("k", "hidden"),),
+        admin_keys=(AdminKey("a", "hidden", "admin"),),
+    )
+    told = json.loads(json.dumps(document(snapshot)))
+    assert "hidden" not in json.dumps(told)
+    assert [line["proxy"] for line in told["lines"]] == [HIDDEN, None]
+    assert told["providers"][0]["headers"] == ["x-tenant"]
+    assert told["providers"][0]["endpoints"][0]["credential"] == "env:K"
+    assert told["providers"][0]["endpoints"][0]["protocols"] == ["h2", "http/1.1"]
+    assert told["admin_keys"] == [{"id": "a", "sha256": HIDDEN, "role": "admin"}]
+    assert told["listen"]["admin"] == "127.0.0.1:8081"

@@ -13,6 +13,7 @@ XAI = "[[provider]]\nid = 'xai'\n"
 ENDPOINT = PROVIDER + "[[provider.endpoint]]\nurl = "
 POOL = "\n[[pool]]\nid = 'gpu'\nurl = 'http://127.0.0.1:8000'\n"
 MODEL = "[[model]]\nname = 'm'\nprovider = 'openai'\n"
+ADMIN = "[[admin_key]]\nid = 'a'\n"
 KEYED = "\n[[key]]\nid = 'k'\nsha256 = '" + "0" * 64 + "'\n"
 
 
@@ -164,6 +165,15 @@ CASES = {
     "[[key]]\nid = 'k'\nsha256 = 'fl-hidden'": "3: key[0].sha256: is not a SHA-256 (value not shown)",
     "[[key]]\nid = 'k'\nkey = 'fl-hidden'": "3: key[0].key: a secret may not stand in the file",
     KEYED + "key = 'env:KEY'": "2: key[0]: has both sha256 and key",
+    ADMIN: "1: admin_key[0]: has no sha256; expected one of sha256, key",
+    ADMIN + "key = 'env:KEY'\nrole = 'root'": '4: admin_key[0].role: "root" is not one of them; expected "viewer"',
+    ADMIN + "key = 'env:KEY'\n" + ADMIN + "key = 'env:OTHER'": '5: admin_key[1].id: "a" is there twice',
+    ADMIN
+    + "key = 'env:KEY'\n"
+    + ADMIN.replace("'a'", "'b'")
+    + "key = 'env:KEY'": "4: admin_key[1]: has the same key as a",
+    "[node]\nstate_dir = 5": "2: node.state_dir: is an integer; expected a directory",
+    "[node]\nstate_dir = ''": '2: node.state_dir: "" is not valid; expected a directory',
     KEYED + KEYED.replace("'k'", "'l'"): "6: key[1]: has the same key as k",
     KEYED + "providers = ['q']": '5: key[0].providers[0]: "q" is no provider of this file',
     KEYED + "models = ['n']\n[[model]]\nname = 'm'\nprovider = 'xai'": '5: key[0].models[0]: "n" is no model of this',
@@ -188,7 +198,7 @@ CASES = {
     MODEL + "fallback = ['xai/grok']" + POOL: '4: model[0].fallback[0]: "xai/grok" is not a model of the local pool',
     "[listen]\ndata = '0.0.0.0:1'" + POOL + "credential = 'env:KEY'": "2: listen.data: lets anybody",
 }
-ENVIRONMENT = {"KEY": "k", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
+ENVIRONMENT = {"KEY": "k", "OTHER": "o", "BLANK": " ", "WIDE": "hidden é", "HIDDEN": "socks5://u:hidden@-:1"}
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES.items(), ids=[words[:60] for words in CASES.values()])

@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 
 from edge.config import sections
-from edge.config.model import Alert, ClientKey, Endpoint, Limits, Listen, Model, Node, Pool, Provider, Routing, Timeouts
+from edge.config.model import (
+    AdminKey,
+    Alert,
+    ClientKey,
+    Endpoint,
+    Limits,
+    Listen,
+    Model,
+    Node,
+    Pool,
+    Provider,
+    Routing,
+    Timeouts,
+)
 from edge.config.presets import PRESETS
 from edge.config.read import read
 from edge.config.reading import Key
@@ -31,6 +44,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[model]]": (sections.MODEL, Model("", "")),
     "[[pool]]": (sections.POOL, Pool("", "", "", 0, False)),
     "[[key]]": (sections.KEY, ClientKey("", "")),
+    "[[admin_key]]": (sections.ADMIN_KEY, AdminKey("", "")),
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),

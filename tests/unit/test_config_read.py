@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 import trustme
 
-from edge.config.model import Address, Model, Secret, Snapshot, TlsFiles
+from edge.config.model import Address, AdminKey, Model, Secret, Snapshot, TlsFiles
 from edge.config.presets import PRESETS
 from edge.config.read import Outcome, read
 from transport.path import Line, Protocol
@@ -266,3 +266,15 @@ def test_local_pools() -> None:
     assert (three.models, three.engine) == (None, "openai")
     assert [model.fallback for model in snapshot.models] == [("qwen",), ()]
     assert (snapshot.routing.local, snapshot.routing.local_model) == ("sensitive-only", "whatever-its-server-lists")
+
+
+def test_operators_and_where_their_state_is_kept() -> None:
+    snapshot = accepted(
+        "[node]\nstate_dir = 'state'\n[[admin_key]]\nid = 'ann'\nkey = 'env:ANN'\nrole = 'operator'\n"
+        f"[[admin_key]]\nid = 'bob'\nsha256 = '{'AB' * 32}'\n",
+        ANN="fla-1",
+    )
+    assert snapshot.node.state_dir == "/etc/farline/state"
+    ann, bob = snapshot.admin_keys
+    assert ann == AdminKey("ann", hashlib.sha256(b"fla-1").hexdigest(), "operator")
+    assert bob == AdminKey("bob", "ab" * 32, "viewer")

@@ -1,0 +1,166 @@
+"""Asking a running node's admin API, over TCP or a unix socket."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import http.client
+import json
+import os
+import socket
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+DEFAULT = "http://127.0.0.1:8081"
+SECONDS = 15.0  # for an answer
+
+REFUSED = 1
+UNREACHABLE = 2
+
+
+class AskFailed(Exception):
+    """`code` is the exit code: 1, the node refused; 2, it can't be reached or the command is wrong."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where the node is, who is asking, and how to print. Given before or after the action."""
+    absent = argparse.SUPPRESS
+    parser.add_argument("--admin", metavar="URL", default=absent, help=f"the node's admin listener (default {DEFAULT})")
+    parser.add_argument("-c", "--config", metavar="FILE", default=absent, help="take [listen] admin from this file")
+    parser.add_argument("--token", metavar="REF", default=absent, help="env:NAME (default FARLINE_TOKEN) or file:PATH")
+    parser.add_argument("--json", action="store_true", default=absent, help="print the node's answer as JSON")
+
+
+class AdminClient:
+    """`ask` sends one request. Nothing is kept open in between."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url
+        self._token = token
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> AdminClient:
+        """Raises AskFailed: the options make no sense."""
+        given = vars(args)
+        url = given.get("admin")
+        if url is None and "config" in given:
+            url = _from_file(given["config"])
+        if url is None:
+            url = os.environ.get("FARLINE_ADMIN") or DEFAULT
+        return cls(_reachable(url), _token(given.get("token")))
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer's document.
+
+        Raises:
+            AskFailed: the node refuses, or can't be reached.
+        """
+        headers = {"accept": "application/json", "x-farline-operator": _person()}
+        if self._token is not None:
+            headers["authorization"] = f"Bearer {self._token}"
+        if method != "GET":
+            headers["content-type"] = "application/json"
+        connection = self._connection()
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            reply = connection.getresponse()
+            text = reply.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise AskFailed(
+                f"no farline answers at {self._url}: {error or type(error).__name__}", UNREACHABLE
+            ) from None
+        finally:
+            connection.close()
+        return _document(self._url, reply.status, text)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._url.startswith("unix:"):
+            return _UnixConnection(self._url.removeprefix("unix:"))
+        parts = urlsplit(self._url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=SECONDS)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self._path)
+
+
+def _document(url: str, status: int, text: bytes) -> Any:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if status < 400 and document is not None:
+        return document
+    if not isinstance(document, dict) or "detail" not in document:
+        raise AskFailed(f"what answers at {url} is no farline's admin API (status {status})", UNREACHABLE)
+    pointer = next((error["pointer"] for error in document.get("errors", ())), "")
+    where = f"{pointer.removeprefix('/')}: " if pointer else ""
+    hint = "; give it with --token env:NAME" if status == 401 else ""
+    raise AskFailed(f"{where}{document['detail']}{hint}", REFUSED)
+
+
+def _from_file(name: str) -> str | None:
+    """[listen] admin of a configuration file, whose other faults don't matter here."""
+    try:
+        listen = tomllib.loads(Path(name).read_text("utf-8-sig")).get("listen", {})
+    except (OSError, ValueError) as error:
+        raise AskFailed(f"{name}: {error}", UNREACHABLE) from None
+    admin = listen.get("admin") if isinstance(listen, dict) else None
+    if admin is False or admin == "":
+        raise AskFailed(f"{name}: the node has no admin listener", UNREACHABLE)
+    if isinstance(admin, str) and admin.startswith("unix:"):
+        return f"unix:{Path(name).parent / admin.removeprefix('unix:')}"
+    return str(admin) if admin is not None else None
+
+
+def _reachable(url: str) -> str:
+    """A URL of what may be the address of a listener: every interface includes loopback."""
+    if url.startswith("unix:"):
+        return url
+    full = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(full)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise AskFailed(f"{url} is no URL; expected http://host:port or unix:/path", UNREACHABLE)
+    return full.replace("//0.0.0.0", "//127.0.0.1", 1).replace("//[::]", "//[::1]", 1).rstrip("/")
+
+
+def _person() -> str:
+    """Who is typing, for the audit log."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (OSError, KeyError):
+        return ""
+
+
+def _token(ref: str | None) -> str | None:
+    if ref is None:
+        return os.environ.get("FARLINE_TOKEN") or None
+    source, _, name = ref.partition(":")
+    try:
+        found = os.environ.get(name) if source == "env" else Path(name).read_text() if source == "file" else ""
+    except OSError as error:
+        raise AskFailed(f"--token: {name}: {error.strerror}", UNREACHABLE) from None
+    if found is None:
+        raise AskFailed(f"--token: the environment variable {name} is not set", UNREACHABLE)
+    if not found.strip():
+        expected = "env:NAME or file:PATH (a token on the command line could be read by everybody on the machine)"
+        raise AskFailed(f"--token: expected {expected}", UNREACHABLE)
+    return found.strip()

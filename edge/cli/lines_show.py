@@ -1,0 +1,204 @@
+"""Tables for a tired reader: what is wrong stands out, and says why in words below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+Document = dict[str, Any]
+
+_STYLES = {
+    "admitted": "green",
+    "probation": "yellow",
+    "suspected": "yellow",
+    "ejected": "bold red",
+    "draining": "cyan",
+    "off": "dim",
+}
+_NUMBERS = ("RTT ms", "p95", "jitter", "loss 10 s", "60 s", "5 min", "weight", "share", "in flight", "used")
+
+
+def lines(told: Document) -> RenderableType:
+    """All lines, and what there is to say of each."""
+    table = _table("line", "carrier", "state", "since", right=_NUMBERS)
+    for line in told["lines"]:
+        table.add_row(*_line_cells(line))
+    return Group(table, *(Text(note) for note in _notes(told)))
+
+
+def _line_cells(line: Document) -> Iterator[RenderableType]:
+    state = state_of(line)
+    rtt, loss = line["rtt"] or {}, line["loss"] or {}
+    yield Text(line["id"], style="bold")
+    yield line["carrier"] or "–"
+    yield Text(state, style=_STYLES[state])
+    yield _ago(line["since"])
+    for name in ("estimate_ms", "p95_ms", "jitter_ms"):
+        yield _number(rtt.get(name))
+    for name in ("ratio_10s", "ratio_60s", "ratio_300s"):
+        yield _percent(loss.get(name))
+    yield _weight(line["weight"])
+    yield _percent(line["share_60s"])
+    yield str(line["in_flight"])
+    yield _percent(line["utilisation"])
+
+
+def state_of(line: Document) -> str:
+    """The one word that matters most: the operator's, then what is measured."""
+    if line["in_effect"] != "on":
+        return str(line["in_effect"])
+    if line["suspected"] and line["standing"] == "admitted":
+        return "suspected"
+    return str(line["standing"])
+
+
+def _notes(told: Document) -> Iterator[str]:
+    if told["is_panic"]:
+        yield "PANIC: too much is ejected to believe it; the least bad lines are used."
+    if len(told["workers"]) < told["workers_expected"]:
+        yield f"{len(told['workers'])} of {told['workers_expected']} workers answered: the figures are theirs."
+    for line in told["lines"]:
+        words = list(_about(line))
+        if words:
+            yield f"{line['id']}: {'; '.join(words)}"
+
+
+def _about(line: Document) -> Iterator[str]:
+    now = datetime.now(UTC)
+    if line["in_effect"] == "draining":
+        by = "an operator" if line["switch"] == "draining" else "a maintenance window"
+        yield f"draining by {by}, {under_way(line)}"
+    if line["in_effect"] == "off":
+        yield "switched off by an operator"
+    if line["standing"] != "admitted" or line["suspected"]:
+        state = "suspected" if line["standing"] == "admitted" else line["standing"]
+        yield f"{state}: {line['reason'] or 'no reason given'}"
+    if "standing_by_worker" in line:
+        yield "workers differ: " + ", ".join(f"{who} {what}" for who, what in line["standing_by_worker"].items())
+    if line["weight"]["override"] is not None:
+        yield f"weight set by hand, configured {line['weight']['configured']:g}"
+    for window in line["maintenance"]:
+        if datetime.fromisoformat(window["ends"]) > now:
+            yield f"maintenance {_span(window)}" + (f" ({window['note']})" if window["note"] else "")
+    for pin in line["pins"]:
+        yield f"{pin['subject']} is pinned to it"
+
+
+def under_way(line: Document) -> str:
+    """What still runs over the line."""
+    open_, busy = line["in_flight"], line["connections"]["active"]
+    if not open_ and not busy:
+        return "nothing under way"
+    return f"{open_} requests under way on {busy} connections" if open_ else f"{busy} connections in use"
+
+
+def pins(told: Document) -> RenderableType:
+    if not told["pins"]:
+        return Text("Nothing is pinned.")
+    table = _table("requests of", "go over")
+    for pin in told["pins"]:
+        table.add_row(pin["subject"], pin["line"])
+    return table
+
+
+def windows(told: Document) -> RenderableType:
+    if not told["maintenance"]:
+        return Text("No maintenance windows.")
+    table = _table("id", "line", "state", "when (local time)", "note")
+    for window in told["maintenance"]:
+        table.add_row(window["id"], window["line"], window["state"], _span(window), window["note"])
+    return table
+
+
+def applied(told: Document) -> RenderableType:
+    """What came of a change: what it is now, and everything that isn't as it should be."""
+    notes: list[RenderableType] = []
+    if "line" in told:
+        line = told["line"]
+        weight = f"weight {_weight(line['weight'])}"
+        notes.append(Text(f"{line['id']}: {state_of(line)}, {weight}; {under_way(line)}"))
+    else:
+        notes.append(Text("Done."))
+    for worker, why in told["failed"].items():
+        notes.append(Text(f"NOT in worker {worker}: {why}; it gets it when it answers again", style="red"))
+    if told["not_saved"]:
+        notes.append(Text(f"NOT saved, a restart would undo it: {told['not_saved']}", style="red"))
+    if told["persistence"] == "memory":
+        notes.append(Text("Until the node restarts: it has no [node] state_dir.", style="dim"))
+    return Group(*notes)
+
+
+def preview(told: Document) -> RenderableType:
+    table = _table("line", right=("share now", "then"))
+    for line, share in told["now"].items():
+        table.add_row(line, _percent(share), _percent(told["then"][line]))
+    return table
+
+
+def why(told: Document) -> RenderableType:
+    """A request and every path it might have taken."""
+    head = f"{told['request']}  {told['method']} {told['route']}  status {told['status']}  at {told['at']}"
+    parts: list[RenderableType] = [Text(head, style="bold"), Text(told["why"])]
+    ranking = told["ranking"]
+    if ranking is None:
+        return Group(*parts, Text("Its ranking is no longer known."))
+    names = list(dict.fromkeys(term["name"] for path in ranking["paths"] for term in path["terms"]))
+    table = _table("", "path", right=("cost", *names), last="note")
+    for rank, path in enumerate(ranking["paths"], 1):
+        terms = {term["name"]: term for term in path["terms"]}
+        cells = [_term(terms[name]) if name in terms else "" for name in names]
+        table.add_row(str(rank), path["path"], _number(path["cost"]), *cells, path["note"])
+    for path in ranking["excluded"]:
+        table.add_row("–", path["path"], "", *("" for _ in names), path["note"], style="dim")
+    return Group(*parts, table, Text("Each term: what was measured → what it adds to the cost."))
+
+
+def _term(term: Document) -> str:
+    unit = f" {term['unit']}" if term["unit"] else ""
+    cost = f" → +{term['cost']:.1f}" if term["cost"] >= 0 else f" → {term['cost']:.1f}"
+    return f"{term['value']:.4g}{unit}" + (cost if term["cost"] else "")
+
+
+def _table(*left: str, right: tuple[str, ...] = (), last: str = "") -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in left:
+        table.add_column(name, no_wrap=name != "note")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    if last:
+        table.add_column(last)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _percent(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.1%}"
+
+
+def _weight(weight: Document) -> str:
+    configured, effective = weight["configured"], weight["effective"]
+    return f"{effective:g}" if effective == configured else f"{configured:g} → {effective:g}"
+
+
+def _ago(since: str | None) -> str:
+    if since is None:
+        return "start"
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds())
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _span(window: Document) -> str:
+    begins, ends = (datetime.fromisoformat(window[name]).astimezone() for name in ("begins", "ends"))
+    same = begins.date() == ends.date()
+    return f"{begins:%Y-%m-%d %H:%M} – {ends:%H:%M}" if same else f"{begins:%Y-%m-%d %H:%M} – {ends:%Y-%m-%d %H:%M}"

@@ -1,0 +1,379 @@
+"""The admin API: each method of `Api` answers the route of its name in `routes.ROUTES`. (Shell.)"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from edge.config.model import AdminKey
+from edge.config.summary import document as config_document
+from edge.control import problem
+from edge.control.access import Asking, Caller, Door, Role, TurnedAway
+from edge.control.audit import Audit
+from edge.control.changes import Change, DropPin, DropWindow, Refused, Reset
+from edge.control.desk import Applied, ControlDesk
+from edge.control.documents import as_document, pin_document
+from edge.control.events import Events
+from edge.control.inside import Inside
+from edge.control.lines import line_documents, maintenance_documents
+from edge.control.rate import Rates
+from edge.control.requested import MOST_BYTES, decoded, line_changes, pin_change, switch_change, what_if, window_change
+from edge.control.requests import number, wanted
+from edge.control.routes import ROUTES, Route, openapi
+from edge.control.times import rfc3339
+from edge.control.worker import Workers
+from edge.routing.controls import Switch
+from health.alerts import Alert
+
+log = logging.getLogger("farline.admin")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_WATCHERS = 64  # of the event stream, at a time
+KEEPALIVE_SECONDS = 15.0
+_STATUS_OF = {"absent": 404, "invalid": 400, "conflict": 409}
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+
+
+class Api:
+    """`version`: farline's. `door` is replaced when the configuration is."""
+
+    def __init__(
+        self, inside: Inside, desk: ControlDesk, workers: Workers, audit: Audit, events: Events, version: str
+    ) -> None:
+        self.door = Door(inside.snapshot().admin_keys)
+        self._inside = inside
+        self._desk = desk
+        self._workers = workers
+        self._audit = audit
+        self._events = events
+        self._version = version
+        self._openapi = openapi(version)
+        self._started = time.time()
+        self._rates = Rates(per_second=20.0, burst=60.0)
+        self._turned_away = Rates(per_second=0.5, burst=20.0)
+        self._watchers = 0
+
+    def renew(self, keys: Sequence[AdminKey]) -> None:
+        """Other keys are configured: streams of events end, so that their readers show theirs again."""
+        self.door = Door(keys)
+        self._events.wake()
+
+    def application(self) -> web.Application:
+        """The routes, each behind the door."""
+        app = web.Application(middlewares=[problems], client_max_size=MOST_BYTES)
+        app.add_routes([web.route(each.method, each.path, self._guarded(each)) for each in ROUTES])
+        return app
+
+    def _guarded(self, route: Route) -> Handler:
+        answer: Handler = getattr(self, route.name)
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            request[_CALLER] = self._admit(request, route.role)
+            return await answer(request)
+
+        return handler
+
+    def _admit(self, request: web.Request, role: Role) -> Caller:
+        asking = _asking(request)
+        now = time.monotonic()
+        try:
+            caller = self.door.admit(asking, role)
+        except TurnedAway as turned:
+            self._slow_down(self._turned_away.wait(asking.peer, now))
+            log.warning("%s %s from %s: %d, %s", request.method, request.path, asking.peer, turned.status, turned)
+            raise
+        self._slow_down(self._rates.wait(caller.bucket, now))
+        return caller
+
+    def _slow_down(self, seconds: float) -> None:
+        if seconds:
+            raise web.HTTPTooManyRequests(
+                text=f"too many requests; try again in {seconds:.1f} s", headers={"retry-after": f"{seconds + 0.5:.0f}"}
+            )
+
+    # --- lines ---
+
+    async def lines(self, request: web.Request) -> web.Response:
+        figures = await self._workers.figures()
+        return _json(
+            {
+                "version": self._desk.controls.version,
+                "lines": line_documents(self._inside.snapshot(), self._desk.controls, figures, time.time()),
+                "is_panic": figures["is_panic"],
+                "workers": figures["workers"],
+                "workers_expected": self._inside.snapshot().listen.workers,
+            }
+        )
+
+    async def line(self, request: web.Request) -> web.Response:
+        return _json(await self._line(request.match_info["id"]))
+
+    async def _line(self, id: str) -> dict[str, Any]:
+        self._check_line(id)
+        figures = await self._workers.figures()
+        found = line_documents(self._inside.snapshot(), self._desk.controls, figures, time.time())
+        return next(each for each in found if each["id"] == id)
+
+    def _check_line(self, id: str) -> None:
+        lines = [line.id for line in self._inside.snapshot().lines]
+        if id not in lines:
+            raise Refused("absent", f'no line "{id}"; there is {", ".join(lines)}')
+
+    async def change_line(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        self._check_line(id)
+        return await self._change(request, line_changes(id, await _body(request)), "set line", id)
+
+    async def drain(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        changes = switch_change(id, Switch.DRAINING, await _body(request))
+        return await self._change(request, changes, "drain line", id)
+
+    async def undrain(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        return await self._change(request, switch_change(id, Switch.ON, await _body(request)), "undrain line", id)
+
+    async def preview(self, request: web.Request) -> web.Response:
+        question = what_if(await _body(request))
+        providers = [provider.id for provider in self._inside.snapshot().providers]
+        provider = question.provider or providers[0]
+        if provider not in providers:
+            raise Refused("invalid", f'no provider "{provider}"; there is {", ".join(providers)}', "/provider")
+        now = self._desk.controls
+        then = self._desk.what_if(question.changes)
+        shares = [dict(self._inside.shares(each, provider, question.priority)) for each in (now, then)]
+        return _json({"now": shares[0], "then": shares[1]})
+
+    # --- pins, maintenance, all controls ---
+
+    async def pins(self, request: web.Request) -> web.Response:
+        controls = self._desk.controls
+        return _json({"version": controls.version, "pins": [pin_document(pin) for pin in controls.pins]})
+
+    async def pin(self, request: web.Request) -> web.Response:
+        document = await _body(request)
+        return await self._change(request, pin_change(document), "pin", str(document["subject"]))
+
+    async def unpin(self, request: web.Request) -> web.Response:
+        subject = request.query.get("subject", "")
+        return await self._change(request, (DropPin(subject),), "unpin", subject)
+
+    async def maintenance(self, request: web.Request) -> web.Response:
+        controls = self._desk.controls
+        return _json({"version": controls.version, "maintenance": maintenance_documents(controls, time.time())})
+
+    async def add_window(self, request: web.Request) -> web.Response:
+        document = await _body(request)
+        changes = window_change(document, time.time())
+        return await self._change(request, changes, "add maintenance", str(document["line"]), status=201)
+
+    async def drop_window(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        return await self._change(request, (DropWindow(id),), "remove maintenance", id)
+
+    async def controls(self, request: web.Request) -> web.Response:
+        return _json({**as_document(self._desk.controls), "persistence": self._desk.persistence})
+
+    async def reset(self, request: web.Request) -> web.Response:
+        return await self._change(request, (Reset(),), "reset controls")
+
+    async def _change(
+        self, request: web.Request, changes: Sequence[Change], action: str, target: str = "", *, status: int = 200
+    ) -> web.Response:
+        applied = await self._desk.change(changes, request[_CALLER], action, target)
+        told = _applied(applied, self._desk.persistence)
+        if "/lines/" in request.path:
+            told["line"] = await self._line(target)
+        return _json(told, status)
+
+    # --- figures ---
+
+    async def paths(self, request: web.Request) -> web.Response:
+        figures = await self._workers.figures()
+        return _json({"paths": [{"path": path, **each} for path, each in figures["paths"].items()]})
+
+    async def endpoints(self, request: web.Request) -> web.Response:
+        measured = (await self._workers.figures())["endpoints"]
+        return _json(
+            {
+                "endpoints": [
+                    {
+                        "id": each.id,
+                        "provider": each.provider,
+                        "url": each.url,
+                        "region": each.region,
+                        **measured[each.id],
+                    }
+                    for provider in self._inside.snapshot().providers
+                    for each in provider.endpoints
+                    if each.id in measured
+                ]
+            }
+        )
+
+    async def pools(self, request: web.Request) -> web.Response:
+        return _json({"pools": (await self._workers.figures())["pools"]})
+
+    async def alerts(self, request: web.Request) -> web.Response:
+        now = time.monotonic()
+        return _json({"alerts": [_alert(alert, now) for alert in self._inside.alerts()]})
+
+    async def requests(self, request: web.Request) -> web.Response:
+        query = dict(request.query)
+        return _json({"requests": await self._workers.requests(_queried(wanted, query), query)})
+
+    async def request(self, request: web.Request) -> web.Response:
+        found = await self._workers.request(request.match_info["id"])
+        if found is None:
+            raise Refused("absent", "no request of that id is remembered: it is unknown, under way, or too long ago")
+        return _json(found)
+
+    async def nodes(self, request: web.Request) -> web.Response:
+        snapshot, figures = self._inside.snapshot(), await self._workers.figures()
+        node = snapshot.node
+        return _json(
+            {
+                "nodes": [
+                    {
+                        "name": node.name,
+                        "role": node.role,
+                        "region": node.region,
+                        "version": self._version,
+                        "started": rfc3339(self._started),
+                        "generation": figures["generation"],
+                        "controls_version": self._desk.controls.version,
+                        "persistence": self._desk.persistence,
+                        "ready": self._inside.why_not_ready() is None,
+                        "workers": {"expected": snapshot.listen.workers, "answering": figures["workers"]},
+                        "requests_in_flight": figures["requests_in_flight"],
+                        "client_connections": figures["client_connections"],
+                        "is_panic": figures["is_panic"],
+                    }
+                ]
+            }
+        )
+
+    async def config(self, request: web.Request) -> web.Response:
+        return _json(config_document(self._inside.snapshot()))
+
+    async def audit(self, request: web.Request) -> web.Response:
+        limit = _queried(lambda query: number(query, "limit", 50, 1, 500), dict(request.query))
+        return _json({"entries": self._audit.latest(limit)})
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        return _json(self._openapi)
+
+    # --- events ---
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        known = {"since": request.headers.get("last-event-id", str(self._events.last)), **query}
+        since = _queried(lambda query: number(query, "since", 0, 0, 2**63), known)
+        types = tuple(request.query.getall("type", ()))
+        if "application/json" in request.headers.get("accept", ""):
+            since = since if "since" in query else 0
+            return _json({"last": self._events.last, "events": self._events.since(since, types)})
+        if self._watchers >= MOST_WATCHERS:
+            raise web.HTTPServiceUnavailable(text=f"{MOST_WATCHERS} callers watch already")
+        self._watchers += 1
+        try:
+            return await self._stream(request, since, types)
+        finally:
+            self._watchers -= 1
+
+    async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
+        """Until the caller leaves, the node stops, or other keys are configured (the caller may come again)."""
+        door = self.door
+        reply = web.StreamResponse(headers={**_HEADERS, "content-type": "text/event-stream"})
+        await reply.prepare(request)
+        await reply.write(b": farline events\n\n")
+        while not self._events.is_closed and self.door is door:
+            found, since = self._events.since(since, types), self._events.last
+            if found:
+                await reply.write("".join(map(_sse, found)).encode())
+            if not await self._events.wait(since, KEEPALIVE_SECONDS):
+                await reply.write(b": still here\n\n")
+        return reply
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error in one shape."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return _problem(_STATUS_OF[refused.kind], refused.detail, refused.pointer)
+    except TurnedAway as turned:
+        headers = {"www-authenticate": 'Bearer realm="farline"'} if turned.status == 401 else {}
+        return _problem(turned.status, turned.detail, headers=headers)
+    except web.HTTPException as error:
+        kept = {name: value for name, value in error.headers.items() if name.lower() in ("allow", "retry-after")}
+        detail = error.text if error.text and not error.text.startswith(f"{error.status}:") else error.reason
+        return _problem(error.status, detail, headers=kept)
+
+
+def _asking(request: web.Request) -> Asking:
+    headers = request.headers
+    return Asking(
+        request.method,
+        request.remote or "",
+        headers.get("host"),
+        headers.get("origin"),
+        headers.get("authorization"),
+        headers.get("content-type"),
+        any(name in headers for name in ("forwarded", "x-forwarded-for", "via")),
+        headers.get("x-farline-operator"),
+    )
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    return dict(decoded(await request.read()))
+
+
+def _queried(parse: Callable[[dict[str, str]], Any], query: dict[str, str]) -> Any:
+    try:
+        return parse(query)
+    except ValueError as error:
+        raise Refused("invalid", str(error)) from None
+
+
+def _alert(alert: Alert, now: float) -> dict[str, Any]:
+    return {
+        "rule": alert.rule.id,
+        "subject": alert.subject,
+        "severity": alert.rule.severity.value,
+        "value": alert.value,
+        "threshold": alert.rule.threshold,
+        "firing_seconds": round(now - (alert.fired_at or now), 1),
+    }
+
+
+def _applied(applied: Applied, persistence: str) -> dict[str, Any]:
+    return {
+        "version": applied.controls.version,
+        "workers": list(applied.workers),
+        "failed": {str(worker): why for worker, why in applied.failed.items()},
+        "not_saved": applied.not_saved,
+        "persistence": persistence,
+    }
+
+
+def _sse(event: dict[str, Any]) -> str:
+    return f"id: {event['id']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
+
+
+def _json(document: Any, status: int = 200) -> web.Response:
+    return web.json_response(document, status=status, headers=_HEADERS)
+
+
+def _problem(status: int, detail: str, pointer: str = "", headers: dict[str, str] | None = None) -> web.Response:
+    told = problem.problem(status, detail, pointer)
+    headers = {**_HEADERS, **(headers or {})}
+    return web.json_response(told, status=status, content_type=problem.CONTENT_TYPE, headers=headers)

@@ -1,0 +1,134 @@
+"""Requests that have ended, as the API shows them: filters, and one sentence that says why a request went its way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from edge.control.times import rfc3339
+from edge.observe.record import RequestRecord
+
+MOST = 500  # requests in one answer
+RECENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which requests; "" or None: any. `failed`: those with a failure or a status of 400 and more."""
+
+    limit: int = 50
+    line: str = ""
+    provider: str = ""
+    principal: str = ""
+    model: str = ""
+    status: int | None = None
+    failed: bool = False
+
+    def has(self, record: RequestRecord) -> bool:
+        """Is it one of them? A line counts if any attempt was made on it."""
+        facts = record.facts
+        lines = {attempt.path.line for attempt in record.attempts} | ({record.path.line} if record.path else set())
+        return (
+            (not self.line or self.line in lines)
+            and (not self.provider or record.provider == self.provider)
+            and (not self.principal or record.principal == self.principal)
+            and (not self.model or (facts is not None and facts.model == self.model))
+            and (self.status is None or record.status == self.status)
+            and (not self.failed or record.failure is not None or record.status >= 400)
+        )
+
+
+def wanted(query: Mapping[str, str]) -> Wanted:
+    """From a query string.
+
+    Raises:
+        ValueError: an unknown parameter, or a value that doesn't fit; the text says which and what is expected.
+    """
+    unknown = query.keys() - {"limit", "line", "provider", "principal", "model", "status", "failed"}
+    if unknown:
+        known = "limit, line, provider, principal, model, status, failed"
+        raise ValueError(f"{min(unknown)}: unknown; expected {known}")
+    words = {name: query[name] for name in ("line", "provider", "principal", "model") if name in query}
+    status = number(query, "status", 0, 0, 599) if "status" in query else None
+    return Wanted(number(query, "limit", 50, 1, MOST), **words, status=status, failed=flag(query, "failed"))
+
+
+def number(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """An integer of a query string. Raises ValueError."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and low <= int(text) <= high):
+        raise ValueError(f"{name}: expected an integer from {low} to {high}")
+    return int(text)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """`true` or `false` of a query string; false if it isn't there. Raises ValueError."""
+    if query.get(name, "false") not in ("true", "false"):
+        raise ValueError(f"{name}: expected true or false")
+    return query.get(name) == "true"
+
+
+def documents(records: Iterable[RequestRecord], which: Wanted, utc_offset: float) -> list[dict[str, Any]]:
+    """The newest of those wanted. `utc_offset`: what to add to monotonic seconds for seconds since the epoch."""
+    found = islice((record for record in records if which.has(record)), which.limit)
+    return [document(record, utc_offset) for record in found]
+
+
+def document(record: RequestRecord, utc_offset: float) -> dict[str, Any]:
+    """One request. `at`: when its head had come in."""
+    return {"at": rfc3339(round(record.received_at + utc_offset, 3)), **record.summary()}
+
+
+def recent_by_line(records: Iterable[RequestRecord], now: float) -> Counter[str]:
+    """How many requests each line answered in the last minute. `records`: newest first."""
+    counts: Counter[str] = Counter()
+    for record in records:
+        if record.ended_at < now - RECENT_SECONDS:
+            break
+        if record.path is not None:
+            counts[record.path.line] += 1
+    return counts
+
+
+def sentence(request: Mapping[str, Any], ranking: Mapping[str, Any] | None) -> str:
+    """Why the request went where it went, in one sentence (or two, if it failed)."""
+    if ranking is None or not ranking.get("paths"):
+        return f"No path was chosen. {_outcome(request)}".strip()
+    best = ranking["paths"][0]
+    told = [f"{best['path']} was chosen by policy {ranking['policy']}"]
+    if ranking.get("note"):
+        told.append(f" ({ranking['note']})")
+    others = ranking["paths"][1:]
+    if best.get("cost") is not None:
+        told.append(f" at a cost of {best['cost']:.1f} ms")
+        priced = next((other for other in others if other.get("cost") is not None), None)
+        if priced is not None:
+            told.append(f"; next was {priced['path']} at {priced['cost']:.1f} ms{_difference(best, priced)}")
+    if ranking.get("excluded"):
+        told.append(f"; {len(ranking['excluded'])} could not be used")
+    return f"{''.join(told)}. {_outcome(request, best['path'])}".strip()
+
+
+def _difference(best: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The term that most of the difference is owed to."""
+    costs = {term["name"]: term["cost"] for term in best["terms"]}
+    more = {term["name"]: term["cost"] - costs.get(term["name"], 0.0) for term in other["terms"]}
+    name = max(more, key=lambda each: more[each], default=None)
+    return f", mostly for its {name} (+{more[name]:.1f} ms)" if name is not None and more[name] > 0 else ""
+
+
+def _outcome(request: Mapping[str, Any], chosen: str = "") -> str:
+    """What came of it, if that isn't what was chosen."""
+    if request["path"] is None:
+        why = request["detail"] or request["failure"]
+        return f"Nothing was sent: {why}." if not request["attempts"] and why else f"It failed: {why}." if why else ""
+    if chosen and request["path"] != chosen:
+        failed = [each for each in request["attempts"] if each["code"]]
+        why = f" after {failed[-1]['path']} failed ({failed[-1]['code']})" if failed else ""
+        return f"It was answered over {request['path']}{why}."
+    return f"The reply was cut: {request['failure']}." if request["failure"] else ""

@@ -1,0 +1,185 @@
+"""Every route of the admin API in one table: the listener serves it, and the OpenAPI document is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edge.control.access import Role
+from edge.control.schemas import SCHEMAS, ref
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter."""
+
+    name: str
+    schema: dict[str, Any]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`name` is the operation's id and the method that answers. `body`, `reply`: names of schemas."""
+
+    method: str
+    path: str
+    name: str
+    role: Role
+    text: str
+    reply: str
+    body: str = ""
+    query: tuple[Query, ...] = ()
+    status: int = 200
+
+
+_TEXT = {"type": "string"}
+_LIMIT = Query("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50})
+_REQUEST_FILTERS = (
+    _LIMIT,
+    Query("line", _TEXT, "Any attempt was made on it."),
+    Query("provider", _TEXT),
+    Query("principal", _TEXT),
+    Query("model", _TEXT),
+    Query("status", {"type": "integer"}),
+    Query("failed", {"type": "boolean"}, "With a failure or a status of 400 and more."),
+)
+_SINCE = Query("since", {"type": "integer"}, "The id of the last event that is known.")
+_TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]})
+
+ROUTES = (
+    Route("GET", "/api/v1/lines", "lines", Role.VIEWER, "All lines.", "Lines"),
+    Route("GET", "/api/v1/lines/{id}", "line", Role.VIEWER, "One line.", "Line"),
+    Route(
+        "PATCH", "/api/v1/lines/{id}", "change_line", Role.OPERATOR, "Change weight or switch.", "Applied", "LineChange"
+    ),
+    Route(
+        "POST",
+        "/api/v1/lines/{id}/drain",
+        "drain",
+        Role.OPERATOR,
+        "No new requests; streams finish.",
+        "Applied",
+        "Force",
+    ),
+    Route("POST", "/api/v1/lines/{id}/undrain", "undrain", Role.OPERATOR, "New requests again.", "Applied", "Force"),
+    Route("POST", "/api/v1/preview", "preview", Role.VIEWER, "Shares, if lines were changed so.", "Shares", "Preview"),
+    Route("GET", "/api/v1/pins", "pins", Role.VIEWER, "All pins.", "Pins"),
+    Route("PUT", "/api/v1/pins", "pin", Role.OPERATOR, "Pin a subject to a line.", "Applied", "Pin"),
+    Route(
+        "DELETE",
+        "/api/v1/pins",
+        "unpin",
+        Role.OPERATOR,
+        "Remove a subject's pin.",
+        "Applied",
+        query=(Query("subject", _TEXT, "*, provider:ID, model:NAME or key:ID."),),
+    ),
+    Route("GET", "/api/v1/maintenance", "maintenance", Role.VIEWER, "Maintenance windows.", "Windows"),
+    Route(
+        "POST", "/api/v1/maintenance", "add_window", Role.OPERATOR, "Add a window.", "Applied", "NewWindow", status=201
+    ),
+    Route("DELETE", "/api/v1/maintenance/{id}", "drop_window", Role.OPERATOR, "Remove or end a window.", "Applied"),
+    Route("GET", "/api/v1/controls", "controls", Role.VIEWER, "All that operators have set by hand.", "Controls"),
+    Route("DELETE", "/api/v1/controls", "reset", Role.ADMIN, "Everything as configured.", "Applied"),
+    Route("GET", "/api/v1/paths", "paths", Role.VIEWER, "Every line to every endpoint.", "Paths"),
+    Route("GET", "/api/v1/endpoints", "endpoints", Role.VIEWER, "Far ends.", "Endpoints"),
+    Route("GET", "/api/v1/alerts", "alerts", Role.VIEWER, "Alerts that fire now.", "Alerts"),
+    Route("GET", "/api/v1/pools", "pools", Role.VIEWER, "Local pools.", "Pools"),
+    Route(
+        "GET",
+        "/api/v1/requests",
+        "requests",
+        Role.VIEWER,
+        "Requests that ended, newest first.",
+        "Requests",
+        query=_REQUEST_FILTERS,
+    ),
+    Route("GET", "/api/v1/requests/{id}", "request", Role.VIEWER, "Why a request went where it went.", "Why"),
+    Route(
+        "GET",
+        "/api/v1/events",
+        "events",
+        Role.VIEWER,
+        "Health changes, controls, reloads: server-sent events, or a list if the caller accepts application/json.",
+        "Events",
+        query=(_SINCE, _TYPE),
+    ),
+    Route("GET", "/api/v1/audit", "audit", Role.ADMIN, "Who changed what, newest first.", "Audit", query=(_LIMIT,)),
+    Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),
+    Route("GET", "/api/v1/nodes", "nodes", Role.VIEWER, "This node.", "Nodes"),
+    Route("GET", "/api/openapi.json", "openapi", Role.VIEWER, "This document.", "OpenApi"),
+)
+
+_ERRORS = {
+    400: "Something in the request is wrong.",
+    401: "No token, or one that is unknown.",
+    403: "The caller may not do this.",
+    404: "There is nothing by that name.",
+    409: "It can't be done as things are.",
+    415: "The body is not application/json.",
+    421: "Without a token: not addressed to this machine.",
+    429: "Too many requests; see retry-after.",
+}
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of `ROUTES`. `version`: farline's."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "farline admin API",
+            "version": version,
+            "description": "Roles: viewer < operator < admin. Errors are problem details (RFC 9457).",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}, {}],
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.text,
+        "description": f"Role: {route.role.value}.",
+        "parameters": [*_in_path(route), *map(_in_query, route.query)],
+        "responses": {
+            str(route.status): {"description": route.text, "content": _content(route)},
+            **{str(status): _problem(text) for status, text in _ERRORS.items()},
+        },
+    }
+    if route.body:
+        operation["requestBody"] = {
+            "required": route.body != "Force",
+            "content": {"application/json": {"schema": ref(route.body)}},
+        }
+    return operation
+
+
+def _in_path(route: Route) -> list[dict[str, Any]]:
+    if "{id}" not in route.path:
+        return []
+    return [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+
+
+def _in_query(query: Query) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": query.name, "in": "query", "schema": query.schema}
+    return {**told, "description": query.text} if query.text else told
+
+
+def _content(route: Route) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": ref(route.reply)}}
+    if route.name == "events":
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return content
+
+
+def _problem(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/problem+json": {"schema": ref("Problem")}}}

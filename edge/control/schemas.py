@@ -1,0 +1,244 @@
+"""The shapes of the admin API's documents, as JSON Schema 2020-12 for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def mapping(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """An object with these members and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def optional(schema: Schema) -> Schema:
+    """Or null: unknown, or not set."""
+    return {"oneOf": [schema, {"type": "null"}]} if "$ref" in schema else {**schema, "type": [schema["type"], "null"]}
+
+
+def said(text: str, schema: Schema) -> Schema:
+    return {**schema, "description": text}
+
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+FLAG: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+RATIO: Schema = {"type": ["number", "null"], "minimum": 0}
+MS: Schema = {"type": ["number", "null"]}
+ANY: Schema = {"type": "object"}
+STANDING: Schema = {"type": "string", "enum": ["admitted", "ejected", "probation"]}
+PRIORITY: Schema = {"type": "string", "enum": ["realtime", "interactive", "batch"]}
+SWITCH: Schema = {"type": "string", "enum": ["on", "draining", "off"]}
+_HEALTH = {
+    "standing": STANDING,
+    "reason": TEXT,
+    "rtt": optional(ref("Rtt")),
+    "loss": optional(ref("Loss")),
+    "in_flight": COUNT,
+}
+_BY_WORKER = {"standing_by_worker": said("Only if workers judge differently.", mapping(STANDING))}
+_WINDOW = {"id": TEXT, "line": TEXT, "begins": TIME, "ends": TIME, "note": TEXT}
+
+SCHEMAS: dict[str, Schema] = {
+    "Problem": record(
+        {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT},
+        {"errors": array(record({"pointer": TEXT, "detail": TEXT}))},
+    ),
+    "Rtt": said(
+        "Round trips; jitter as in RFC 3550.",
+        record(
+            {
+                **{f"{name}_ms": MS for name in ("estimate", "minimum", "median", "p95", "jitter")},
+                "samples": COUNT,
+                "age_seconds": MS,
+            }
+        ),
+    ),
+    "Loss": record(
+        dict.fromkeys(("ratio_10s", "ratio_60s", "ratio_300s", "mean_burst", "up_ratio", "down_ratio"), RATIO)
+    ),
+    "Weight": record(
+        {
+            "configured": NUMBER,
+            "override": said("An operator's; null: the configured one counts.", {"type": ["number", "null"]}),
+            "effective": said("0 while the line takes no new requests.", NUMBER),
+        }
+    ),
+    "Line": record(
+        {
+            "id": TEXT,
+            "carrier": TEXT,
+            "way": said("The local address or device, or what else leads out.", TEXT),
+            "capacity_mbps": {"type": ["number", "null"]},
+            "cost_per_gb": {"type": ["number", "null"]},
+            "weight": ref("Weight"),
+            "switch": said("The operator's word.", SWITCH),
+            "in_effect": said("The same with maintenance counted in.", SWITCH),
+            "maintenance": array(record(_WINDOW)),
+            "pins": array(ref("Pin")),
+            "since": said("When the standing began; null: since the start.", optional(TIME)),
+            "suspected": said("It is silent right now.", FLAG),
+            **_HEALTH,
+            "up_bps": NUMBER,
+            "down_bps": NUMBER,
+            "utilisation": RATIO,
+            "success_ratio": RATIO,
+            "flaps": said("Ejections in the last 10 min.", COUNT),
+            "share_60s": said("Of the requests that ended in the last minute.", RATIO),
+            "requests_60s": COUNT,
+            "connections": record({"idle": COUNT, "active": COUNT, "dialing": COUNT}),
+        },
+        _BY_WORKER,
+    ),
+    "Lines": record(
+        {
+            "version": COUNT,
+            "lines": array(ref("Line")),
+            "is_panic": FLAG,
+            "workers": said("Those that answered.", array(COUNT)),
+            "workers_expected": COUNT,
+        }
+    ),
+    "LineChange": record(
+        {},
+        {
+            "weight": said("null: the configured weight again.", {"type": ["number", "null"], "minimum": 0}),
+            "switch": SWITCH,
+            "force": said("Even if no other line is left that takes requests.", FLAG),
+        },
+    ),
+    "Preview": record(
+        {"lines": mapping(ref("LineChange"))},
+        {"provider": said("Whose endpoints; the first provider's, if left out.", TEXT), "priority": PRIORITY},
+    ),
+    "Shares": record({"now": mapping(NUMBER), "then": mapping(NUMBER)}),
+    "Force": record({}, {"force": FLAG}),
+    "Applied": record(
+        {
+            "version": COUNT,
+            "workers": said("Workers that have it.", array(COUNT)),
+            "failed": said(
+                "Workers that don't have it yet, and why. They get it when they answer again.", mapping(TEXT)
+            ),
+            "not_saved": said("Why a restart would undo it; empty if it wouldn't.", TEXT),
+            "persistence": {"type": "string", "enum": ["file", "memory"]},
+        },
+        {"line": ref("Line")},
+    ),
+    "Pin": record({"subject": TEXT, "line": TEXT}),
+    "Pins": record({"version": COUNT, "pins": array(ref("Pin"))}),
+    "Window": record({**_WINDOW, "state": {"type": "string", "enum": ["upcoming", "active", "over"]}}),
+    "Windows": record({"version": COUNT, "maintenance": array(ref("Window"))}),
+    "NewWindow": record(
+        {"line": TEXT},
+        {
+            "begins": said("Now, if left out.", TIME),
+            "ends": said("This or minutes.", TIME),
+            "minutes": NUMBER,
+            "note": {"type": "string", "maxLength": 256},
+            "force": FLAG,
+        },
+    ),
+    "Controls": record(
+        {
+            "version": COUNT,
+            "persistence": {"type": "string", "enum": ["file", "memory"]},
+            "lines": mapping(record({"weight": {"type": ["number", "null"]}, "switch": SWITCH})),
+            "pins": array(ref("Pin")),
+            "maintenance": array(record(_WINDOW)),
+        }
+    ),
+    "Path": record(
+        {
+            "path": TEXT,
+            "line": TEXT,
+            "relay": optional(TEXT),
+            "endpoint": TEXT,
+            "standing_for_seconds": {"type": ["number", "null"]},
+            "first_byte_p50_ms": MS,
+            "first_byte_p95_ms": MS,
+            "throughput_bps": {"type": ["number", "null"]},
+            **_HEALTH,
+        },
+        _BY_WORKER,
+    ),
+    "Paths": record({"paths": array(ref("Path"))}),
+    "Endpoint": record(
+        {
+            "id": TEXT,
+            "provider": TEXT,
+            "url": TEXT,
+            "region": TEXT,
+            "standing": STANDING,
+            "standing_for_seconds": {"type": ["number", "null"]},
+            "reason": TEXT,
+            "penalised_for_seconds": {"type": ["number", "null"]},
+            "success_ratio": RATIO,
+        },
+        _BY_WORKER,
+    ),
+    "Endpoints": record({"endpoints": array(ref("Endpoint"))}),
+    "Alert": record(
+        {
+            "rule": TEXT,
+            "subject": TEXT,
+            "severity": TEXT,
+            "value": {"type": ["number", "null"]},
+            "threshold": NUMBER,
+            "firing_seconds": NUMBER,
+        }
+    ),
+    "Alerts": record({"alerts": array(ref("Alert"))}),
+    "Pools": record({"pools": array(ANY)}),
+    "Request": said("As in the request log.", {"type": "object", "required": ["at", "request", "status", "worker"]}),
+    "Requests": record({"requests": array(ref("Request"))}),
+    "Why": said(
+        "A request with its ranking: every path it might have taken, each term of its cost, what was excluded and why.",
+        {"type": "object", "required": ["at", "request", "status", "worker", "why", "ranking"]},
+    ),
+    "Event": {"type": "object", "required": ["id", "at", "type"]},
+    "Events": record({"last": COUNT, "events": array(ref("Event"))}),
+    "AuditEntry": {"type": "object", "required": ["at", "who", "action", "before", "after"]},
+    "Audit": record({"entries": array(ref("AuditEntry"))}),
+    "Node": record(
+        {
+            "name": TEXT,
+            "role": TEXT,
+            "region": TEXT,
+            "version": TEXT,
+            "started": TIME,
+            "generation": COUNT,
+            "controls_version": COUNT,
+            "persistence": {"type": "string", "enum": ["file", "memory"]},
+            "ready": FLAG,
+            "workers": record({"expected": COUNT, "answering": array(COUNT)}),
+            "requests_in_flight": COUNT,
+            "client_connections": COUNT,
+            "is_panic": FLAG,
+        }
+    ),
+    "Nodes": record({"nodes": array(ref("Node"))}),
+    "Config": said("The configuration in use, without secrets.", {"type": "object", "required": ["generation"]}),
+    "OpenApi": {"type": "object", "required": ["openapi"]},
+}
