@@ -42,6 +42,8 @@ class Upload:
         self._on_dropped: Callable[[], None] = _nothing
         self._on_full: Callable[[], None] = _nothing
         self._on_sent: Callable[[], None] = _nothing
+        self._on_stalled: Callable[[bool], None] = _nothing
+        self._is_stalled = False
         self.complete = complete
         self.dropped = False
 

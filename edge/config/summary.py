@@ -45,7 +45,7 @@ def _misplaced(snapshot: Snapshot) -> list[str]:
     found = [
         f"no endpoint of {model.provider} is in a region that model {model.name} may use"
         for model in snapshot.models
-        if not _has_endpoint_in(providers[model.provider], model.regions)
+        if model.regions and not _has_endpoint_in(providers[model.provider], model.regions)
     ]
     for key in snapshot.keys:
         for provider in snapshot.providers:

@@ -19,7 +19,7 @@ from edge.pool.load import UNKNOWN, UNLISTED, Load, Served
 from edge.pool.mapping import Names, served
 from health.standing import Record, Standing, StandingRules
 
-RULES = StandingRules(consecutive_failures=2, base_ejection=1.0, longest_ejection=2.0)  # it is polled all the time
+RULES = StandingRules(2, base_ejection=1.0, longest_ejection=2.0, probation_successes=1)  # it is polled all the time
 
 
 @dataclass(slots=True)
