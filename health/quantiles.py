@@ -7,6 +7,8 @@ A bucket spans 5 %, so a quantile is right within 2.5 %.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
 from math import exp, log
 
 _LOG_WIDTH = log(1.05)
@@ -43,12 +45,9 @@ class Quantiles:
         """The value below which a share `q` (0 to 1) of the samples lies; None without any."""
         if self.count(now) < 1e-3:
             return None
-        wanted, seen = q * self._total, 0.0
-        bucket = 0
-        for bucket in sorted(self._buckets):
-            seen += self._buckets[bucket]
-            if seen >= wanted:
-                break
+        buckets = sorted(self._buckets)
+        seen = list(accumulate(self._buckets[bucket] for bucket in buckets))
+        bucket = buckets[min(bisect_left(seen, q * self._total), len(buckets) - 1)]
         return _SMALLEST * exp((bucket + 0.5) * _LOG_WIDTH)
 
     def _weight(self, now: float) -> float:

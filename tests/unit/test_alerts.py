@@ -72,6 +72,12 @@ def test_a_subject_that_is_gone_is_resolved() -> None:
     assert (notice.told, notice.subject, notice.value, notice.since) == (Told.RESOLVED, "cn2", None, 0.0)
 
 
+def test_a_quiet_subject_that_is_gone_is_not_told_of() -> None:
+    book = AlertBook((RTT,))
+    told(book, 1.0, 0.0)
+    assert book.judge([], 40.0) == []
+
+
 def test_too_little() -> None:
     book = AlertBook((FLOOR,))
     values = (0.96, 0.94, 0.96, 0.97)

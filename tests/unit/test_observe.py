@@ -234,3 +234,10 @@ def test_workers_metrics_are_merged_under_a_label() -> None:
         ("a_total", (("worker", "0"), ("x", "1"))): 3.0,
         ("a_total", (("worker", "1"), ("x", "1"))): 4.0,
     }
+
+
+def test_waits_are_counted() -> None:
+    metrics = Metrics()
+    metrics.on_waited(0.5, "served")
+    seen = samples(generate_latest(metrics.registry))
+    assert [value for (name, _), value in seen.items() if name.startswith("farline_queue") and value == 0.5]

@@ -238,3 +238,9 @@ def test_what_traffic_teaches() -> None:
     observer.on_closed(path, Protocol.H1, Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED, "reset"))
     assert seen.standing("a", 5.0) is Standing.EJECTED
     assert seen.backends["a"].reason == "connection_terminated: reset"
+
+
+def test_servers_as_documents() -> None:
+    board = PoolBoard((Pool("gpu", "http://gpu:8000", "gpu", 8000, False, models=(("qwen", "Qwen/Qwen3"),)),))
+    (told,) = board.documents(0.0)
+    assert (told["id"], told["standing"], told["models"], told["in_flight"]) == ("gpu", "admitted", ["qwen"], 0)
