@@ -28,6 +28,7 @@ class AttemptPolicy:
     first_byte: float  # from the request's last byte to the reply's first body byte
     commit_hold: float  # longest wait between a reply's head and its first body byte
     total: float
+    rescue_early: bool = True  # does a billed request leave a line that is suspected, or only one that is down?
     upload_stall: float = 60.0  # longest time in which the far end takes nothing of the request body
 
 

@@ -17,8 +17,8 @@ What may be repeated
 - Otherwise a FREE request may, a BILLED one at most `max_billed_replays` times, an EFFECT one never.
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
-- A second attempt beside a live one is a repeat of unknown fate. It is made when the line of the first is down (for
-  FREE ones: suspected), when the reply is overdue by this model's own measure, and for speed alone if hedging is on.
+- A second attempt beside a live one is a repeat of unknown fate. It is made when the line of the first is suspected
+  (BILLED ones may be told to wait until it is down), when the reply is overdue by this model's own measure, and for speed alone if hedging is on.
 - Nothing may once the body can't be replayed or the reply is committed.
 - All of that draws on the node's retry budget (hedges: on their own); what an ending connection or a dying line takes
   with it, on what good replies earned.
@@ -342,7 +342,7 @@ class AttemptMachine:
         if not self._live:
             return self._dial_next(now)  # a rival, at once
         are_down = all(self.dark[live.path.line] for live in self._live)
-        if not are_down and self.policy.repeat is not Repeat.FREE:
+        if not are_down and self.policy.repeat is not Repeat.FREE and not self.policy.rescue_early:
             return []  # paid for: only once it is certain
         unsent = [live for live in self._live if live.sent_at is None]
         if (unsent and not are_down) or not self._may_repeat(Verdict.UNKNOWN, now, collateral=True):

@@ -167,6 +167,7 @@ ROUTING = (
     Key("max_billed_replays", kinds.integer(0, 16)),
     Key("retry_budget_ratio", kinds.number(0, 1)),
     Key("retry_budget_floor_per_second", kinds.number(0), "retry_budget_floor"),
+    Key("rescue_on", kinds.choice("suspected", "down")),
     Key("hedge", kinds.choice("off", "free", "all")),
     Key("hedge_budget_ratio", kinds.number(0, 1)),
     Key("local", kinds.choice("last-resort", "sensitive-only", "off")),

@@ -168,6 +168,7 @@ def _attempt_policy(snapshot: Snapshot, facts: Facts, hopeless: bool, timeouts: 
         repeat=facts.repeat,
         max_attempts=routing.max_attempts,
         max_billed_replays=routing.max_billed_replays,
+        rescue_early=routing.rescue_on == "suspected",
         race_after=HOPELESS_RACE_SECONDS if hopeless else routing.race_after_ms / 1000,
         dial_deadline=HOPELESS_DIAL_SECONDS if hopeless else timeouts.connect,
         first_byte=first_byte,

@@ -62,8 +62,8 @@ async def arrived(fake: FakeProvider, number: int = 1) -> None:
 @pytest.mark.parametrize("protocols", [H1, H2, H3], ids=["h1", "h2", "h3"])
 @pytest.mark.parametrize(
     ("ask", "end", "executions"),
-    [(MODELS, suspect, 2), (CHAT, kill, 2), (STREAM, kill, 2), (EMBEDDING, kill, 2)],
-    ids=["free-suspected", "billed-down", "stream-down", "embedding-down"],
+    [(MODELS, suspect, 2), (CHAT, suspect, 2), (STREAM, kill, 2), (EMBEDDING, kill, 2)],
+    ids=["free-suspected", "billed-suspected", "stream-down", "embedding-down"],
 )
 async def test_a_request_that_waits_leaves_at_once(
     ask: Ask, end: Callable[[World, str], None], executions: int, protocols: tuple[Protocol, ...], certs: Certificates
@@ -83,7 +83,7 @@ async def test_a_request_that_waits_leaves_at_once(
             assert not edge.node.pipeline.lines.waiting
 
 
-@pytest.mark.parametrize(("ask", "end"), [(CHAT, suspect), (BATCH, kill)], ids=["billed-suspected", "effect-down"])
+@pytest.mark.parametrize(("ask", "end"), [(BATCH, suspect), (BATCH, kill)], ids=["effect-suspected", "effect-down"])
 async def test_who_must_wait_waits_and_may_still_be_answered(
     ask: Ask, end: Callable[[World, str], None], certs: Certificates
 ) -> None:

@@ -395,7 +395,7 @@ def test_what_an_ending_connection_takes_with_it_draws_on_good_replies(code: str
     [
         (Repeat.FREE, False, True),
         (Repeat.FREE, True, True),
-        (Repeat.BILLED, False, False),
+        (Repeat.BILLED, False, True),
         (Repeat.BILLED, True, True),
         (Repeat.EFFECT, False, False),
         (Repeat.EFFECT, True, False),
@@ -407,6 +407,15 @@ def test_what_leaves_a_dark_line(repeat: Repeat, is_down: bool, moves: bool) -> 
     dark["a"] = is_down
     assert m.handle(LineDark("a"), 1.0) == ([Dial(B1)] if moves else [])
     assert m.failovers == (["line_down" if is_down else "line_suspected"] if moves else [])
+
+
+def test_a_billed_request_may_be_told_to_wait_for_certainty() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(A1, B1, dark=dark, rescue_early=False))
+    dark["a"] = False
+    assert m.handle(LineDark("a"), 1.0) == []
+    dark["a"] = True
+    assert m.handle(LineDark("a"), 1.2) == [Dial(B1)]
 
 
 def test_whichever_answers_first_is_committed_and_the_other_cancelled() -> None:
