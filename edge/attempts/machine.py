@@ -18,7 +18,8 @@ What may be repeated
 - A refusal by the provider (429, 503, 529) was not executed, so repeating is safe, but only *another endpoint* helps.
 - 500, 502 and 504 are answers of unknown fate: another endpoint, under the rule for UNKNOWN.
 - A second attempt beside a live one is a repeat of unknown fate. It is made when the line of the first is suspected
-  (BILLED ones may be told to wait until it is down), when the reply is overdue by this model's own measure, and for speed alone if hedging is on.
+  (BILLED ones may be told to wait until it is down), when the reply is overdue by this model's own measure, and for
+  speed alone if hedging is on.
 - Nothing may once the body can't be replayed or the reply is committed.
 - All of that draws on the node's retry budget (hedges: on their own); what an ending connection or a dying line takes
   with it, on what good replies earned.

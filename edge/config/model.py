@@ -172,7 +172,7 @@ class Routing:
     retry_budget_ratio: float = 0.2  # retries per request, averaged over ten seconds
     retry_budget_floor: float = 10.0  # retries per second that are always allowed
     rescue_on: str = (
-        "suspected"  # suspected | down: when a billed request that waits on a silent line is sent elsewhere
+        "suspected"  # suspected | down: when a billed request leaves a silent line
     )
     hedge: str = "off"  # off | free | all: which requests get a second attempt for speed alone
     hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds

@@ -37,7 +37,7 @@ from transport.path import Path, Protocol
 PATIENT = replace(
     QUICK, connect=10.0, first_byte=30.0, first_byte_stream=30.0, idle=30.0, commit_hold=30.0, first_byte_adaptive=False
 )
-CALM = Routing(race_after_ms=8000.0)
+CALM = Routing("weighted", race_after_ms=8000.0)
 STALLED = "fault=stall_before_head,times=1"
 SILENCE = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TIMEOUT)
 

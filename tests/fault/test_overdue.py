@@ -13,7 +13,7 @@ from tests.support.certificates import Certificates
 from transport.path import Protocol
 
 LEARNT = replace(QUICK, connect=10.0, first_byte=60.0, first_byte_stream=60.0, idle=20.0, first_byte_floor=0.5)
-CALM = Routing(race_after_ms=8000.0)
+CALM = Routing("weighted", race_after_ms=8000.0)
 
 
 async def learn(edge: World, ask: Ask) -> None:
