@@ -108,9 +108,9 @@ class Node:
             self.pools,
             Listeners(
                 observer.on_probe_result,
-                observer.on_asked,
                 self.metrics.on_probe,
                 self._doubted,
+                on_asked=observer.on_asked,
                 is_off=self._is_off,
                 on_suspected=self.pools.ask,
             ),

@@ -28,6 +28,7 @@ from math import exp, log, sqrt
 _NEAR = 0.01  # seconds; questions closer than this are one: they share the fate of one burst
 _MOST = 64  # questions remembered
 SHORT = 0.2  # seconds beyond doubt; shorter silences are single losses by chance, and would hide how long bursts are
+FORGOTTEN = 10.0  # seconds after the last question
 BUSY = 0.12  # seconds: signs of life come more often than this where there is traffic
 
 
@@ -196,6 +197,8 @@ class Silence:
     def judge(self, now: float, rtt: float | None, jitter: float) -> Stage:
         """Looks at the clock: the stage now. `rtt` and `jitter` as known (None: not yet)."""
         asked = self._asked
+        if asked and now - asked[-1] > FORGOTTEN:
+            asked.clear()  # nobody asks any more: what was asked so long ago proves nothing about now
         if not asked:
             if self.stage is not Stage.HEARD:
                 self.stage, self._fast_until = Stage.HEARD, now + self.rules.fast_after

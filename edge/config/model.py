@@ -171,9 +171,7 @@ class Routing:
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
     retry_budget_ratio: float = 0.2  # retries per request, averaged over ten seconds
     retry_budget_floor: float = 10.0  # retries per second that are always allowed
-    rescue_on: str = (
-        "suspected"  # suspected | down: when a billed request leaves a silent line
-    )
+    rescue_on: str = "suspected"  # suspected | down: when a billed request leaves a silent line
     hedge: str = "off"  # off | free | all: which requests get a second attempt for speed alone
     hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds
     local: str = "last-resort"  # last-resort | sensitive-only | off: when the local pool may answer

@@ -44,11 +44,11 @@ class Listeners:
     """
 
     on_result: Hear
-    on_asked: Callable[[Path, ProbeKind, float], None] = lambda path, kind, at: None
     on_probe: Hear = lambda result: None
     wants_fast: Callable[[], AbstractSet[str]] = frozenset
     is_off: Callable[[str], bool] = lambda line: False
     on_suspected: Callable[[str], object] = lambda line: None
+    on_asked: Callable[[Path, ProbeKind, float], None] = lambda path, kind, at: None
 
 
 class Prober:

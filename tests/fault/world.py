@@ -176,6 +176,7 @@ def snapshot(
     timeouts: Timeouts = QUICK,
     routing: Routing | None = None,
     on_client_gone: str = "cancel",
+    probe: ProbePolicy | None = None,
 ) -> Snapshot:
     providers = []
     for name in ("openai", "anthropic", "gemini"):
@@ -187,7 +188,7 @@ def snapshot(
         providers=tuple(providers),
         routing=routing or Routing(policy="weighted"),
         timeouts=timeouts,
-        probe=ProbePolicy(enabled=False),  # what is counted here is what requests bring about
+        probe=probe or ProbePolicy(enabled=False),  # what is counted here is what requests bring about
     )
 
 

@@ -215,3 +215,13 @@ def test_few_bursts_are_not_believed_to_be_short() -> None:
 def test_however_rare_bursts_are_their_length_counts() -> None:
     bursts = Bursts()
     assert bursts.longest(1e9) == pytest.approx(0.3 * 0.693, rel=0.01)
+
+
+def test_a_question_that_nobody_repeats_is_forgotten() -> None:
+    silence = Silence(SuspicionRules())
+    silence.heard(0.0, 0.2, 0.2, 0.0)
+    silence.asked(1.0)
+    silence.asked(1.1)
+    assert silence.judge(2.5, 0.2, 0.0) is Stage.SUSPECTED
+    assert silence.judge(11.0, 0.2, 0.0) is Stage.SUSPECTED
+    assert silence.judge(11.2, 0.2, 0.0) is Stage.HEARD

@@ -39,6 +39,7 @@ class H1Connection(asyncio.Protocol):
     """A connection that a pool owns, for a transport that is up (TCP, or TLS with ALPN http/1.1 or none)."""
 
     __slots__ = (
+        "__weakref__",
         "_alive",
         "_complete",
         "_draining",

@@ -234,7 +234,7 @@ class H2Connection(Multiplexed, asyncio.Protocol):
     def _shut(self, orderly: bool) -> None:
         self._uploads.clear()
         self._unsent.clear()
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or (orderly and self._transport.is_closing()):
             return
         if orderly and self._h2.fault is None:
             self._h2.close_connection()

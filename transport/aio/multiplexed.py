@@ -75,6 +75,8 @@ class Multiplexed:
             self._close_if_idle()
 
     def abort(self) -> None:
+        if self._is_lost:
+            self._shut(orderly=False)  # its farewell is still under way
         self._lose(LOST, "aborted", orderly=True, abrupt=True)
 
     def doubt(self) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from weakref import WeakSet
 
 from transport.aio.dial import Dialed, Dialer
 from transport.aio.openers import Openers
@@ -85,6 +86,7 @@ class PathPool:
         self._shelf = Shelf(protocols, target.keep_warm, target.max_connections, policy)
         self._waiters: deque[_Waiter] = deque()
         self._connections: set[Connection] = set()
+        self._parting: WeakSet[Connection] = WeakSet()  # closed in order: TLS may still be saying farewell
         self._awaited: dict[Connection, tuple[ssl.SSLObject, ResumingContext]] = {}  # no session saved yet
         self._sessions: dict[ResumingContext, ssl.SSLSession] = {}
         self._session_due_at = 0.0
@@ -282,6 +284,8 @@ class PathPool:
         self._save_session(connection)
         self._connections.discard(connection)
         self._shelf.drained(connection)
+        if failure is None:
+            self._parting.add(connection)
         if failure is not None and _is_versions_fault(connection.protocol, failure):
             self._fallback.failed(connection.protocol, time.monotonic())
         self._observer.on_closed(self.path, connection.protocol, failure)
@@ -389,7 +393,7 @@ class PathPool:
                     TransportError(Failure(Origin.EDGE, Verdict.SAFE, Code.CONNECTION_TERMINATED, "shutting down"))
                 )
         self._waiters.clear()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._parting]:
             connection.abort()
 
     @property

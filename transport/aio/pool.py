@@ -17,6 +17,7 @@ from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.path import Line, Path, Protocol, Target
 from transport.pool import PoolPolicy
 
+_LAST_WORDS = 0.01  # seconds in which aborted sockets are really closed
 _SWEEP = 1.0  # seconds between two rounds of maintenance
 _LOOK = 0.1  # seconds between two looks at busy connections
 
@@ -112,6 +113,7 @@ class Pools:
         for pool in pools:
             pool.abort()
         await self._wait_until_empty(pools, 1.0)
+        await asyncio.sleep(_LAST_WORDS)
         await self._resolver.close()
         self._pools.clear()
         self._leaving.clear()

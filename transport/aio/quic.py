@@ -57,7 +57,9 @@ class QuicLink:
         self._arm()
 
     def close(self) -> None:
-        """Sends the last datagrams, as far as the kernel takes them at once, and closes the socket."""
+        """Sends the last datagrams, as far as the kernel takes them at once, and closes the socket. Once is enough."""
+        if self._sock.fileno() < 0:
+            return
         self._transmit()
         if self._timer is not None:
             self._timer.cancel()
