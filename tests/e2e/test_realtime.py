@@ -125,7 +125,7 @@ def secure(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """An edge with TLS of its own: google-genai speaks to no other."""
     made = certificates(tmp_path_factory.mktemp("tls"), "127.0.0.1")
     text = world_config(world.provider).replace(
-        "[timeouts]", f'tls = {{ cert = "{made.chain}", key = "{made.key}" }}\n[timeouts]'
+        "[routing]", f'tls = {{ cert = "{made.chain}", key = "{made.key}" }}\n[routing]'
     )
     with Edge(text) as edge:
         yield edge, Path(made.authority)

@@ -68,9 +68,9 @@ def test_a_watched_line_without_bursts_is_down_after_five_questions_in_less_than
 def test_five_questions_are_needed_however_long_it_lasts() -> None:
     silence = known(watched=3600.0)
     ask(silence, 1.0, 3.0, 5.0, 7.0)
-    assert judge(silence, 20.0) is Stage.SUSPECTED
-    ask(silence, 19.0)
-    assert judge(silence, 20.0) is Stage.DOWN
+    assert judge(silence, 16.0) is Stage.SUSPECTED
+    ask(silence, 15.0)
+    assert judge(silence, 16.0) is Stage.DOWN
 
 
 def test_a_new_line_gets_more_time_and_the_longest_silence_is_bounded() -> None:
