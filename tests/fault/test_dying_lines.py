@@ -73,6 +73,11 @@ async def _until(condition: Callable[[], object], seconds: float) -> float:
     return clock() - began
 
 
+def _asked(fake: FakeProvider) -> int:
+    """How many requests of clients have arrived: probes ask too."""
+    return sum(record.id.startswith("ask-") for record in fake.log)
+
+
 def _standing(edge: World, line: str, standing: str) -> bool:
     return edge.metric("farline_line_standing", line=line, standing=standing) == 1
 
@@ -88,10 +93,11 @@ async def test_a_silent_line_is_noticed_while_a_reply_is_awaited(
     """Nothing is unacknowledged, nothing is being sent: only asking can tell."""
     async with _far_world(protocols, far_certs) as (edge, fake, wires), asyncio.TaskGroup() as group:
         asking = group.create_task(edge.ask(STREAM, "fault=stall_before_head,times=1"))
-        await _until(lambda: fake.log, 5)
+        await _until(lambda: _asked(fake), 5)
         await asyncio.sleep(0.5)
         BREAKS[kind][0](wires, 0)
-        took = await _until(lambda: len(fake.log) == 2, NOTICED)  # it has come again, by another line
+        assert _asked(fake) == 1
+        took = await _until(lambda: _asked(fake) == 2, NOTICED)  # it has come again, by another line
         record_property("noticed_after_seconds", round(took, 2))
         print(f"{kind}, {protocols[0].value}: noticed after {took:.2f} s")
         answer = await asking
@@ -141,7 +147,8 @@ async def test_no_uncommitted_request_is_lost_with_its_line(
                     assert attempt.path.line == "cn2"
                     assert attempt.code in ("connection_timeout", "line_down")
         assert sum(answer.is_broken for answer in answers) < 40
-        await _until(lambda: _standing(edge, "cn2", "probation"), 5)
+        await asyncio.sleep(3.0)  # longer than any ejection here: who stays silent isn't tried with requests
+        assert _standing(edge, "cn2", "ejected")
         mend_it(wires, 0)
         async with asyncio.timeout(15):
             while not _standing(edge, "cn2", "admitted"):
@@ -159,9 +166,9 @@ async def test_once_the_line_is_known_to_be_down_its_requests_are_elsewhere_at_o
     async with _far_world(protocols, far_certs) as (edge, fake, wires), asyncio.TaskGroup() as group:
         for _ in range(60):
             await edge.ask(EMBEDDING)
-        before = len(fake.log)
+        before = _asked(fake)
         tasks = [group.create_task(edge.ask(CHAT, "think_ms=1500,interval_ms=0")) for _ in range(30)]
-        await _until(lambda: len(fake.log) >= before + 30, 5)
+        await _until(lambda: _asked(fake) >= before + 30, 5)
         wires.swallow(0)
         await asyncio.sleep(0.2)
         now = asyncio.get_running_loop().time()
@@ -175,7 +182,8 @@ async def test_once_the_line_is_known_to_be_down_its_requests_are_elsewhere_at_o
         stayed = sorted(answer.seconds for answer in answers if answer.attempts == 1)
         assert {(answer.status, answer.is_broken) for answer in answers} == {(200, False)}
         assert 5 <= len(moved) <= 15
-        assert all(answer.record.failovers == ["line_down"] for answer in moved)
+        # Connections and probes may have noticed before the word came: suspicion is enough.
+        assert all(answer.record.failovers in (["line_down"], ["line_suspected"]) for answer in moved)
         assert max(fake.executions(answer.id) for answer in answers) == 2
         later = [moved.seconds - stayed[len(stayed) // 2] for moved in moved]
         record_property("later_by_seconds", round(max(later), 3))

@@ -43,7 +43,11 @@ def test_loss_and_congestion_cost_time_but_no_token(name: str) -> None:
     assert turn.packets_lost > 0
     assert _outcomes(turn) == {"complete": LOAD.requests}
     assert sum(reply.lost() + reply.repeated() for reply in turn.replies) == 0
-    assert turn.executions == LOAD.requests
+    again = turn.executions - LOAD.requests
+    if name == "internet-bad":  # its bursts silence a line for longer than suspicion waits: some are paid for twice
+        assert 0 <= again <= LOAD.requests // 2
+    else:  # single losses, however many, are no silence
+        assert again == 0
 
 
 def test_handshakes_are_paid_once_not_by_every_request() -> None:
@@ -62,11 +66,13 @@ def test_handshakes_are_paid_once_not_by_every_request() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Impatient(FarlineDirect):
-    """An edge that gives a silent provider up after seconds, not minutes."""
+    """An edge that gives a silent provider up after seconds, not minutes, and uses both lines alike: the one that dies
+    must have something to lose."""
 
     def configuration(self, place: Place) -> str:
         timeouts = "connect_seconds = 2\nfirst_byte_stream_seconds = 1.5\nidle_seconds = 2"
-        return f"{FarlineDirect.configuration(self, place)}[timeouts]\n{timeouts}\n"
+        own = f'[routing]\npolicy = "weighted"\n[timeouts]\n{timeouts}\n'
+        return FarlineDirect.configuration(self, place) + own
 
 
 def test_a_line_cut_for_good_takes_only_what_had_begun_on_it() -> None:
