@@ -17,13 +17,24 @@ from health.probe import ProbeKind, ProbeResult
 from health.standing import Record, Standing
 from health.states import RELIABLE, EndpointState, LineState, PathState
 from health.subjects import Subjects
-from transport.failure import Failure, Origin
+from transport.failure import Code, Failure, Origin
 
 LATELY = 60.0  # seconds for which an outcome says whether a far end can be reached over a line
 JUST_NOW = 10.0  # seconds for which another success acquits
+HEARD = 2.5  # seconds: a line that answered what was asked so lately isn't dead
 PROBES_LOST = 6  # in a row, that retransmit by themselves, while the line is heard: the path is dead
 BAD_REPLIES = 5  # in a row, until others are asked first: one caller's bad request may be sent again a few times
 FAR_END = "fails over all lines, and they work elsewhere"
+TIMEOUTS = frozenset(
+    (
+        Code.CONNECTION_TIMEOUT,
+        Code.CONNECTION_READ_TIMEOUT,
+        Code.CONNECTION_WRITE_TIMEOUT,
+        Code.DNS_TIMEOUT,
+        Code.HTTP_RESPONSE_TIMEOUT,
+        Code.IDLE_TIMEOUT,
+    )
+)
 SILENT = "silent"  # begins the reason of who was ejected for silence
 
 
@@ -98,6 +109,8 @@ class Blame:
         line, rules = state.line, self._all.rules
         if line.record.standing(now) is Standing.EJECTED:
             return
+        if reason in TIMEOUTS and _is_heard(state, now):
+            return  # that connection has lost its packets: the line and the path carry others'
         if self._is_far_ends_fault(state.endpoint, now):
             self._far_end_bears_it(state.endpoint, now)
         elif line.record.fail(now, rules, reason, may_eject=not _works_elsewhere(line.paths.values(), state, now)):
@@ -188,6 +201,11 @@ class Blame:
         line.record.eject(now, self._all.rules, reason)
         self._line_bears_it(line, now)
         self._all.settle_line(line, now)
+
+
+def _is_heard(state: PathState, now: float) -> bool:
+    """Was the line heard at this moment, and has this path worked just now?"""
+    return state.line.silence.alive_at > now - HEARD and state.worked_at > now - JUST_NOW
 
 
 def _works_elsewhere(paths: Iterable[PathState], but: PathState, now: float) -> bool:

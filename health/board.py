@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from health.blame import Blame
+from health.blame import TIMEOUTS, Blame
 from health.change import Change
 from health.first_bytes import FirstBytes
 from health.outliers import Outliers
@@ -18,7 +18,7 @@ from health.rules import HealthRules
 from health.standing import Standing, StandingRules
 from health.subjects import Subjects
 from health.view import HealthView
-from transport.failure import Code, Failure, Origin
+from transport.failure import Failure, Origin
 from transport.path import LOCAL, Path
 from transport.sample import TransportSample
 
@@ -26,16 +26,6 @@ FIGURES_EVERY = 0.15  # seconds between two pictures that differ in figures only
 NOTICEABLE_LAG = 0.1  # seconds that this process stood still, from which on silence is its own fault
 AFTER = 0.001  # seconds: what waits since the last acknowledgement wasn't answered by it
 NEUTRAL = frozenset((429, 501, 503, 505, 529))  # statuses that don't say whether the far end is well
-TIMEOUTS = frozenset(
-    (
-        Code.CONNECTION_TIMEOUT,
-        Code.CONNECTION_READ_TIMEOUT,
-        Code.CONNECTION_WRITE_TIMEOUT,
-        Code.DNS_TIMEOUT,
-        Code.HTTP_RESPONSE_TIMEOUT,
-        Code.IDLE_TIMEOUT,
-    )
-)
 
 
 class HealthBoard:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from health.change import Change, Kind
 from health.rules import HealthRules, QualityRules
-from health.standing import Record, StandingRules
+from health.standing import Record, Standing, StandingRules
 from health.states import EndpointState, LineState, PathState
 from health.suspicion import SuspicionRules
 from transport.path import Path
@@ -73,8 +73,11 @@ class Subjects:
         state.is_dirty = state.line.is_dirty = self.is_dirty = True
 
     def settle_line(self, line: LineState, now: float) -> None:
-        """Tells of its standing, if that has changed."""
+        """Tells of its standing, if that has changed. Who is admitted again has been judged for what was before."""
+        before = line.told
         self._settle("line", line.line, line, line.record, now)
+        if line.told is Standing.ADMITTED and before is not Standing.ADMITTED:
+            line.outcomes.clear()
 
     def settle_path(self, path: PathState, now: float) -> None:
         self._settle("path", path.path, path, path.record, now)

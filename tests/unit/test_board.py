@@ -717,3 +717,29 @@ def test_a_single_line_that_goes_silent_is_ejected_like_any_other() -> None:
         made.tick(1.05 + tenth / 10)
     assert line(made, "direct", 8.0) is EJECTED
     assert made.view(8.0).is_panic
+
+
+def test_timeouts_of_single_connections_say_nothing_about_a_line_that_is_heard() -> None:
+    """A lossy line: idle connections lose all their keep-alives now and then, while others are answered."""
+    board = HealthBoard()
+    late = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TIMEOUT)
+    for second in range(10):
+        board.succeeded(PATH, float(second))
+        for _ in range(4):
+            board.failed(PATH, late, second + 0.5)
+    assert board.view(9.6).line("cn2").standing is Standing.ADMITTED
+    for _ in range(3):
+        board.failed(PATH, late, 12.0)
+    assert board.view(12.0).line("cn2").standing is Standing.EJECTED
+
+
+def test_an_admitted_line_begins_with_a_clean_record() -> None:
+    board = HealthBoard(StandingRules(probation_successes=1))
+    for _ in range(60):
+        board.failed(PATH, Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED), 0.0)
+    assert board.view(0.0).line("cn2").standing is Standing.EJECTED
+    for second in (2.0, 3.0):
+        board.succeeded(PATH, second)
+        board.tick(second)
+    assert board.view(3.0).line("cn2").standing is Standing.ADMITTED
+    assert (board.view(3.0).line("cn2").success_ratio or 0.0) > 0.99

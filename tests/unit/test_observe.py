@@ -108,19 +108,20 @@ def test_observations_reach_health_and_metrics() -> None:
     metrics, board, now = Metrics(), HealthBoard(), [0.0]
     observer = Observer(metrics, board, lambda: now[0])
     observer.on_dialed(PATH, Protocol.H2, 0.3, resumed=True)
+    now[0] = 4.0
     for _ in range(2):
         observer.on_dial_failed(PATH, LINE_FAULT)
     observer.on_closed(PATH, Protocol.H2, None)
     observer.on_closed(PATH, Protocol.H2, LINE_FAULT)
-    assert board.view(0.0).line("cn2").standing is Standing.EJECTED
-    now[0] = 2.0
+    assert board.view(4.0).line("cn2").standing is Standing.EJECTED
+    now[0] = 6.0
     observer.on_round_trip(PATH, 0.17)
     observer.on_reply(PATH, 200, [])
     observer.on_reply(PATH, 200, [])
-    assert board.view(2.0).line("cn2").standing is Standing.ADMITTED
+    assert board.view(6.0).line("cn2").standing is Standing.ADMITTED
     observer.on_reply(PATH, 429, [(b"retry-after", b"7")])
-    assert board.view(8.9).endpoint("openai").penalised_until is not None
-    assert board.view(9.0).endpoint("openai").penalised_until is None
+    assert board.view(12.9).endpoint("openai").penalised_until is not None
+    assert board.view(13.0).endpoint("openai").penalised_until is None
     seen = samples(generate_latest(metrics.registry))
     assert seen["farline_connections_lost_total", (("code", "connection_timeout"), ("line", "cn2"))] == 1
 
