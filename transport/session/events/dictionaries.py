@@ -1,6 +1,6 @@
 """Dictionaries that are part of the format: made-up text in the shapes of the vendors' APIs, the same at every node.
 
-A file never changes once it was released: other text is another number (another version, for `EVENTS`), and nodes keep
+A file never changes once it was released: other text is another number (another version, for events), and nodes keep
 the old ones for their peers. They are made by `python -m tests.support.train_dictionaries`.
 """
 
@@ -29,8 +29,10 @@ def _load(name: str) -> bytes:
     return (_FOLDER / f"{name}.dict").read_bytes()
 
 
-EVENTS = _load("events-1")
-"""What deflate begins with in streams of version 1."""
+@cache
+def events() -> bytes:
+    """What deflate begins with in streams of version 1."""
+    return _load("events-1")
 
 
 @cache

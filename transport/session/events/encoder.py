@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from zlib import crc32
 
 from transport.session.events.deflate import Rest, Squeezer
-from transport.session.events.dictionaries import EVENTS
+from transport.session.events.dictionaries import events
 from transport.session.events.records import (
     DEFINE,
     DEFLATE,
@@ -204,7 +204,7 @@ class EventEncoder:
 
 def dictionary(templates: dict[int, Template]) -> bytes:
     """The format's own, then what the stream's templates hold, in the order of their numbers."""
-    return EVENTS + b"".join([part for number in sorted(templates) for part in templates[number].parts])
+    return events() + b"".join([part for number in sorted(templates) for part in templates[number].parts])
 
 
 def _units(chunk: bytes) -> Iterator[bytes]:

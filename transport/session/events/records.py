@@ -26,7 +26,9 @@ MAX_UNIT_BYTES = 2048
 """The longest event that a template is cut out of: templates of one stream hold at most 32 KiB."""
 MAX_RECORD_BYTES = 64 * 1024
 """What a record may restore beside a template's own bytes."""
-MAX_DIGITS = 18
+MAX_DIGITS = 17
+"""Differences are told of numbers up to this length."""
+_LONG = 16
 _MAX_INTEGER_BYTES = 9
 
 
@@ -61,14 +63,20 @@ def read_integer(data: bytes, at: int) -> tuple[int, int]:
 
 
 def slot(value: bytes, before: bytes) -> bytes:
-    """One slot's header and bytes: as a difference to its value `before` if both are numbers, else as it is."""
+    """One slot's header and bytes, told by its value `before` where that is shorter: as the same, as a difference of
+    numbers, as what follows an equal beginning."""
     if value == before:
         return _SAME
     if before.isdigit() and value.isdigit() and _is_plain(value) and _is_plain(before):
         step = int(value) - int(before)
-        return integer(step << 2 | 1 if step > 0 else ~step << 2 | 3)
+        return integer(step << 3 | 1 if step > 0 else ~step << 3 | 5)
     length = len(value)
-    return (_BYTES[length << 1] if length < 64 else integer(length << 1)) + value
+    if length < _LONG:
+        return _BYTES[length << 1] + value
+    equal = _equal_bytes(value, before)
+    if equal >= _LONG >> 1:
+        return integer(equal << 2 | 3) + integer(length - equal) + value[equal:]
+    return integer(length << 1) + value
 
 
 def read_slot(data: bytes, at: int, before: bytes) -> tuple[bytes, int]:
@@ -79,21 +87,42 @@ def read_slot(data: bytes, at: int, before: bytes) -> tuple[bytes, int]:
     else:
         header, at = read_integer(data, at)
     if not header & 1:
-        end = at + (header >> 1)
-        if end > len(data):
-            if header >> 1 > MAX_RECORD_BYTES:
-                raise CorruptEvents("a slot longer than a record may be")
-            raise IndexError
-        return data[at:end], end
+        return _bytes(data, at, header >> 1)
     if header == 1:
         return before, at
+    if header & 2:
+        size, at = read_integer(data, at)
+        value, at = _bytes(data, at, size)
+        if header >> 2 > len(before):
+            raise CorruptEvents("more of a value than it had")
+        return before[: header >> 2] + value, at
     if not before.isdigit() or not _is_plain(before):
         raise CorruptEvents("a difference to what is no number")
-    step = header >> 2
-    value = int(before) + (~step if header & 2 else step)
-    if value < 0 or value >= 10**MAX_DIGITS:
+    step = header >> 3
+    number = int(before) + (~step if header & 4 else step)
+    if not 0 <= number < 10**MAX_DIGITS:
         raise CorruptEvents("a number out of range")
-    return b"%d" % value, at
+    return b"%d" % number, at
+
+
+def _bytes(data: bytes, at: int, size: int) -> tuple[bytes, int]:
+    if size > MAX_RECORD_BYTES:
+        raise CorruptEvents("a slot longer than a record may be")
+    if at + size > len(data):
+        raise IndexError
+    return data[at : at + size], at + size
+
+
+def _equal_bytes(one: bytes, other: bytes) -> int:
+    """How many bytes they begin alike with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _is_plain(digits: bytes) -> bool:
