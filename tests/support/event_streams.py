@@ -20,7 +20,9 @@ Events = list[bytes]
 
 
 def passages(name: str) -> list[str]:
-    return [line.replace("\\n", "\n").replace("\\t", "\t") for line in (CORPUS / f"{name}.txt").read_text().splitlines()]
+    return [
+        line.replace("\\n", "\n").replace("\\t", "\t") for line in (CORPUS / f"{name}.txt").read_text().splitlines()
+    ]
 
 
 def tokens(random: Random, name: str, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Requests as SDKs send them: bodies of every dialect and heads, made from `tests/data/corpus` with a seeded generator."""
+"""Requests as SDKs send them, bodies of every dialect and heads: from `tests/data/corpus`, with a seeded generator."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def chat(w: Writer) -> bytes:
     said = [{"role": role, "content": text} for role, text in w.turns()]
     model = w.random.choice(("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-5", "o4-mini", "deepseek-chat", "qwen3-max"))
     functions = [
-        {"type": "function", "function": {"name": t["name"], "description": t["description"], "parameters": t["schema"]}}
+        {
+            "type": "function",
+            "function": {"name": t["name"], "description": t["description"], "parameters": t["schema"]},
+        }
         for t in w.tools()
     ]
     shape = {"type": "json_schema", "json_schema": {"name": "result", "strict": True, "schema": {"type": "object"}}}
@@ -111,7 +114,10 @@ def responses(w: Writer) -> bytes:
 def messages(w: Writer) -> bytes:
     cached = {"cache_control": {"type": "ephemeral"}}
     said = [
-        {"role": role, "content": [{"type": "text", "text": text, **w.may(0.3, cached)}] if w.may(0.5, cached) else text}
+        {
+            "role": role,
+            "content": [{"type": "text", "text": text, **w.may(0.3, cached)}] if w.may(0.5, cached) else text,
+        }
         for role, text in w.turns()
     ]
     offered = [{"name": t["name"], "description": t["description"], "input_schema": t["schema"]} for t in w.tools()]

@@ -1,7 +1,7 @@
-"""Makes the dictionaries of `transport/session/events/dictionaries`: `python -m tests.support.train_dictionaries [--check]`.
+"""Makes `transport/session/events/dictionaries`: `python -m tests.support.train_dictionaries [--check]`.
 
-From made-up streams, requests and heads only (`tests/data/corpus`); equal inputs give equal files. With --check nothing is
-written: it says whether the files are what this would make, and fails if not.
+From made-up streams, requests and heads only (`tests/data/corpus`); equal inputs give equal files. With --check nothing
+is written: it says whether the files are what this would make, and fails if not.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def main() -> None:
     for name, made in dictionaries().items():
         path = FOLDER / f"{name}.dict"
         same = path.exists() and path.read_bytes() == made
-        print(f"{name:12} {len(made):6} bytes  {hashlib.sha256(made).hexdigest()[:16]}  {'same' if same else 'differs'}")
+        print(
+            f"{name:12} {len(made):6} bytes  {hashlib.sha256(made).hexdigest()[:16]}  {'same' if same else 'differs'}"
+        )
         differ += [] if same else [name]
         if not asked.check:
             path.write_bytes(made)

@@ -1,4 +1,4 @@
 """Sessions between an edge and a relay.
 
-    events/     byte streams, requests and heads made small
+events/     byte streams, requests and heads made small
 """

@@ -7,7 +7,6 @@ whole, or left as it is; from its shape the next template is learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from zlib import crc32
 
 from transport.session.events.deflate import Rest, Squeezer
@@ -207,17 +206,14 @@ def dictionary(templates: dict[int, Template]) -> bytes:
     return events() + b"".join([part for number in sorted(templates) for part in templates[number].parts])
 
 
-def _units(chunk: bytes) -> Iterator[bytes]:
+def _units(chunk: bytes) -> list[bytes]:
     """The chunk's events: they end with an empty line, or where a line begins another JSON object."""
     for cut, ends, begins in _CUTS:
         if 0 <= chunk.find(cut) < len(chunk) - len(cut):
-            break
-    else:
-        return iter((chunk,))
-    pieces = chunk.split(cut)
-    last = begins + pieces.pop()
-    units = [pieces[0] + ends, *[begins + piece + ends for piece in pieces[1:]]]
-    return iter([*units, last] if last else units)
+            first, *more, last = chunk.split(cut)
+            units = [first + ends, *[begins + piece + ends for piece in more]]
+            return [*units, begins + last] if begins or last else units
+    return [chunk]
 
 
 _CUTS = ((b"\n\n", b"\n\n", b""), (b"\r\n\r\n", b"\r\n\r\n", b""), (b"\n{", b"\n", b"{"))

@@ -10,13 +10,13 @@ names and values – with the byte 1 in place of a secret.
 
 from __future__ import annotations
 
-import io
 from functools import cache
 
 import zstandard
 
 from transport.message import Headers, RequestHead, ResponseHead
 from transport.session.events.dictionaries import heads
+from transport.session.events.frames import FrameReader, decompressor, parameters
 from transport.session.events.records import CorruptEvents, integer, read_integer
 
 VERSION = 1
@@ -40,8 +40,6 @@ SECRETS = frozenset(
 
 _OPEN_QUERIES = frozenset((b"alt=sse", b"beta=true"))
 _MARK = b"\x01"
-_WINDOW_LOG = 17
-_LEVEL = 3
 
 
 Split = tuple[bytes, list[bytes]]
@@ -161,32 +159,22 @@ def _next(hidden: list[bytes]) -> bytes:
 
 
 def _decompressed(frame: bytes) -> bytes:
-    try:
-        plain = _decompressor().stream_reader(io.BytesIO(frame)).read(LIMIT_BYTES + 1)
-    except zstandard.ZstdError as error:
-        raise CorruptEvents(f"not zstd: {error}") from error
-    if len(plain) > LIMIT_BYTES:
-        raise CorruptEvents("a head longer than is allowed")
+    reader = FrameReader(_decompressor(), LIMIT_BYTES)
+    plain = reader.feed(frame)
+    if not reader.is_whole:
+        raise CorruptEvents("the head was cut")
     return plain
 
 
 @cache
 def _compressor() -> zstandard.ZstdCompressor:
     """Frames made at one go begin afresh, whatever the compressor made before. Not for several threads."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL,
-        window_log=_WINDOW_LOG,
-        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
-        write_content_size=False,
-        write_dict_id=False,
-    )
     words = heads()
-    words.precompute_compress(compression_params=parameters)
-    return zstandard.ZstdCompressor(compression_params=parameters, dict_data=words)
+    words.precompute_compress(compression_params=parameters(checksum=False))
+    return zstandard.ZstdCompressor(compression_params=parameters(checksum=False), dict_data=words)
 
 
 @cache
 def _decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(
-        dict_data=heads(), max_window_size=1 << _WINDOW_LOG, format=zstandard.FORMAT_ZSTD1_MAGICLESS
-    )
+    """Not for several threads either: each head is read to its end before the next is begun."""
+    return decompressor(heads())

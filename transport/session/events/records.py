@@ -127,7 +127,7 @@ def _equal_bytes(one: bytes, other: bytes) -> int:
 
 def _is_plain(digits: bytes) -> bool:
     """Does the number restore these very digits?"""
-    return digits[0] != 0x30 and len(digits) <= MAX_DIGITS or digits == b"0"
+    return (digits[0] != 0x30 and len(digits) <= MAX_DIGITS) or digits == b"0"
 
 
 _BYTES = tuple(bytes((value,)) for value in range(256))
