@@ -1,16 +1,17 @@
 """What the event encoding saves and costs: `python -m tests.bench.events [--rounds N] [--streams N]`.
 
 Every stream is encoded and decoded event by event, and compared. Times are CPU of the best of several rounds; memory is
-what a thousand (or N) live encoders and decoders add to the process, in the middle of their streams. Beside it: the
-general ways, each with a flush per event – deflate with a window of 2^14, gzip as for clients, zstd with small tables
-and the stream's first event as its dictionary, and zstd's defaults.
+what a thousand (or N) live encoders and decoders add to a process, begun and in the middle of their streams. Beside it,
+the general ways, each with a flush per event: deflate with a window of 2^14, gzip as for clients, zstd with small
+tables and the stream's first event as its dictionary, and zstd's defaults. Then requests, of texts that the
+dictionaries were not trained on.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import itertools
+import multiprocessing
 import statistics
 import time
 import zlib
@@ -20,8 +21,13 @@ from typing import Any, Protocol
 
 import zstandard
 
-from tests.support.event_streams import Events, all_streams
+from tests.support.event_streams import KINDS, Events, all_streams
+from tests.support.requests import BODIES, Writer, request_head, response_head
+from transport.message import Headers
+from transport.session.events import heads
+from transport.session.events.bodies import BodyDecoder, BodyEncoder
 from transport.session.events.decoder import EventDecoder
+from transport.session.events.dictionaries import Dictionary
 from transport.session.events.encoder import EventEncoder
 
 
@@ -116,25 +122,26 @@ def resident() -> int:
     return sum(int(row.split()[1]) * 1024 for row in rows if row.startswith("Private_"))
 
 
-def memory(events: Events, way: Pair, streams: int) -> tuple[float, float]:
-    """KiB per live stream in mid-stream: encoder, decoder."""
-    half = events[: len(events) // 2]
-    encoder = way[0](events[0])
-    records = [encoder.encode(event) for event in half]
-    grown = []
-    kept: list[Any] = []
-    for make, inputs in ((way[0], half), (way[1], records)):
-        gc.collect()
-        before = resident()
-        for _ in range(streams):
-            codec: Any = make(events[0])
-            feed = codec.encode if make is way[0] else codec.decode
-            for data in inputs:
-                feed(data)
-            kept.append(codec)
-        gc.collect()
-        grown.append((resident() - before) / 1024 / streams)
-    return grown[0], grown[1]
+def memory(name: str, side: int, kind: str, seed: int, streams: int) -> list[float]:
+    """KiB per live encoder (side 0) or decoder (1): when all have begun, and when all are midway."""
+    events = next(events for found, _, events in all_streams(seed) if found == kind)
+    inputs = events[: max(6, len(events) // 2)]
+    make = WAYS[name]
+    if side:
+        encode = make[0](events[0]).encode
+        inputs = [encode(event) for event in inputs]
+    gc.collect()
+    before = resident()
+    codecs: list[Any] = [make[side](events[0]) for _ in range(streams)]
+    feeds = [codec.decode if side else codec.encode for codec in codecs]
+    for feed in feeds:
+        feed(inputs[0])
+    began = resident()
+    for each in inputs[1:]:
+        for feed in feeds:
+            feed(each)
+    gc.collect()
+    return [(seen - before) / 1024 / streams for seen in (began, resident())]
 
 
 def show_sizes(streams: list[tuple[str, str, Events]]) -> None:
@@ -160,16 +167,61 @@ def show_times(streams: list[tuple[str, str, Events]], rounds: int) -> None:
         print(f"| {kind} | {language} | " + " | ".join(cells) + " |")
 
 
-def show_memory(streams: list[tuple[str, str, Events]], count: int) -> None:
-    print("\n| stream | " + " | ".join(f"{name} enc + dec KiB" for name in WAYS) + " |")
+def show_memory(kinds: list[str], seed: int, count: int) -> None:
+    """Each figure from a process of its own: what one freed would hide what the next one takes."""
+    print("\n| stream | " + " | ".join(f"{name} KiB enc + dec, begun → midway" for name in WAYS) + " |")
     print("|---" * (1 + len(WAYS)) + "|")
-    for kind, group in itertools.groupby(streams, key=lambda stream: stream[0]):
-        events = next(group)[2]
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for kind in kinds:
+            cells = []
+            for name in WAYS:
+                streams = count if name == "events" else count // 5
+                both = pool.starmap(memory, [(name, side, kind, seed, streams) for side in (0, 1)], chunksize=1)
+                cells.append(
+                    " → ".join(f"{encoder:.1f} + {decoder:.1f}" for encoder, decoder in zip(*both, strict=True))
+                )
+            print(f"| {kind} | " + " | ".join(cells) + " |")
+
+
+def show_requests(count: int = 200) -> None:
+    print(
+        "\n| request | body B | events | zstd alone | deflate | enc + dec µs "
+        "| head B | frame | secrets | reply head B | events |"
+    )
+    print("|---" * 11 + "|")
+    for kind, make in BODIES.items():
+        writer = Writer("bench", unseen=True)
+        bodies = [make(writer) for _ in range(count)]
+        asked = [heads.encode_request(request_head(writer, kind)) for _ in range(count)]
+        told = [heads.encode_response(response_head(writer, kind)) for _ in range(count)]
+        known, alone = Dictionary[kind.upper()], Dictionary.NONE
+        began = time.process_time()
+        small = [BodyEncoder(known).finish(body) for body in bodies]
+        between = time.process_time()
+        assert [BodyDecoder().decode(body) for body in small] == bodies
+        ended = time.process_time()
+        secrets = [sum(map(len, heads.split_request(heads.decode_request(head))[1])) for head in asked]
         cells = [
-            "%.1f + %.1f" % memory(events, way, count if name == "events" else count // 10)
-            for name, way in WAYS.items()
+            total(bodies) / count,
+            total(small) / count,
+            total([BodyEncoder(alone).finish(body) for body in bodies]) / count,
+            total([zlib.compress(body) for body in bodies]) / count,
+            "%.0f + %.0f" % ((between - began) / count * 1e6, (ended - between) / count * 1e6),
+            statistics.mean(plain_bytes(heads.decode_request(head).headers) for head in asked),
+            total(asked) / count - statistics.mean(secrets),
+            statistics.mean(secrets),
+            statistics.mean(plain_bytes(heads.decode_response(head).headers) for head in told),
+            total(told) / count,
         ]
-        print(f"| {kind} | " + " | ".join(cells) + " |")
+        print(f"| {kind} | " + " | ".join(cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells) + " |")
+
+
+def total(parts: list[bytes]) -> int:
+    return sum(map(len, parts))
+
+
+def plain_bytes(headers: Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def main() -> None:
@@ -180,9 +232,10 @@ def main() -> None:
     asked = parser.parse_args()
     streams = list(all_streams(asked.seed))
     show_sizes(streams)
+    show_requests()
     show_times(streams, asked.rounds)
     if asked.streams:
-        show_memory(streams, asked.streams)
+        show_memory(list(KINDS), asked.seed, asked.streams)
 
 
 if __name__ == "__main__":

@@ -188,6 +188,22 @@ def test_records_of_another_deflate_are_read_as_well() -> None:
     decoder.finish()
 
 
+def test_records_that_need_the_dictionary_are_read_as_well() -> None:
+    """Golden: six events of a chat, deflated with the dictionary and with what the templates hold."""
+    stream = bytes.fromhex(
+        "01b13bc21ed5ce159986896ec6699ebec91541cec159f9e96ea6dee115a1e9c501c18e2447b581a5a1a5b931b5a3dac424d934d93cc5d0c2"
+        "6c9014c10000b10e1a1941890837058f4cb20b600000b10b1a716155995f4a7660010090ad0201f001040121b1081a1181457e6d0500b112"
+        "1a76c183afb6323131c75a5b190fd3da0a00b10542adad0000b30448d026"
+    )
+    decoder = EventDecoder()
+    events = decoder.decode(stream).split(b"\n\n")
+    decoder.finish()
+    assert events[2].startswith(b'data: {"id":"chatcmpl-') and events[2].endswith(b'"usage":null}')
+    assert [b'"content":" you"' in event for event in events] == [False, False, True] + [False] * 5
+    assert events[6:] == [b"data: [DONE]", b""]
+    assert hashlib.sha256(b"\n\n".join(events)).hexdigest().startswith("69db240366446e56")
+
+
 def test_the_dictionaries_never_change() -> None:
     """Records made with a dictionary can only be read with the same. Another text needs another name."""
     folder = CORPUS.parents[2] / "transport" / "session" / "events" / "dictionaries"

@@ -13,7 +13,8 @@ from transport.session.events.records import MAX_SLOTS, MAX_UNIT_BYTES
 Span = tuple[int, int]
 
 _VALUES = re.compile(
-    rb':[ ]?(?:"((?:[^"\\\r\n]|\\.)*)"|(-?[0-9][0-9.eE+-]*|\[[^\[\]{}"\r\n]*\]|true|false|null)(?=[,}\]\r\n ]))'
+    rb':[ ]?(?:"([^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+)"'
+    rb'|(-?[0-9][0-9.eE+-]*+|\[[^\[\]{}"\r\n]*+\]|true|false|null)(?=[,}\]\r\n ]))'
 )
 """Values of members: what stands between the quotes, numbers and other short ones, flat lists without strings."""
 _KEPT_SHAPES = 16
@@ -88,7 +89,7 @@ class Learner:
             return None
         self._fruitless += 1
         spans = [match.span(match.lastindex or 0) for match in _VALUES.finditer(unit)]
-        shape = hash(_fixed(unit, spans))
+        shape = _shape(unit, spans)
         values = [hash(unit[a:b]) for a, b in spans]
         known = self._seen.pop(shape, None)
         slots = set() if known is None else known[1]
@@ -103,6 +104,12 @@ class Learner:
         return shape, [spans[i] for i in sorted(slots)]
 
 
-def _fixed(unit: bytes, spans: list[Span]) -> bytes:
-    edges = [0, *(edge for span in spans for edge in span), len(unit)]
-    return b"\0".join([unit[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2)])
+def _shape(unit: bytes, spans: list[Span]) -> int:
+    """What the unit is but for its values."""
+    fixed = []
+    at = 0
+    for start, end in spans:
+        fixed.append(unit[at:start])
+        at = end
+    fixed.append(unit[at:])
+    return hash(b"\0".join(fixed))
