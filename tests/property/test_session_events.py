@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import session_events as fuzz
+from tests.support.dialect_streams import ALL
 from tests.support.event_streams import all_streams
 from transport.message import RequestHead
 from transport.session.events import heads
@@ -27,7 +28,7 @@ fragments = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=40), max_si
 events = st.lists(
     st.tuples(st.sampled_from((b"\n\n", b"\r\n\r\n", b"\n")), st.integers(0, 10**19), fragments), max_size=20
 ).map(lambda found: b"".join(b'data: {"n":%d,"t":"%b"}%b' % (n, text, end) for end, n, text in found))
-STREAMS = [b"".join(stream) for _, _, stream in all_streams(2, 40)]
+STREAMS = [b"".join(stream) for _, _, stream in all_streams(2, 40)] + [recorded.body for recorded in ALL]
 bodies = fragments | events | st.binary(max_size=3000) | st.sampled_from(STREAMS)
 cuts = st.lists(st.integers(0, 20_000), max_size=30)
 
