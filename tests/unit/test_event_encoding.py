@@ -153,7 +153,7 @@ def test_more_shapes_than_templates() -> None:
     there_and_back(events * 2)
 
 
-def test_a_template_larger_than_a_piece_is_left_to_deflate() -> None:
+def test_an_event_too_long_for_its_template_is_left_to_deflate() -> None:
     small = [b'{"t":"a"}\n', b'{"t":"b"}\n']
     large = b'{"t":"' + b"x" * 70_000 + b'"}\n'
     there_and_back([*small, large, b'{"u":1}\n' + large, *small])
@@ -283,6 +283,14 @@ def test_slots_longer_together_than_a_record() -> None:
     half = MAX_RECORD_BYTES // 2 + 1
     with pytest.raises(CorruptEvents, match="longer than a record"):
         EventDecoder().decode(two + b"\x80" + 2 * (integer(2 * half) + b"x" * half))
+
+
+def test_an_event_longer_than_templates_restore() -> None:
+    fits = b"\x80" + integer(2 * (4096 - 7)) + b"x" * (4096 - 7)
+    assert len(EventDecoder().decode(ONE_SLOT + fits)) == 8 + 4096
+    with pytest.raises(CorruptEvents, match="longer than templates"):
+        EventDecoder().decode(ONE_SLOT + b"\x80" + integer(2 * 4090) + b"x" * 4090)
+    there_and_back([b'{"a":%d}\n' % n for n in range(4)] + [b'{"a":%s}\n' % (b"1" * n) for n in (4089, 4090)])
 
 
 def test_a_call_restores_no_more_than_its_limit() -> None:

@@ -13,6 +13,7 @@ from transport.session.events.records import (
     EVENT,
     FRESH,
     LITERAL,
+    MAX_EVENT_BYTES,
     MAX_RECORD_BYTES,
     MAX_SLOTS,
     MAX_UNIT_BYTES,
@@ -25,15 +26,15 @@ from transport.session.events.records import (
 )
 from transport.session.events.templates import Span, Template, template_at
 
-LIMIT_BYTES = 16 * 1024 * 1024
-"""What one call may restore, unless told otherwise. Pieces of 4 KiB stay below it whatever is in them, but for deflate:
-a thousandfold at most."""
+LIMIT_BYTES = 17 * 1024 * 1024
+"""What one call may restore, unless told otherwise. A byte restores at most 2 KiB, and what was held 64 KiB: pieces of
+up to 8 KiB stay below, whatever is in them. Larger ones may be refused, if only of streams that hardly say anything."""
 
 
 class EventDecoder:
     """One stream's decoder. `decode` what comes, then `finish`. Raises CorruptEvents and nothing else; then it is dead.
 
-    Holds at most a record that isn't whole yet, about 64 KiB, and the stream's templates, 32 KiB.
+    Holds at most a record that isn't whole yet, about 64 KiB, and the stream's templates, 96 KiB with their values.
     """
 
     __slots__ = (
@@ -212,6 +213,8 @@ class EventDecoder:
     def _restore(self, template: Template, values: list[bytes]) -> bytes:
         self._current = template
         self._last = event = template.fill(values)
+        if len(event) > MAX_EVENT_BYTES:
+            raise CorruptEvents("an event longer than templates restore")
         return event
 
 

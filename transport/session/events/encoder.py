@@ -18,6 +18,7 @@ from transport.session.events.records import (
     EVENT,
     FRESH,
     LITERAL,
+    MAX_EVENT_BYTES,
     MAX_RECORD_BYTES,
     SQUEEZED,
     TEMPLATES,
@@ -105,7 +106,7 @@ class EventEncoder:
 
     def _encode(self, chunk: bytes) -> bytes:
         template = self._current
-        if template is not None and (values := template.cut(chunk)) is not None and len(chunk) < _PIECE_BYTES:
+        if template is not None and len(chunk) <= MAX_EVENT_BYTES and (values := template.cut(chunk)) is not None:
             return self._event(self._number, template, values)
         out: list[bytes] = []
         rest: list[bytes] = []  # in a row without a template: they share one record
@@ -129,7 +130,7 @@ class EventEncoder:
         return self._begun(b"".join(out))
 
     def _by_template(self, unit: bytes) -> bytes | None:
-        if len(unit) > _PIECE_BYTES:
+        if len(unit) > MAX_EVENT_BYTES:
             return None
         for number in reversed(self._shapes.values()):
             template = self._templates[number]

@@ -24,8 +24,10 @@ TEMPLATES = 16
 MAX_SLOTS = 32
 MAX_UNIT_BYTES = 2048
 """The longest event that a template is cut out of: templates of one stream hold at most 32 KiB."""
+MAX_EVENT_BYTES = 4096
+"""What a record may restore by a template: for each of its bytes no more than 2 KiB."""
 MAX_RECORD_BYTES = 64 * 1024
-"""What a record may restore beside a template's own bytes."""
+"""What another record may restore."""
 MAX_DIGITS = 17
 """Differences are told of numbers up to this length."""
 _LONG = 16
