@@ -43,7 +43,7 @@ def test_an_integer_that_is_cut_or_too_long() -> None:
         (b"", b"x", b"\x00"),
         (b"18", b"17", b"\x09"),
         (b"17", b"18", b"\x05"),
-        (b"0", b"5", b"\x25"),
+        (b"0", b"5", b"\x020"),
         (b"9", b"0", b"\x49"),
         (b"07", b"6", b"\x0407"),
         (b"7", b"06", b"\x027"),
@@ -72,6 +72,10 @@ def test_slots(value: bytes, before: bytes, coded: bytes) -> None:
 def test_slots_that_cannot_be(coded: bytes, before: bytes, fault: str) -> None:
     with pytest.raises(CorruptEvents, match=fault):
         read_slot(coded, 0, before)
+
+
+def test_zero_may_come_as_a_difference() -> None:
+    assert read_slot(b"\x25", 0, b"5") == (b"0", 1)
 
 
 def test_a_slot_that_is_cut() -> None:

@@ -223,7 +223,14 @@ def _slots(data: bytes, at: int, template: Template, first: bytes | None = None)
     values = [] if first is None else [first]
     start = at
     for before in template.values[len(values) :]:
-        value, at = read_slot(data, at, before)
+        header = data[at]
+        if header & 0x81:
+            value, at = read_slot(data, at, before)
+        else:  # a short text, by far the most frequent
+            value = data[at + 1 : at + 1 + (header >> 1)]
+            at += 1 + (header >> 1)
+            if at > len(data):
+                raise IndexError
         values.append(value)
         if at - start > MAX_RECORD_BYTES:
             raise CorruptEvents("slots longer than a record may be")

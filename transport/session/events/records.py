@@ -69,10 +69,10 @@ def slot(value: bytes, before: bytes) -> bytes:
     numbers, as what follows an equal beginning."""
     if value == before:
         return _SAME
-    if before.isdigit() and value.isdigit() and _is_plain(value) and _is_plain(before):
+    length = len(value)
+    if before.isdigit() and value.isdigit() and length <= MAX_DIGITS and _is_plain(before) and value[0] != 0x30:
         step = int(value) - int(before)
         return integer(step << 3 | 1 if step > 0 else ~step << 3 | 5)
-    length = len(value)
     if length < _LONG:
         return _BYTES[length << 1] + value
     equal = _equal_bytes(value, before)
