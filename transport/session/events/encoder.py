@@ -73,7 +73,7 @@ class EventEncoder:
         self._started = False
 
     def encode(self, chunk: bytes) -> bytes:
-        """Records that restore `chunk`; at most 3 bytes more than it, and a few once per stream and per template."""
+        """Records that restore all of `chunk`. What can't be made smaller becomes three or four bytes longer."""
         self._checksum = crc32(chunk, self._checksum)
         if self._one_slot:
             template = self._current
