@@ -20,5 +20,7 @@
     flood.py        frames that cost work and bring nothing
     pool.py         which connection, when to grow, what to retire
 
+    session/        between an edge and a relay: byte streams, requests and heads made small
+
 Pure modules stand at this level; everything that touches asyncio, sockets, ssl or clocks lives in `transport.aio`.
 """
