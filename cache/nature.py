@@ -36,7 +36,6 @@ class Nature(Struct, frozen=True, gc=False):
     is_deterministic: bool
     effect: str | None  # something is made or kept at the provider, or must not be kept
     outside: str | None  # the answer depends on what is not in the request
-    has_tools: bool
 
 
 def nature_of(question: Question, document: Document, is_remote: bool) -> Nature:
@@ -45,10 +44,10 @@ def nature_of(question: Question, document: Document, is_remote: bool) -> Nature
     A model's default temperature isn't 0, so a request that doesn't say is not deterministic.
     """
     if question.operation in WITHOUT_CHANCE:
-        return Nature(True, None, "a file or URL" if is_remote else None, False)
+        return Nature(True, None, "a file or URL" if is_remote else None)
     tools = document.get("tools") or document.get("functions")
     outside = "a file or URL" if is_remote else _outside(question, document, tools)
-    return Nature(_is_greedy(question, document), _effect(document), outside, bool(tools))
+    return Nature(_is_greedy(question, document), _effect(document), outside)
 
 
 def _is_greedy(question: Question, document: Document) -> bool:

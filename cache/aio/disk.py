@@ -5,7 +5,7 @@ power cut the file is intact, and the newest entries may be missing. A file that
 a new one begun. Each entry's own checksum is the last word (cache/seal.py).
 
 Bounded: entries that expired go first, then those not asked for longest. The bound is for the entries; free space in
-the file is used again, and `max_page_count` keeps the file itself below one and a half times the bound.
+the file is used again. Pages are seldom full, so the file may be up to twice as large (`max_page_count`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CREATE INDEX entry_used ON entry (used);
 CREATE INDEX entry_expires ON entry (expires);
 """
 _PAGE_BYTES = 4096
-_SMALLEST_PAGES = 64
+_SPARE_PAGES = 256
 _ROW_BYTES = 200  # of a row beside its blob, and its share of the indices
 _MOST_WAITING = 256  # writes; more than this and the disk is too slow for what comes: they are left out
 _MOST_USES = 64  # hits written down together
@@ -123,7 +123,7 @@ class DiskStore:
             raise sqlite3.DatabaseError(f"a cache of version {version}")
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
-        pages = max(_SMALLEST_PAGES, self._max_bytes * 3 // 2 // _PAGE_BYTES)
+        pages = self._max_bytes * 2 // _PAGE_BYTES + _SPARE_PAGES
         database.execute(f"PRAGMA max_page_count = {pages}")
         row = database.execute(f"SELECT total(size + {_ROW_BYTES}), coalesce(max(used), 0) FROM entry").fetchone()
         self._used_bytes, self._tick = int(row[0]), row[1]

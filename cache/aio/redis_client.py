@@ -43,7 +43,8 @@ def connect(address: RedisAddress, access: RedisAccess) -> RedisClient:
     options = _options(address, access)
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        cluster = RedisCluster(startup_nodes=nodes, cluster_error_retry_attempts=2, **options)
+        options["retry"] = Retry(NoBackoff(), 2)  # here it means: ask for the cluster's layout again, and repeat
+        cluster = RedisCluster(startup_nodes=nodes, **options)
         return RedisClient(cluster, cluster.aclose)
     options["db"] = address.database
     if address.kind == "sentinel":
