@@ -27,6 +27,7 @@ _URL_ALPHABET = str.maketrans("-_", "+/", "=")
 _DATA_URLS = frozenset(("url", "image_url", "file_data"))  # OpenAI's places for `data:` URLs
 _FORMATS = ("media_type", "mimeType", "mime_type", "format")  # beside `data`: Anthropic, Gemini (twice), OpenAI
 _REMOTE = frozenset(("url", "image_url", "file_url", "fileUri", "file_uri", "file_id"))
+_CONTENT = _DATA_URLS | _REMOTE | {"data"}
 
 
 class Uncacheable(Exception):
@@ -85,7 +86,7 @@ def _walk(document: Document) -> tuple[int, bool]:
                 kind = type(child)
                 if kind is dict or kind is list:
                     stack.append(child)
-                elif kind is str and (name in _DATA_URLS or name in _REMOTE or name == "data"):
+                elif kind is str and name in _CONTENT:
                     if len(child) >= _SHORTEST:
                         value[name] = _embedded(name, child, value)
                     is_remote = is_remote or (name in _REMOTE and not child.startswith("data:"))

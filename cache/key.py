@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from struct import pack
 
 from msgspec import Struct
@@ -33,12 +32,12 @@ class Key(Struct, frozen=True):
         return f"{self.provider}/{self.model}/{self.digest.hex()}"
 
 
-def key_of(question: Question, document: Document, shared: bool = False, headers: Iterable[bytes] = ()) -> Key:
+def key_of(question: Question, document: Document, shared: bool = False, headers: tuple[bytes, ...] = ()) -> Key:
     """`document` is what `canonical.read` made of the question's body; it is not changed. `headers` (lower-case names)
     are part of the key beside the documented ones. Raises Uncacheable."""
     left_out = LEFT_OUT.get(question.dialect, LEFT_OUT["generic"])
     tenant = SHARED if shared else question.tenant
-    taken = HEADERS.union(headers)
+    taken = HEADERS.union(headers) if headers else HEADERS
     parts = [
         b"farline cache %d" % VERSION,
         b"shared" if shared else b"tenant",  # apart from the name: a tenant may be called anything

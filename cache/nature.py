@@ -15,6 +15,8 @@ WITHOUT_CHANCE = frozenset(("embeddings", "embed", "count_tokens", "moderations"
 GENERATION = frozenset(("chat", "completions", "responses", "messages", "generate", "stream"))
 """Operations that draw tokens."""
 
+OPERATIONS = WITHOUT_CHANCE | GENERATION
+
 _LOCAL_TOOLS = ("function", "custom", "bash_", "text_editor_", "computer_", "memory_")  # run by the client
 _LOCAL_GEMINI = frozenset(("functionDeclarations", "function_declarations"))
 _OUTSIDE_MEMBERS = (
@@ -28,6 +30,9 @@ _OUTSIDE_MEMBERS = (
 )
 _EFFECT_MEMBERS = ("background", "conversation", "container")
 _OUTSIDE_MODELS = ("search", "research", "sonar", ":online", "compound")  # models that look things up by themselves
+
+
+_GREEDY_WORDS = (b"temperature", b"seed", b"top_k", b"topK")
 
 
 class Nature(Struct, frozen=True, gc=False):
@@ -48,6 +53,12 @@ def nature_of(question: Question, document: Document, is_remote: bool) -> Nature
     tools = document.get("tools") or document.get("functions")
     outside = "a file or URL" if is_remote else _outside(question, document, tools)
     return Nature(_is_greedy(question, document), _effect(document), outside)
+
+
+def may_be_deterministic(question: Question) -> bool:
+    """A quick look at the bytes, before anything is parsed: False means that `nature_of` would say no, too (or that
+    somebody wrote a member's name with escapes, who gets no hits for it)."""
+    return question.operation in WITHOUT_CHANCE or any(word in question.body for word in _GREEDY_WORDS)
 
 
 def _is_greedy(question: Question, document: Document) -> bool:

@@ -12,7 +12,7 @@ from cache.canonical import Uncacheable, read
 from cache.directives import PLAIN, Directives, Wish, directives_of, parse_control
 from cache.entry import Entry
 from cache.key import Key, key_of
-from cache.nature import GENERATION, WITHOUT_CHANCE, Nature, nature_of
+from cache.nature import OPERATIONS, Nature, may_be_deterministic, nature_of
 from cache.question import Question
 from cache.rules import NOTHING, Rule, Rules
 from transport.message import Headers, header
@@ -51,55 +51,57 @@ class Reply(Struct, frozen=True):
 def judge(question: Question, rules: Rules) -> Decision:
     """Decides about a request whose whole body is known. Raises BadDirective (the caller's mistake: a 400)."""
     directives = directives_of(question.headers)
-    is_only = directives.wish is Wish.ONLY
-    reason = _excluded(question, rules, directives)
-    if reason is not None:
-        return Decision(reason, is_only=is_only, directives=directives)
-    rule = rules.rule_for(question)
-    if rule.what == "none":
-        return Decision("rule", is_only=is_only, directives=directives, rule=rule)
-    if len(question.body) > rule.largest_request_bytes:
-        return Decision("request too large", is_only=is_only, directives=directives, rule=rule)
+    wish, rule = directives.wish, NOTHING
     try:
-        reading = read(question.body)
-        reason = _by_nature(nature_of(question, reading.document, reading.is_remote), rule)
-        if reason is not None:
-            return Decision(reason, is_only=is_only, directives=directives, rule=rule)
-        key = key_of(question, reading.document, rule.scope == "shared", rule.headers)
+        _exclude(question, rules, directives)
+        rule = rules.rule_for(question)
+        key = _key(question, rule)
     except Uncacheable as why:
-        return Decision(str(why), is_only=is_only, directives=directives, rule=rule)
-    refreshes = directives.wish is Wish.REFRESH
+        return Decision(str(why), is_only=wish is Wish.ONLY, directives=directives, rule=rule)
     return Decision(
-        directives.wish.value,
+        wish.value,
         key,
-        may_look_up=not refreshes,
-        may_store=not is_only,
-        may_share=directives.wish is Wish.USE,
-        is_only=is_only,
+        may_look_up=wish is not Wish.REFRESH,
+        may_store=wish is not Wish.ONLY,
+        may_share=wish is Wish.USE,
+        is_only=wish is Wish.ONLY,
         directives=directives,
         rule=rule,
     )
 
 
-def _excluded(question: Question, rules: Rules, directives: Directives) -> str | None:
-    """Reasons that need no look into the body."""
+def _key(question: Question, rule: Rule) -> Key:
+    """Raises Uncacheable; what is cheap to find out comes first."""
+    if rule.what == "none":
+        raise Uncacheable("rule")
+    if len(question.body) > rule.largest_request_bytes:
+        raise Uncacheable("request too large")
+    if rule.what == "deterministic" and not may_be_deterministic(question):
+        raise Uncacheable("not deterministic")
+    reading = read(question.body)
+    _check_nature(nature_of(question, reading.document, reading.is_remote), rule)
+    return key_of(question, reading.document, rule.scope == "shared", rule.headers)
+
+
+def _exclude(question: Question, rules: Rules, directives: Directives) -> None:
+    """Raises Uncacheable for reasons that need no look at rules or body."""
     if directives.wish is Wish.BYPASS:
-        return "bypass"
+        raise Uncacheable("bypass")
     if question.is_sensitive:
-        return "sensitive"
+        raise Uncacheable("sensitive")
     if rules.keeps_nothing_of(question):
-        return "zero retention"
-    if question.method != b"POST" or question.operation not in GENERATION | WITHOUT_CHANCE:
-        return "operation"
-    return None
+        raise Uncacheable("zero retention")
+    if question.method != b"POST" or question.operation not in OPERATIONS:
+        raise Uncacheable("operation")
 
 
-def _by_nature(nature: Nature, rule: Rule) -> str | None:
+def _check_nature(nature: Nature, rule: Rule) -> None:
     if nature.effect is not None:
-        return nature.effect
+        raise Uncacheable(nature.effect)
     if nature.outside is not None and not rule.outside:
-        return nature.outside
-    return None if nature.is_deterministic or rule.what == "all" else "not deterministic"
+        raise Uncacheable(nature.outside)
+    if not nature.is_deterministic and rule.what != "all":
+        raise Uncacheable("not deterministic")
 
 
 def refusal(decision: Decision, reply: Reply) -> str | None:
