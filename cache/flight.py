@@ -52,14 +52,20 @@ class FlightLimits:
 class Seat:
     """One listener's place in a flight."""
 
-    __slots__ = ("_flight", "is_paused", "listener", "next", "was_told_head")
+    __slots__ = ("_flight", "is_paused", "is_wanted", "listener", "next", "was_told_head")
 
     def __init__(self, flight: Flight, listener: Listener) -> None:
         self._flight = flight
         self.listener = listener
         self.next = 0  # index of the chunk that it gets next
         self.is_paused = False
+        self.is_wanted = True  # False: the exchange need not go on for this one alone
         self.was_told_head = False
+
+    def want(self, is_wanted: bool) -> None:
+        """For a listener that only passes on: does anybody listen behind it?"""
+        self.is_wanted = is_wanted
+        self._flight.check_abandoned()
 
     def pause(self) -> None:
         """The listener's client doesn't read: no more data until `resume`."""
@@ -139,7 +145,7 @@ class Flight:
     def may_abandon(self) -> bool:
         """The leader's client is gone: may the exchange be cancelled? If not, the leader goes on for the others."""
         self._leader_left = True
-        return not self._seats
+        return not self._is_wanted()
 
     # --- the followers' side ---
 
@@ -167,7 +173,7 @@ class Flight:
     def leave(self, seat: Seat) -> None:
         if seat in self._seats:
             self._remove(seat)
-            self._check_abandoned()
+            self.check_abandoned()
 
     def _remove(self, seat: Seat) -> None:
         """Paused for ever, so that a loop over the seats that is under way passes it over."""
@@ -198,7 +204,7 @@ class Flight:
             self._remove(slowest)
             slowest.listener.on_lagging()
             self._forget()
-        self._check_abandoned()
+        self.check_abandoned()
 
     def _forget(self) -> None:
         end = self._dropped + len(self._chunks)
@@ -207,9 +213,13 @@ class Flight:
         del self._chunks[:passed]
         self._dropped += passed
 
-    def _check_abandoned(self) -> None:
-        if self._leader_left and not self._seats and not self.is_over and self.on_abandoned is not None:
+    def check_abandoned(self) -> None:
+        """Calls `on_abandoned` if nobody wants this exchange any more."""
+        if self._leader_left and not self.is_over and not self._is_wanted() and self.on_abandoned is not None:
             self.on_abandoned()
+
+    def _is_wanted(self) -> bool:
+        return any(seat.is_wanted for seat in self._seats)
 
 
 class Flights:

@@ -168,6 +168,19 @@ def test_the_leaders_client_leaves_and_the_exchange_goes_on() -> None:
     assert abandoned == [True]
 
 
+def test_one_that_only_passes_on_is_no_reason_to_go_on() -> None:
+    abandoned: list[bool] = []
+    one = flight()
+    one.on_abandoned = lambda: abandoned.append(True)
+    seat = one.join(Client())
+    seat.want(False)
+    assert one.may_abandon()
+    seat.want(True)
+    assert not one.may_abandon() and not abandoned
+    seat.want(False)
+    assert abandoned == [True]
+
+
 def test_a_leader_alone_may_go() -> None:
     one = flight()
     assert one.may_abandon()
