@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,15 +14,18 @@ import pytest
 
 from cache.address import RedisAddress, parse_address
 from cache.aio.guarded import Guarded
-from cache.aio.redis_client import RedisAccess, connect
+from cache.aio.redis_client import RedisAccess, RedisClient, connect
 from cache.aio.redis_store import RedisStore
+from cache.aio.shared_flight import SharedFlights
 from cache.aio.store import StoreError
 from cache.circuit import Circuit
+from cache.flight import Flights
 from cache.purge import Purge
 from tests.support.cache_values import key
 from tests.support.certificates import certificates
 from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer, redis_cli, redis_server
+from tests.unit.test_cache_flight import Client
 
 
 def store_at(port: int, scheme: str = "redis", access: RedisAccess | None = None) -> RedisStore:
@@ -115,17 +121,50 @@ async def test_close_refuses_what_waits(tmp_path: Path) -> None:
         server.resume()
 
 
-async def test_password_and_user(tmp_path: Path) -> None:
-    async with redis_server(tmp_path, "--user", "farline", "on", ">secret", "~farline:*", "+@all") as server:
+MANUAL = Path(__file__).resolve().parents[2].joinpath("docs", "cache.md").read_text()
+
+
+def rights(start: str) -> list[str]:
+    """What the manual has in backticks, from `start` on."""
+    found = re.search(rf"`{re.escape(start)}([^`]+)`", MANUAL)
+    assert found is not None
+    return found[1].replace("PASSWORD", "secret").split()
+
+
+async def test_a_user_with_no_more_rights_than_the_manual_says(tmp_path: Path) -> None:
+    async with redis_server(tmp_path, "--user", *rights("ACL SETUSER ")) as server:
         address = RedisAddress("single", (("127.0.0.1", server.port),), "farline")
         store = RedisStore(connect(address, RedisAccess(password="secret")))
         await store.put(key(1), b"one", 60.0)
         assert await store.get(key(1)) == b"one"
+        assert (await store.stats())[0].used_bytes
+        await store.delete(key(1))
+        await store.put(key(1), b"one", 60.0)
+        assert await store.purge(Purge()) == 1
         await store.close()
+        await one_flight(lambda: connect(address, RedisAccess(password="secret")))
         wrong = RedisStore(connect(address, RedisAccess(password="wrong")))
         with pytest.raises(StoreError):
             await wrong.get(key(1))
         await wrong.close()
+
+
+async def one_flight(connected: Callable[[], RedisClient]) -> None:
+    """Led by one node, listened to by another, to its end."""
+    nodes = [Flights(), Flights()]
+    shared = [SharedFlights(connected(), flights, lambda: os.urandom(16).hex(), claim_timeout=2.0) for flights in nodes]
+    leading, following, client = nodes[0].lead(b"k"), nodes[1].lead(b"k"), Client()
+    assert await shared[0].claim(b"k", leading)
+    assert not await shared[1].claim(b"k", following)
+    following.join(client)
+    leading.begin(200, [])
+    leading.feed(b"one")
+    leading.end()
+    async with asyncio.timeout(10):
+        while client.told != [200, b"one", "end"]:
+            await asyncio.sleep(0.01)
+    for one in shared:
+        await one.close()
 
 
 async def test_tls_with_the_right_authority_only(tmp_path: Path) -> None:
@@ -135,7 +174,8 @@ async def test_tls_with_the_right_authority_only(tmp_path: Path) -> None:
     async with redis_server(
         tmp_path, *tls, "--tls-ca-cert-file", made.authority, "--tls-auth-clients", "no", port=port
     ):
-        store = store_at(port, "rediss", RedisAccess(authority=made.authority))
+        trusting = RedisAccess(authority=made.authority)
+        store = store_at(port, "rediss", trusting)
         await store.put(key(1), b"one", 60.0)
         assert await store.get(key(1)) == b"one"
         await store.close()
@@ -187,7 +227,11 @@ async def test_cluster(tmp_path: Path) -> None:
             for node in nodes:
                 while "cluster_state:ok" not in await redis_cli(node.port, "cluster", "info"):
                     await asyncio.sleep(0.05)
-        store = RedisStore(connect(parse_address(f"redis+cluster://{hosts[0]}"), RedisAccess()))
+        for node in nodes:
+            rules = [*rights("ACL SETUSER "), *rights("+cluster|slots "), "+cluster|slots"]
+            assert await redis_cli(node.port, "ACL", "SETUSER", *rules) == "OK\n"
+        access = RedisAccess(password="secret")
+        store = RedisStore(connect(parse_address(f"redis+cluster://farline@{hosts[0]}"), access))
         await asyncio.gather(*(store.put(key(n), b"%d" % n, 60.0) for n in range(100)))
         assert await asyncio.gather(*(store.get(key(n)) for n in range(100))) == [b"%d" % n for n in range(100)]
         sizes = [int(await redis_cli(node.port, "dbsize")) for node in nodes]
@@ -196,3 +240,4 @@ async def test_cluster(tmp_path: Path) -> None:
         assert told.used_bytes and told.used_bytes > 1_000_000
         assert await store.purge(Purge(model="gpt-4.1")) == 100
         await store.close()
+        await one_flight(lambda: connect(parse_address(f"redis+cluster://farline@{hosts[1]}"), access))
