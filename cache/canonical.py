@@ -4,14 +4,13 @@ Members are sorted, white space is gone, escapes are resolved, 1.0 is 1. What tw
 is refused: duplicate members (RFC 8259 §4), numbers outside a double, lone surrogates, invalid UTF-8. Text is *not*
 Unicode-normalised: a model sees the difference.
 
-Pictures, sound and files that are part of the document stand in it by the SHA-256 of their bytes, however their base64
-is written (both alphabets, with or without padding).
+Pictures, sound and files that are part of the document count by their bytes, however their base64 is written (both
+alphabets, with or without padding): they are part of what is hashed, in one of these forms.
 """
 
 from __future__ import annotations
 
 import binascii
-import hashlib
 import json
 from math import isinf
 from typing import Any
@@ -20,9 +19,8 @@ import msgspec
 
 Document = dict[str, Any]
 
-_MARK = "\0sha256:"
 _EXACT = 2.0**53  # beyond it a double no longer tells neighbours apart
-_SHORTEST = 64  # characters of base64; shorter ones are no files, and the digest would be longer
+_SHORTEST = 64  # characters of base64; shorter ones are no files
 _URL_ALPHABET = str.maketrans("-_", "+/", "=")
 _DATA_URLS = frozenset(("url", "image_url", "file_data"))  # OpenAI's places for `data:` URLs
 _FORMATS = ("media_type", "mimeType", "mime_type", "format")  # beside `data`: Anthropic, Gemini (twice), OpenAI
@@ -75,7 +73,7 @@ def canonical(document: Document) -> bytes:
 
 
 def _walk(document: Document) -> tuple[int, bool]:
-    """Counts members, and puts digests in the place of embedded content. Iterative: depth is the parser's business."""
+    """Counts members, and brings embedded content into its usual form. Iterative: depth is the parser's business."""
     members, is_remote = 0, False
     stack: list[Any] = [document]
     while stack:
@@ -96,27 +94,23 @@ def _walk(document: Document) -> tuple[int, bool]:
 
 
 def _embedded(name: str, text: str, beside: Document) -> str:
-    """`text` itself, or with its base64 replaced by a digest of what it encodes."""
-    if "\0" in text:
-        raise Uncacheable("a NUL in embedded content")  # could be made to look like a digest
+    """`text` with its base64 in the usual form; `text` itself if it is in that already, or is none."""
     if name == "data":
         head, data = "", text if any(member in beside for member in _FORMATS) else ""
     else:
         head, found, data = text.partition(";base64,")
+        head += found
         if not found or not head.startswith("data:"):
             return text
+    if len(data) % 4 == 0 and "-" not in data and "_" not in data:
+        return text
+    usual = data.translate(_URL_ALPHABET)
+    usual += "=" * (-len(usual) % 4)
     try:
-        plain = binascii.a2b_base64(_padded(data), strict_mode=True)
+        binascii.a2b_base64(usual, strict_mode=True)
     except ValueError:
         return text
-    return f"{head}{_MARK}{hashlib.sha256(plain).hexdigest()}" if plain else text
-
-
-def _padded(data: str) -> str:
-    if data.endswith("=") or "-" in data or "_" in data or len(data) % 4:
-        data = data.translate(_URL_ALPHABET)
-        data += "=" * (-len(data) % 4)
-    return data
+    return head + usual
 
 
 def _members_written(body: bytes) -> int:

@@ -19,16 +19,31 @@ from typing import Generic, TypeVar
 from cache.sketch import Sketch
 
 V = TypeVar("V")
-_Segment = OrderedDict[bytes, tuple[V, int]]
-
 _USUAL_BYTES = 1024  # of an entry; only the sketch's width depends on it
 _MOST_COUNTED = 1 << 20
+
+
+class _Segment(OrderedDict[bytes, tuple[V, int]]):
+    """Values with their sizes, the least recently used first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used_bytes = 0
+
+    def insert(self, digest: bytes, value: V, size: int) -> None:
+        self[digest] = (value, size)
+        self.used_bytes += size
+
+    def take(self, digest: bytes) -> tuple[V, int]:
+        held = self.pop(digest)
+        self.used_bytes -= held[1]
+        return held
 
 
 class TinyLfu(Generic[V]):
     """A bounded mapping from digests (at least 16 random bytes) to values, each with its size in bytes."""
 
-    __slots__ = ("_frequency", "_main", "_max_protected", "_max_window", "_probation", "_protected", "_used", "_window",
+    __slots__ = ("_frequency", "_max_protected", "_max_window", "_probation", "_protected", "_window",
                  "evictions", "max_bytes")  # fmt: skip
 
     def __init__(self, max_bytes: int, window_ratio: float = 0.01) -> None:
@@ -36,10 +51,9 @@ class TinyLfu(Generic[V]):
         self.evictions = 0
         self._max_window = int(max_bytes * window_ratio)
         self._max_protected = int((max_bytes - self._max_window) * 0.8)
-        self._window: _Segment[V] = OrderedDict()
-        self._probation: _Segment[V] = OrderedDict()
-        self._protected: _Segment[V] = OrderedDict()
-        self._used = {id(segment): 0 for segment in (self._window, self._probation, self._protected)}
+        self._window: _Segment[V] = _Segment()
+        self._probation: _Segment[V] = _Segment()
+        self._protected: _Segment[V] = _Segment()
         self._frequency = Sketch(min(_MOST_COUNTED, max_bytes // _USUAL_BYTES))
 
     def __len__(self) -> int:
@@ -53,7 +67,7 @@ class TinyLfu(Generic[V]):
 
     @property
     def used_bytes(self) -> int:
-        return sum(self._used.values())
+        return self._window.used_bytes + self._probation.used_bytes + self._protected.used_bytes
 
     def get(self, digest: bytes) -> V | None:
         """The value, or None. Either way this counts as a request for it."""
@@ -78,44 +92,34 @@ class TinyLfu(Generic[V]):
         self.pop(digest)
         if size > self.max_bytes - self._max_window:
             return
-        self._insert(self._window, digest, value, size)
-        while self._used[id(self._window)] > self._max_window and self._window:
+        self._window.insert(digest, value, size)
+        while self._window.used_bytes > self._max_window:
             self._leave_window()
 
     def pop(self, digest: bytes) -> V | None:
         """Takes it out; None if it wasn't in."""
         for segment in (self._window, self._protected, self._probation):
             if digest in segment:
-                return self._take(segment, digest)[0]
+                return segment.take(digest)[0]
         return None
 
     def clear(self) -> None:
         for segment in (self._window, self._probation, self._protected):
             segment.clear()
-            self._used[id(segment)] = 0
-
-    def _insert(self, segment: _Segment[V], digest: bytes, value: V, size: int) -> None:
-        segment[digest] = (value, size)
-        self._used[id(segment)] += size
-
-    def _take(self, segment: _Segment[V], digest: bytes) -> tuple[V, int]:
-        held = segment.pop(digest)
-        self._used[id(segment)] -= held[1]
-        return held
+            segment.used_bytes = 0
 
     def _promote(self, digest: bytes) -> None:
         """A second hit: from probation to protected; what overflows there goes back on probation."""
-        value, size = self._take(self._probation, digest)
-        self._insert(self._protected, digest, value, size)
-        while self._used[id(self._protected)] > self._max_protected:
+        self._protected.insert(digest, *self._probation.take(digest))
+        while self._protected.used_bytes > self._max_protected:
             oldest = next(iter(self._protected))
-            self._insert(self._probation, oldest, *self._take(self._protected, oldest))
+            self._probation.insert(oldest, *self._protected.take(oldest))
 
     def _leave_window(self) -> None:
         """The window's oldest: into the main part if there is room, or if it is worth more than its victims."""
         digest = next(iter(self._window))
-        value, size = self._take(self._window, digest)
-        room = self.max_bytes - self._max_window - self._used[id(self._probation)] - self._used[id(self._protected)]
+        value, size = self._window.take(digest)
+        room = self.max_bytes - self._max_window - self._probation.used_bytes - self._protected.used_bytes
         victims = self._victims(size - room, self._frequency.estimate(digest))
         if victims is None:
             self.evictions += 1
@@ -123,7 +127,7 @@ class TinyLfu(Generic[V]):
         for victim in victims:
             self.pop(victim)
             self.evictions += 1
-        self._insert(self._probation, digest, value, size)
+        self._probation.insert(digest, value, size)
 
     def _victims(self, needed: int, worth: int) -> list[bytes] | None:
         """Who would have to go for `needed` bytes; None if together they were asked for as often as `worth`."""

@@ -42,6 +42,10 @@ _MOST_WAITING = 256  # writes; more than this and the disk is too slow for what 
 _MOST_USES = 64  # hits written down together
 
 
+class _OtherVersion(sqlite3.DatabaseError):
+    pass
+
+
 class DiskStore:
     """`path` is the database's file; its directory must exist. Opened by the first call."""
 
@@ -82,28 +86,33 @@ class DiskStore:
         self._thread.shutdown(wait=False)
 
     async def _run(self, work: Callable[[], T], ended: Callable[[Future[T]], None] = lambda _: None) -> T:
-        """In the store's thread. If the caller stops waiting, work that has begun goes on. `ended` is always called."""
+        """In the store's thread. If the caller stops waiting, work that has begun goes on; `ended` is called after."""
         try:
-            job = self._thread.submit(work)
+            job = self._thread.submit(self._work, work)
             job.add_done_callback(ended)
             return await asyncio.wrap_future(job)
-        except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: the thread was shut down
+        except (sqlite3.Error, OSError, ValueError, RuntimeError) as error:  # RuntimeError: the thread was shut down
             raise StoreError(str(error)) from error
 
     # --- in the thread ---
 
+    def _work(self, work: Callable[[], T]) -> T:
+        """Once more on a new file, if it turns out that the file is damaged."""
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._put_aside(error)
+            return work()
+
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
-            try:
-                self._database = self._opened()
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise  # locked, no permission, no space: not the file's fault
-                self._put_aside(error)
-                self._database = self._opened()
+            self._database = self._opened()
         return self._database
 
     def _opened(self) -> sqlite3.Connection:
+        self._path.touch(mode=0o600)  # answers are nobody else's business; SQLite's other files get the same mode
         database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             self._prepare(database)
@@ -120,7 +129,7 @@ class DiskStore:
         database.execute("PRAGMA secure_delete = ON")  # purged means gone, not only unlinked
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _SCHEMA_VERSION):
-            raise sqlite3.DatabaseError(f"a cache of version {version}")
+            raise _OtherVersion(f"it is of version {version}")
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
         pages = self._max_bytes * 2 // _PAGE_BYTES + _SPARE_PAGES
@@ -131,6 +140,9 @@ class DiskStore:
             self._make_room(database, 0)
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
         aside = self._path.with_name(self._path.name + ".damaged")
         _log.warning("cache file %s is unusable (%s): put aside as %s", self._path, error, aside.name)
         self._path.replace(aside)
@@ -223,3 +235,9 @@ class DiskStore:
             self._note_uses(self._database)
             self._database.close()
             self._database = None
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """And not a lock, a lack of space or of permission. SQLite's codes have details in their higher bits."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, _OtherVersion) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -33,7 +33,9 @@ _log = logging.getLogger(__name__)
 
 _FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError)
 _GATHER = 0.02  # seconds of chunks that go into one entry
+_CLAIM_MS = 1500  # until the leader first renews it: a claim whose answer came too late leads nobody astray for long
 _LEASE_MS = 5000
+_STREAM_MS = 10_000
 _RENEWAL = 1.0  # seconds
 _EARS_MS = 3000
 _LINGER_MS = 2000
@@ -49,7 +51,8 @@ return ARGV[1]
 """
 _RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return redis.call('EXISTS', KEYS[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return redis.call('EXISTS', KEYS[3])
 """
 _GIVE_UP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -107,7 +110,7 @@ class SharedFlights:
         client: Any = self._redis.client
         try:
             async with asyncio.timeout(self._claim_timeout):
-                held = await client.eval(_CLAIM, 1, _lead(digest), token, _LEASE_MS)
+                held = await client.eval(_CLAIM, 1, _lead(digest), token, _CLAIM_MS)
         except _FAULTS as error:
             if self._circuit.failed(self._clock()):
                 _log.warning("flights are not shared for now: %s", str(error) or "no answer in time")
@@ -156,7 +159,9 @@ class SharedFlights:
                 continue
             for entry_id, fields in found[0][1]:
                 last = entry_id
-                for message in self._wire.unpack(fields[b"m"], _about(digest, token, at)):
+                if fields.get(b"n") != b"%d" % at:
+                    raise WireError("a part of the stream is missing")  # Redis ran out of memory
+                for message in self._wire.unpack(fields.get(b"m", b""), _about(digest, token, at)):
                     yield message
                     if isinstance(message, End | Failed):
                         return
@@ -203,6 +208,7 @@ class _Leader:
         """Until the flight is over, or Redis fails; without the lease being renewed, readers notice."""
         sent = 0
         try:
+            await self._send([], 0)
             while not (self._is_over and not self._waiting):
                 await self._news()
                 messages, self._waiting, self._waiting_bytes = self._waiting, [], 0
@@ -231,11 +237,10 @@ class _Leader:
         pipeline: Any = self._client.pipeline(transaction=False)
         if messages:
             about = _about(self._digest, self._token, number)
-            pipeline.execute_command("XADD", stream, "*", "m", self._wire.pack(messages, about))
-            pipeline.execute_command("PEXPIRE", stream, 2 * _LEASE_MS)
+            pipeline.execute_command("XADD", stream, "*", "n", number, "m", self._wire.pack(messages, about))
         lease = _LINGER_MS if self._is_over and not self._waiting else _LEASE_MS
-        ears = _ears(self._digest, self._token)
-        pipeline.execute_command("EVAL", _RENEW, 2, _lead(self._digest), ears, self._token, lease)
+        names = (_lead(self._digest), stream, _ears(self._digest, self._token))
+        pipeline.execute_command("EVAL", _RENEW, len(names), *names, self._token, lease, _STREAM_MS)
         answers = await pipeline.execute()
         self.seat.want(bool(answers[-1]))
 

@@ -7,25 +7,39 @@ Traces are drawn with a fixed seed: questions of a customer service (Zipf), the 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import base64
 import hashlib
 import json
 import statistics
+import tempfile
+import time
 import timeit
 import tracemalloc
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 
+import msgspec
+
+from cache.address import parse_address
+from cache.aio.cache import Cache
+from cache.aio.disk import DiskStore
 from cache.aio.memory import MemoryStore
+from cache.aio.redis_client import RedisAccess, connect
+from cache.aio.redis_store import RedisStore
 from cache.canonical import read
+from cache.entry import Entry
 from cache.key import key_of
-from cache.policy import judge
+from cache.policy import Decision, judge
 from cache.rules import Rules
 from cache.seal import Sealer
 from cache.tinylfu import TinyLfu
 from tests.support.cache_values import entry, key, question
+from tests.support.redis_servers import redis_server
 
 QUESTIONS = 20_000
 Trace = Callable[[Random, int], Iterator[int]]
@@ -117,6 +131,11 @@ def costs() -> None:
         cost(f"judge, {len(asked.body):,} bytes of request", lambda a=asked: judge(a, rules), number)
         cost("  of it SHA-256 of the raw bytes", lambda a=asked: hashlib.sha256(a.body).digest(), number)
         cost("  of it the key", lambda a=asked: key_of(a, read(a.body).document), number)
+    picture = base64.b64encode(Random(1).randbytes(150_000)).decode()
+    seen = question({"temperature": 0, "messages": [{"image_url": {"url": f"data:image/png;base64,{picture}"}}]})
+    cost(f"judge, a picture of {len(picture):,} characters", lambda: judge(seen, rules), 50)
+    plain = question(conversation(2000).replace(b'"temperature": 0,', b""))
+    cost("judge, the first without temperature", lambda: judge(plain, rules), 5000)
     drawn = question(b'{"model":"m"}', headers=[(b"cache-control", b"no-store")])
     cost("judge, no-store", lambda: judge(drawn, rules), 5000)
     reply = entry(b'data: {"choices":[{"index":0,"delta":{"content":" word"}}]}\n\n' * 60)
@@ -125,7 +144,35 @@ def costs() -> None:
     cost(f"open, {len(blob):,} bytes stored", lambda: sealer.open(blob, digest), 2000)
     lfu: TinyLfu[bytes] = TinyLfu(10_000_000)
     lfu.put(digest, b"", 100)
-    cost("memory: a hit", lambda: lfu.get(digest), 5000)
+    cost("W-TinyLFU: a hit", lambda: lfu.get(digest), 5000)
+    asyncio.run(stores(reply))
+
+
+async def stores(reply: Entry) -> None:
+    """Whole lookups, one after the other; wall time."""
+    decision = judge(question(), Rules())
+    reply = msgspec.structs.replace(reply, created_at_utc=time.time(), expires_at_utc=time.time() + 600)
+    with tempfile.TemporaryDirectory() as folder:
+        async with redis_server(Path(folder)) as server:
+            far = RedisStore(connect(parse_address(f"redis://127.0.0.1:{server.port}"), RedisAccess()))
+            disk = DiskStore(Path(folder, "cache.db"), 10_000_000)
+            for name, store in (("memory", MemoryStore(10_000_000)), ("disk", disk), ("Redis on loopback", far)):
+                await look_up(f"{name}: a hit, opened", Cache(store), decision, reply)
+
+
+async def look_up(name: str, cache: Cache, decision: Decision, reply: Entry) -> None:
+    cache.keep(decision, reply)
+    while not cache.counts.stored:
+        await asyncio.sleep(0.01)
+    taken = []
+    for _ in range(2000):
+        began = time.perf_counter()
+        found = await cache.look_up(decision)
+        taken.append(time.perf_counter() - began)
+        assert found is not None
+    await cache.close()
+    p50, p99 = statistics.median(taken), sorted(taken)[int(len(taken) * 0.99)]
+    print(f"{name:44} {p50 * 1e6:9.1f}   (p99 {p99 * 1e6:.0f})")
 
 
 def overhead() -> None:

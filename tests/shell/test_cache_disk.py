@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sqlite3
 import sys
@@ -118,6 +119,31 @@ async def test_a_damaged_file_is_put_aside(tmp_path: Path, damage: bytes) -> Non
     await store.put(key(1), b"one", 60.0)
     assert await store.get(key(1)) == b"one"
     assert path.with_name("cache.db.damaged").read_bytes() == damage
+    await store.close()
+
+
+async def test_damage_under_way_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    store = DiskStore(path, 10_000_000)
+    for n in range(500):
+        await store.put(key(n), bytes(2000), 60.0)
+    await store.close()
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(os.urandom(path.stat().st_size - 4096 * 3))
+    store = DiskStore(path, 10_000_000)
+    for n in range(500):
+        await store.get(key(n))
+    await store.put(key(1), b"one", 60.0)
+    assert await store.get(key(1)) == b"one"
+    assert path.with_name("cache.db.damaged").exists()
+    await store.close()
+
+
+async def test_nobody_else_can_read_the_files(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "cache.db", 1_000_000)
+    await store.put(key(1), b"one", 60.0)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
     await store.close()
 
 

@@ -185,9 +185,43 @@ async def test_strange_messages_fail_the_flight(server: RedisServer) -> None:
         following, client = other.flights.lead(KEY), Client()
         assert not await other.shared.claim(KEY, following)
         following.join(client)
-        await redis_cli(server.port, "XADD", f"farline:1:flight:{{{KEY.hex()}}}:token", "*", "m", "rubbish")
+        await redis_cli(server.port, "XADD", f"farline:1:flight:{{{KEY.hex()}}}:token", "*", "n", "0", "m", "rubbish")
         await until(lambda: len(client.told) == 1)
         assert len(other.flights) == 0
+
+
+async def test_a_stream_without_its_beginning_is_not_taken_for_a_reply(server: RedisServer) -> None:
+    async with two(server) as (one, other):
+        leading, following, client = one.flights.lead(KEY), other.flights.lead(KEY), Client()
+        assert await one.shared.claim(KEY, leading)
+        leading.begin(200, HEAD)
+        leading.feed(b"a")
+        names = ""
+        async with asyncio.timeout(10):
+            while "flight" not in names:
+                names = await redis_cli(server.port, "KEYS", "farline:1:flight:*")
+        await redis_cli(server.port, "DEL", names.strip())
+        leading.feed(b"b")
+        assert not await other.shared.claim(KEY, following)
+        following.join(client)
+        await until(lambda: bool(client.told))
+        assert client.body == b"" and getattr(client.told[0], "code", None) == "connection_terminated"
+
+
+async def test_a_silent_leader_keeps_its_stream(server: RedisServer) -> None:
+    async with two(server) as (one, other):
+        leading, following, client = one.flights.lead(KEY), other.flights.lead(KEY), Client()
+        assert await one.shared.claim(KEY, leading)
+        leading.begin(200, HEAD)
+        leading.feed(b"a")
+        await asyncio.sleep(0.2)
+        for name in (await redis_cli(server.port, "KEYS", "farline:1:*")).split():
+            await redis_cli(server.port, "PEXPIRE", name, "2500")  # as if seconds had gone by
+        await asyncio.sleep(3.0)
+        assert not await other.shared.claim(KEY, following)
+        following.join(client)
+        leading.end()
+        await until(lambda: client.told == [200, b"a", "end"])
 
 
 async def test_all_listeners_leave_and_reading_stops(server: RedisServer) -> None:
