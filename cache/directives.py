@@ -42,20 +42,22 @@ class Directives(Struct, frozen=True, gc=False):
 
 
 PLAIN = Directives()
+_FIELDS = frozenset((b"x-farline-cache", b"cache-control", b"pragma"))
 _WORDS = {b"bypass": Wish.BYPASS, b"refresh": Wish.REFRESH, b"only": Wish.ONLY}
 _DIRECTIVE = re.compile(rb'([a-z-]+)(?:=(?:"([^"]*)"|([^\s,"]*)))?')
 
 
 def directives_of(headers: Headers) -> Directives:
     """What the headers ask for; the stricter word wins. Raises BadDirective."""
-    ours = [value.strip().lower() for name, value in headers if name == b"x-farline-cache"]
-    control = b",".join(value for name, value in headers if name == b"cache-control")
-    if not ours and not control and not any(name == b"pragma" for name, _ in headers):
+    fields = [field for field in headers if field[0] in _FIELDS]
+    if not fields:
         return PLAIN
+    ours = [value.strip().lower() for name, value in fields if name == b"x-farline-cache"]
+    control = b",".join(value for name, value in fields if name == b"cache-control")
     if len(ours) > 1 or any(word not in _WORDS for word in ours):
         raise BadDirective("x-farline-cache: bypass, refresh or only")
     said = parse_control(control)
-    if not control and any(name == b"pragma" and b"no-cache" in value.lower() for name, value in headers):
+    if not control and any(name == b"pragma" and b"no-cache" in value.lower() for name, value in fields):
         said[b"no-cache"] = None  # RFC 9111 §5.4: only where there is no Cache-Control
     max_age = _seconds(said, b"max-age")
     return Directives(_wish(_WORDS[ours[0]] if ours else Wish.USE, said, max_age), max_age, _fresh(said))
