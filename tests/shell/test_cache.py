@@ -14,6 +14,7 @@ from cache.aio.cache import Cache
 from cache.aio.disk import DiskStore
 from cache.aio.guarded import Guarded
 from cache.aio.memory import MemoryStore
+from cache.aio.replay import at_cadence
 from cache.aio.store import StoreError, StoreStats
 from cache.aio.tiered import Tiered
 from cache.key import Key
@@ -196,6 +197,24 @@ async def test_storing_more_than_can_be_is_left_out() -> None:
     (told,) = await cache.stats()
     assert told.entries == 1
     await cache.close()
+
+
+async def test_replay_at_the_original_cadence() -> None:
+    one = msgspec.structs.replace(entry(b"abcdef"), chunks=((2, 0), (2, 100), (2, 5000)))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    seen = [(loop.time() - began, data) async for data in at_cadence(one, longest_gap=0.2)]
+    assert [data for _, data in seen] == [b"ab", b"cd", b"ef"]
+    assert seen[1][0] >= 0.099 and 0.299 <= seen[2][0] < 4.0
+
+
+async def test_replay_to_a_slow_reader_catches_up() -> None:
+    one = msgspec.structs.replace(entry(b"abc"), chunks=((1, 0), (1, 20), (1, 40)))
+    seen = []
+    async for data in at_cadence(one):
+        await asyncio.sleep(0.05 if not seen else 0)
+        seen.append(data)
+    assert seen == [b"a", b"b", b"c"]
 
 
 async def test_values_are_not_changed_by_sealing() -> None:
