@@ -30,7 +30,7 @@ def pure_modules() -> list[str]:
 def main() -> int:
     data = Path(ROOT, ".coverage")
     data.unlink(missing_ok=True)
-    packages = [f"--cov={name}" for name in ("edge", "health", "transport", "netem")]
+    packages = [f"--cov={name}" for name in ("edge", "health", "cache", "transport", "netem")]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", *TESTS, *packages, "--cov-branch", "--cov-report="]
     tested = subprocess.run(command, cwd=ROOT).returncode
     report = [sys.executable, "-m", "coverage", "report", "--skip-covered", "--show-missing", "--fail-under=100"]
