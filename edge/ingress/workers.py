@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import signal
 import sys
 import time
+from functools import partial
 
 logger = logging.getLogger("farline.workers")
 
@@ -82,7 +84,7 @@ class _Workers:
             *self._command,
             "--worker",
             str(index),
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_die_with_parent, os.getpid()),
             process_group=0,  # a Ctrl-C reaches the parent only, which passes it on in order
         )
         self._processes[index] = process
@@ -98,7 +100,10 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
-    """Runs in the new process, before the program: SIGTERM when the parent dies, even by SIGKILL (prctl(2))."""
+def _die_with_parent(parent: int) -> None:
+    """Runs in the new process, before the program: SIGTERM when the parent dies, even by SIGKILL (prctl(2)), or if it
+    has died already: the kernel tells of later deaths only."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)

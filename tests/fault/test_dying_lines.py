@@ -35,6 +35,7 @@ from transport.path import Line, Path, Protocol
 
 PATIENT = Timeouts(connect=2.0, first_byte_stream=60.0, first_byte=60.0, idle=60.0, commit_hold=30.0, total=120.0)
 NOTICED = 6.5  # seconds: four, the timers' grain, and a busy machine
+ASKED = 3.0  # seconds: one and a quarter until the next probe, some round trips' silence, and a busy machine
 NAMES = ("cn2", "cu2", "cmi")
 
 
@@ -45,9 +46,10 @@ def far_certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @asynccontextmanager
 async def _far_world(
-    protocols: tuple[Protocol, ...], certs: Certificates, lines: int = 3
+    protocols: tuple[Protocol, ...], certs: Certificates, lines: int = 3, probes: bool = True
 ) -> AsyncIterator[tuple[World, FakeProvider, Links]]:
     """A provider on the far side and an edge on the near one, joined by `lines` links."""
+    probe = ProbePolicy(enabled=probes)
     with links(lines) as wires:
         with inside(wires.far):
             far = provider(protocols, certs, host=FAR_ADDRESS)
@@ -57,7 +59,7 @@ async def _far_world(
                 ours = tuple(Line(name, source=source) for name, source in zip(NAMES, wires.sources, strict=False))
                 end = endpoint(fake, protocols, certs.authority)
                 rules = StandingRules(base_ejection=1.0, longest_ejection=2.0)
-                async with world([end], lines=ours, timeouts=PATIENT, rules=rules, probe=ProbePolicy()) as edge:
+                async with world([end], lines=ours, timeouts=PATIENT, rules=rules, probe=probe) as edge:
                     yield edge, fake, wires
         finally:
             await far.__aexit__(None, None, None)
@@ -85,25 +87,36 @@ def _standing(edge: World, line: str, standing: str) -> bool:
 BREAKS = {"link down": (Links.down, Links.up), "one-way blackhole": (Links.swallow, Links.heal)}
 
 
+@pytest.mark.parametrize("probes", [True, False], ids=["probed", "unprobed"])
 @pytest.mark.parametrize("protocols", [H1, H2, H3], ids=["h1", "h2", "h3"])
 @pytest.mark.parametrize("kind", BREAKS)
 async def test_a_silent_line_is_noticed_while_a_reply_is_awaited(
-    kind: str, protocols: tuple[Protocol, ...], far_certs: Certificates, record_property: Callable[[str, object], None]
+    kind: str,
+    protocols: tuple[Protocol, ...],
+    probes: bool,
+    far_certs: Certificates,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """Nothing is unacknowledged, nothing is being sent: only asking can tell."""
-    async with _far_world(protocols, far_certs) as (edge, fake, wires), asyncio.TaskGroup() as group:
+    """Nothing is unacknowledged, nothing is being sent: only asking can tell. Probes ask every second once each far
+    end has answered one; else the connections' own keep-alives and PINGs do."""
+    async with _far_world(protocols, far_certs, probes=probes) as (edge, fake, wires), asyncio.TaskGroup() as group:
+        if probes:
+            echoes = {"line": "cn2", "kind": "icmp", "result": "answered"}
+            await _until(lambda: edge.metric("farline_probes_total", **echoes) >= 3, 10)  # one of each far end
         asking = group.create_task(edge.ask(STREAM, "fault=stall_before_head,times=1"))
         await _until(lambda: _asked(fake), 5)
         await asyncio.sleep(0.5)
         BREAKS[kind][0](wires, 0)
         assert _asked(fake) == 1
-        took = await _until(lambda: _asked(fake) == 2, NOTICED)  # it has come again, by another line
+        took = await _until(lambda: _asked(fake) == 2, ASKED if probes else NOTICED)  # it has come by another line
         record_property("noticed_after_seconds", round(took, 2))
-        print(f"{kind}, {protocols[0].value}: noticed after {took:.2f} s")
+        print(f"{kind}, {protocols[0].value}, {probes=}: noticed after {took:.2f} s")
         answer = await asking
         assert (answer.status, answer.is_broken, answer.failure, answer.attempts) == (200, False, None, 2)
         assert fake.executions(answer.id) == 2
-        assert answer.record.failovers in (["connection_timeout"], ["line_suspected"], ["line_down"])
+        noticed = [] if probes else ["connection_timeout"]
+        assert answer.record.failovers[0] in ("line_suspected", "line_down", *noticed)
+        assert len(answer.record.failovers) == 1
         assert [attempt.path.line for attempt in answer.record.attempts] == ["cn2", "cu2"]
 
 

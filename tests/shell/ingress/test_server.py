@@ -233,9 +233,9 @@ async def test_a_long_upload_needs_no_more_memory_than_a_short_one(chunked: bool
 
 WORKER = """
 import os, signal, sys, time
-log = open(sys.argv[1], "a", buffering=1)
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)  # a buffered file can't be written to while it is written to
 index = sys.argv[sys.argv.index("--worker") + 1]
-def say(word): log.write(f"{index} {word} {os.getpid()}\\n")
+def say(word): os.write(log, f"{index} {word} {os.getpid()}\\n".encode())
 signal.signal(signal.SIGHUP, lambda *_: say("hup"))
 def stop(*_):
     say("term"); sys.exit(0)
@@ -279,6 +279,12 @@ async def test_workers_restart_get_signals_and_end(tmp_path: Path) -> None:
 async def test_a_worker_that_can_not_be_configured_ends_all(tmp_path: Path) -> None:
     async with workers(tmp_path, "bad") as (parent, _):
         assert await asyncio.wait_for(parent.wait(), 10) == 2
+
+
+def test_a_worker_whose_parent_died_while_it_was_started_ends() -> None:
+    orphan = "import os; from edge.ingress.workers import _die_with_parent as die; die(os.getppid() + {}); print(1)"
+    ends = [subprocess.run([sys.executable, "-c", orphan.format(n)], stdout=subprocess.PIPE) for n in (0, 1)]
+    assert [(end.returncode, end.stdout) for end in ends] == [(0, b"1\n"), (-signal.SIGTERM, b"")]
 
 
 async def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
