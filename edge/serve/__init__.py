@@ -1,6 +1,6 @@
 """Serving one request.
 
-pipeline.py   the nine steps, top-down: start here
+pipeline.py   the nine steps, top-down: start here (1 to 3 in question.py)
 tables.py     a Snapshot indexed for the pipeline, made once per reload
 clock.py      the node's own time of day
 reply.py      heads of replies: what is added, what is taken away; error replies

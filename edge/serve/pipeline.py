@@ -1,4 +1,7 @@
-"""One request, one way. `_Run.serve` shows the steps as lines, each with why it stands there."""
+"""One request, one way. `_Run.serve` shows the steps as lines, each with why it stands there.
+
+Steps 1 to 3, from the target to what is asked, are in `question.py`; the rest is here.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,6 @@ from edge.attempts.experience import Experience, Kind
 from edge.attempts.lines import LineWatch
 from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
-from edge.attempts.upload import Upload
-from edge.config.model import Provider
-from edge.dialects import by_name
-from edge.dialects.credentials import without_key_query, without_keys
-from edge.dialects.facts import Dialect, Facts
-from edge.dialects.rename import rename
-from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
@@ -32,6 +28,7 @@ from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
+from edge.serve.question import Question, Refused, ours
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
@@ -43,26 +40,13 @@ from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers
-from transport.path import LOCAL, Path, Protocol
-
-PRIORITIES = frozenset(("realtime", "interactive", "batch"))
-PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
-
+from transport.path import Path, Protocol
 
 TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
 
 
 class Throttled(Exception):
     """Every endpoint wants no more for now, and the caller can wait until one does."""
-
-
-class Refused(Exception):
-    """The edge itself answers: `status` and `failure` go to the client in its dialect."""
-
-    def __init__(self, status: int, failure: Failure) -> None:
-        super().__init__(failure.code)
-        self.status = status
-        self.failure = failure
 
 
 @dataclass(slots=True)
@@ -98,28 +82,15 @@ class Pipeline:
         await _Run(self, client).serve()
 
 
-class _Run:
-    """One request on its way. Steps read what the steps before them set."""
+class _Run(Question):
+    """One request on its way. Steps read what the steps before them set; the first three are in `Question`."""
 
     def __init__(self, shared: Pipeline, client: ClientExchange) -> None:
+        super().__init__(shared.tables, shared.permits, client, shared.request_ids())
         self.shared = shared
-        self.client = client
-        self.tables = shared.tables  # one generation for the whole request, whatever is reloaded meanwhile
-        self.fields = dict(reversed(client.headers))  # by name, the first of each: most lookups are for absent ones
         self.loop = asyncio.get_running_loop()
-        self.record = _record(client, shared.request_ids())
-        self.dialect: Dialect = by_name("openai")  # until routing knows better
-        self.routed_to: Provider | None = None  # by prefix; None on a unified route
-        self.rest = client.target
-        self.principal: Principal | None = None
-        self.provider: Provider
-        self.facts: Facts
-        self.prefix: bytes
         self.candidates: tuple[Path, ...]
         self.policy: AttemptPolicy
-        self.upload: Upload
-        self.binding: Reason | None = None  # why only the local pool may answer
-        self.grown_by = 0  # bytes that renaming the model added to the body
         self.offer: UpstreamOffer | None = None
         self.bridge: WebSocketBridge | None = None
         self.timeouts = ""  # the class of request, see Tables.timeout_class
@@ -157,111 +128,6 @@ class _Run:
             record.ended_at = monotonic()
             self.shared.account(record)
 
-    # --- 1 ingress: where does the target lead? ---
-
-    def _route(self) -> None:
-        tables, client, record = self.tables, self.client, self.record
-        provider_id, self.rest = split_prefix(client.target, tables.providers)
-        if provider_id is not None:
-            self.routed_to, self.dialect = tables.providers[provider_id], tables.dialects[provider_id]
-            record.provider = provider_id
-            return
-        name = dialect_of(self.rest, client.headers)
-        if name is None or name not in tables.by_dialect:
-            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, f"no provider at {record.route}"))
-        self.dialect = by_name(name)
-
-    # --- 2 policy: who, may, and now? ---
-
-    def _admit(self) -> None:
-        tables, permits = self.tables, self.shared.permits
-        principal = tables.keys.identify(self._presented_key())
-        if principal is None:
-            raise Refused(401, _ours(Code.HTTP_REQUEST_DENIED, "this key is not known here"))
-        self.record.principal = principal.id
-        self.record.priority = self._priority()
-        limit = tables.snapshot.limits.max_in_flight
-        if not permits.take(principal, limit):
-            full = permits.in_flight >= limit
-            raise Refused(503 if full else 429, _ours(Code.OVERLOADED, "too many requests in flight"))
-        self.principal = principal
-
-    def _presented_key(self) -> str | None:
-        """The caller's farline key: in its own header, or where the caller's SDK puts its API key."""
-        presented = self.fields.get(b"x-farline-key")
-        if presented is not None:
-            return presented.decode("latin-1")
-        return self.dialect.credential_of(self.client.headers, self.rest)
-
-    def _without_our_key(self, headers: Headers) -> Headers:
-        """A key of this node, where the caller's SDK put it, is none of the provider's business."""
-        if self.principal is None or self.principal.key is None:
-            return headers
-        found = self.dialect.credential_of(self.client.headers, self.rest)
-        if found is None or self.tables.keys.identify(found) is None:
-            return headers
-        self.rest = without_key_query(self.rest)
-        return without_keys(headers)
-
-    def _priority(self) -> str:
-        value = self.fields.get(b"x-farline-priority")
-        if value is None:
-            return "interactive"
-        name = value.decode("latin-1")
-        if name not in PRIORITIES:
-            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-priority: realtime, interactive or batch"))
-        return name
-
-    # --- 3 dialect: what is asked? ---
-
-    async def _understand(self) -> None:
-        client, record = self.client, self.record
-        prefix, complete = await client.read_body(PREFIX_BYTES)
-        self.prefix = prefix
-        record.bytes_in = len(prefix)
-        facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
-        provider = self.provider = self.routed_to or self._by_model(facts.model)
-        record.provider, record.facts = provider.id, facts
-        self.upload = Upload(client, self._renamed(prefix), complete)
-        assert self.principal is not None
-        if not self.principal.may_use(provider.id, facts.model):
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not use this provider or model"))
-        self._check_data_class()
-
-    def _check_data_class(self) -> None:
-        """Fails closed: only the local pool may answer sensitive requests, whatever becomes of it."""
-        assert self.principal is not None
-        value = self.fields.get(b"x-farline-data-class")
-        if value not in (None, b"sensitive"):
-            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
-        if value is not None or self.principal.is_sensitive:
-            self.binding = Reason.SENSITIVE
-        elif self.fields.get(b"x-farline-line") == LOCAL.encode():
-            self._check_line_choice(self.principal)
-            self.binding = Reason.REQUESTED
-
-    def _by_model(self, model: str | None) -> Provider:
-        """Unified routes: who serves this model, in the caller's own dialect?"""
-        name = self.dialect.name
-        provider = self.tables.provider_for(name, model)
-        if provider is None:
-            raise Refused(404, _ours(Code.HTTP_REQUEST_ERROR, "no provider for this model"))
-        if provider.dialect not in (name, "generic"):
-            text = f"{provider.id} serves this model and speaks {provider.dialect}: ask it at /{provider.id}/…"
-            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, text))
-        return provider
-
-    def _renamed(self, prefix: bytes) -> bytes:
-        """The body's start with the model's upstream name, where [[model]] gives one (unified routes only)."""
-        model = self.facts.model
-        entry = self.tables.models.get(model) if model is not None and self.routed_to is None else None
-        if model is None or entry is None or entry.upstream is None:
-            return prefix
-        headers = self.client.headers
-        self.rest, renamed = rename(self.rest, headers, prefix, model, entry.upstream)
-        self.grown_by = len(renamed) - len(prefix)
-        return renamed
-
     # --- 5 routing: which paths, in which order? ---
 
     def _plan(self) -> None:
@@ -273,8 +139,8 @@ class _Run:
         self.refusal = None
         if choice.refusal is not None:
             if choice.refusal.is_forbidden:
-                raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, choice.refusal.text))
-            self.refusal = Refused(503, _ours(Code.DESTINATION_UNAVAILABLE, choice.refusal.text))
+                raise Refused(403, ours(Code.HTTP_REQUEST_DENIED, choice.refusal.text))
+            self.refusal = Refused(503, ours(Code.DESTINATION_UNAVAILABLE, choice.refusal.text))
         self.candidates = choice.paths
         if shared.lines.dark:
             shared.lines.update(view)  # nothing tells us when an ejection has run out
@@ -308,13 +174,8 @@ class _Run:
         self._check_line_choice(principal)
         line = self.tables.lines.get(wanted.decode("latin-1"))
         if line is None:
-            raise Refused(400, _ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
+            raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
         return line.id
-
-    def _body_bytes(self) -> int:
-        """The request body's length, as far as it is known."""
-        told = self.fields.get(b"content-length", b"")
-        return int(told) if told.isdigit() else self.upload.size
 
     # --- rate limits: wait while every endpoint wants no more ---
 
@@ -352,10 +213,6 @@ class _Run:
             return False
         facts, limits = self.facts, self.tables.snapshot.limits
         return self.shared.throttling.is_worth_waiting(self.provider, facts.model, limits, self.record, facts.patience)
-
-    def _check_line_choice(self, principal: Principal) -> None:
-        if not principal.may_choose_line:
-            raise Refused(403, _ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
 
     # --- 6 overseas, or the local pool? ---
 
@@ -535,12 +392,3 @@ class _Run:
 
     def _client_left(self) -> None:
         self.record.client_left, self.record.status = True, ClientGone.status
-
-
-def _record(client: ClientExchange, request_id: str) -> RequestRecord:
-    path, _, _ = client.target.partition(b"?")  # queries can hold keys
-    return RequestRecord(request_id, client.received_at, client.peer, client.method.decode(), path.decode("latin-1"))
-
-
-def _ours(code: str, detail: str) -> Failure:
-    return Failure(Origin.EDGE, Verdict.SAFE, code, detail)
