@@ -182,7 +182,7 @@ class Silence:
 
     def wants_fast_probes(self, now: float) -> bool:
         """Something is late, or was; or a line that spoke all the time says nothing."""
-        is_quiet = self._gap < BUSY and now - self.alive_at > 0.05 + 2.0 * max(self._gap, 0.05)
+        is_quiet = self._gap < BUSY and now - self.alive_at > 2.0 * max(self._gap, 0.05)
         return is_quiet or self.stage is not Stage.HEARD or now < self._fast_until
 
     def silent_for(self, now: float) -> float:
@@ -216,6 +216,8 @@ class Silence:
             return Stage.HEARD
         known = rules.usual_rtt if rtt is None else rtt
         patience = delay + known + rules.margin / 2.0  # 2 round trips + margin + 4 σ
+        if self._gap < BUSY:
+            patience = delay  # it spoke all the time, and now nothing: two late questions are enough
         if late < rules.suspected_questions or now - asked[0] < patience:
             return Stage.DOUBTED
         if self.stage < Stage.SUSPECTED:
