@@ -4,7 +4,8 @@ Something was *asked* of the far side – a probe was sent, a connection waits f
 
     HEARD      nothing is late
     DOUBTED    one question is late: probe faster, change nothing else
-    SUSPECTED  two are late, the older for 2 round trips + margin + 4 σ of the jitter: prefer other lines
+    SUSPECTED  two are late, the older for 2 round trips + margin + 4 σ of the jitter (of a line that spoke all the time
+               until now two late ones are enough): prefer other lines
     DOWN       at least five are late, over a longer time than this line's own bursts of loss explain
 
 How long that is, each line teaches: the silences that healed are a record of its bursts. Their lengths beyond 0.2 s of

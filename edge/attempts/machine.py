@@ -69,6 +69,7 @@ from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
 
+BROKEN_OFF = frozenset((Code.CONNECTION_TERMINATED, Code.STREAM_RESET))
 OVERDUE, HEDGE, SUSPECTED = "overdue", "hedge", "line_suspected"  # reasons of a second attempt; else a failure's code
 
 
@@ -183,8 +184,12 @@ class AttemptMachine:
 
     def _better_candidate(self) -> Path | None:
         """An untried path on a line that is neither dark nor in use nor to blame for anything yet. Those never dialed
-        come before those that lost a race."""
+        come before those that lost a race. A connection that was broken off may have been so by its far end: then
+        other endpoints come first."""
         good = [path for path in self._untried() if path.line not in self.dark and not self._shares_blame(path.line)]
+        broke = {a.path.endpoint for a in self.attempts if a.failure is not None and a.failure.code in BROKEN_OFF}
+        if broke:
+            good.sort(key=lambda path: path.endpoint in broke)
         return next((path for path in good if path not in self._tried), good[0] if good else None)
 
     def _untried(self) -> list[Path]:

@@ -677,3 +677,10 @@ def test_a_body_that_is_sent_is_not_stalled() -> None:
     m = waiting(machine(A1, upload_stall=5.0))
     m.handle(UploadStalled(1, True), 1.0)
     assert m.timer() == 60.0
+
+
+def test_after_a_broken_connection_another_endpoint_comes_first() -> None:
+    """It may have been the far end that broke it."""
+    for code, path in ((Code.CONNECTION_TERMINATED, B2), (Code.STREAM_RESET, B2), (Code.CONNECTION_TIMEOUT, B1)):
+        m = waiting(machine(A1, B1, A2, B2))
+        assert m.handle(AttemptFailed(1, Failure(Origin.LINE, Verdict.UNKNOWN, code)), 1.0) == [Dial(path)]
