@@ -1,8 +1,8 @@
 """Two session cores in virtual time, joined by carriers over links: no sockets, no clock.
 
-    pair = Pair(config)                    an edge and a relay
-    pair.join(1, offer)                    a carrier; offer(direction, packet, now) → [(arrival, packet)]
-    pair.run(until)                        lets everything happen up to then; `on_event` sees what the cores tell
+pair = Pair(config)                    an edge and a relay
+pair.join(1, offer)                    a carrier; offer(direction, packet, now) → [(arrival, packet)]
+pair.run(until)                        lets everything happen up to then; `on_event` sees what the cores tell
 """
 
 from __future__ import annotations

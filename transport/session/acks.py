@@ -91,7 +91,7 @@ class Shortest:
 
 
 class RoundTrip:
-    """Smoothed as RFC 9002 §5 does it; `shortest` of the last 30 seconds, `recent` the shortest of the last half."""
+    """Smoothed as RFC 9002 §5 does it; `shortest` of the last 30 seconds, `standing` compares the last two with them."""
 
     __slots__ = ("_recent", "_shortest", "has_sample", "latest", "smoothed", "variation")
 
@@ -100,7 +100,7 @@ class RoundTrip:
         self.variation = FIRST_ROUND_TRIP / 4
         self.has_sample = False
         self._shortest = Shortest(30.0)
-        self._recent = Shortest(0.5)
+        self._recent = Shortest(2.0)
 
     @property
     def shortest(self) -> float:

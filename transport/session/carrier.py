@@ -18,7 +18,7 @@ SILENCE = 0.06
 UNACKED = 0.08
 AVOIDED_AFTER = 0.2
 REMEMBERED = 10.0
-STANDING_QUEUE = 0.06
+STANDING_QUEUE = 0.12
 LOSS_COST = 0.5
 """Seconds that a certain loss would cost: what makes a line with less loss better than a quicker one."""
 BURST = 0.1
@@ -63,6 +63,11 @@ class Carrier:
         """Bytes/s that this side may send over it; 0: no budget."""
         self._rate = rate
         self._allowance = rate * BURST
+
+    def confirm(self) -> None:
+        """The peer has the greeting."""
+        self.is_confirmed = True
+        self.greeting = b""
 
     @property
     def rate(self) -> float:
@@ -132,9 +137,10 @@ class Carrier:
 
     @property
     def is_congested(self) -> bool:
-        """Even the quickest packets of the last half second waited: redundancy is shed first, first copies never."""
+        """Even the quickest packets of the last two seconds waited, and long: jitter alone doesn't do that. Redundancy
+        is shed then, first copies never."""
         trip = self.outgoing.trip
-        return trip.standing > max(STANDING_QUEUE, trip.shortest / 2)
+        return trip.standing > max(STANDING_QUEUE, trip.shortest)
 
     def window(self) -> int:
         """Bytes that may be under way while bulk is added; a known rate counts before anything is measured."""

@@ -14,43 +14,34 @@ finds everything as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
 from hmac import compare_digest
 from math import inf
 from typing import cast
 
-from transport.session.acks import Sent, Shortest
+from transport.session.acks import Sent
 from transport.session.carrier import Carrier
-from transport.session.control import ControlFrames
-from transport.session.flow import SessionFlow
 from transport.session.messages import Queued
-from transport.session.ranges import Ranges
+from transport.session.repeats import Repeats
 from transport.session.scheduler import Scheduler
 from transport.session.stream import Stream, StreamPart
+from transport.session.streams import Streams
 from transport.session.values import (
-    FIRST_LIMITS,
     VERSION,
-    Acked,
     CannotOpen,
     CarrierKind,
     CarrierLost,
     CarrierRelieved,
     CarrierSuspected,
     Code,
-    Credit,
-    Data,
     Event,
     GoneAway,
     Joined,
     Limits,
-    Message,
     Priority,
     Redundancy,
-    Reset,
     Role,
     SessionClosed,
     SessionConfig,
-    StreamOpened,
     Tally,
 )
 from transport.session.wire import (
@@ -73,14 +64,11 @@ from transport.session.wire import (
 )
 
 MIN_PACKET = 1100
-LIVELY_AFTER = 1.0
-"""Seconds that heartbeats go on after the last stream ended."""
 JOINING_HEARTBEAT = 0.05
 STALL = 0.02
 """A timer that is served later than this was late because we stood still, and the lines weren't."""
 CLOSE_COPIES = 3
 CLOSE_EVERY = 0.1
-OFFSETS_PER_FRAME = 50
 NO_REQUEST = bytes(16)
 
 
@@ -92,23 +80,10 @@ class SessionCore:
         self.config = config
         self.tally = Tally()
         self.peer = ""
-        self.peer_limits = FIRST_LIMITS
-        self.is_draining = False
-        self.is_closed = False
         self._scheduler = Scheduler(config, self.tally)
         self._carriers = self._scheduler.carriers
-        self._flow = SessionFlow(config.limits.session_window)
-        self._scheduler.credit = self._flow.granted
-        self._streams: dict[int, Stream] = {}
-        self._gone = Ranges()
-        self._awaited_finals: dict[int, int] = {}
-        self._next_stream = 1
-        self._ready: tuple[dict[Stream, None], ...] = ({}, {}, {}, {})
-        self._repeats: list[tuple[float, int]] = []
-        self._control = ControlFrames()
-        self._events: list[Event] = []
-        self._passage = Shortest(60.0)
-        self._lively_until = -inf
+        self._streams = Streams(role, config, self._scheduler, self.tally)
+        self._repeats = Repeats(self._streams.live)
         self._expires_at = now + config.linger
         self._judged_at = now
         self._bulk_at = inf
@@ -125,7 +100,17 @@ class SessionCore:
     @property
     def live_streams(self) -> int:
         """Streams that aren't over in both directions."""
-        return len(self._streams)
+        return len(self._streams.live)
+
+    @property
+    def is_closed(self) -> bool:
+        """The session is over; all that is left is to tell the peer."""
+        return self._closing is not None
+
+    @property
+    def is_draining(self) -> bool:
+        """No new streams."""
+        return self._streams.is_draining
 
     # ---------------------------------------------------------------------------------------------------- carriers
 
@@ -134,8 +119,8 @@ class SessionCore:
         the HELLO (`wire.find_hello`). Raises ValueError for a number in use or packets below MIN_PACKET bytes."""
         if carrier in self._carriers or max_packet < MIN_PACKET:
             raise ValueError(f"carrier {carrier} with packets of {max_packet} bytes")
-        if not self._carriers and self._streams:
-            self._state_offsets(carrier)
+        if not self._carriers:
+            self._streams.put_offsets()
         new = Carrier(carrier, kind, line, max_packet, self.config, now)
         new.greeting = encode(self._greeting(new))
         self._carriers[carrier] = new
@@ -150,7 +135,7 @@ class SessionCore:
         if not self._carriers:
             self._expires_at = now + self.config.linger
         self._lose(gone.outgoing.abandon())
-        self._events.append(CarrierLost(carrier, gone.line, len(self._carriers)))
+        self._streams.events.append(CarrierLost(carrier, gone.line, len(self._carriers)))
 
     def _greeting(self, carrier: Carrier) -> Hello | Welcome:
         config = self.config
@@ -167,135 +152,69 @@ class SessionCore:
             int(carrier.rate),
         )
 
-    def _state_offsets(self, carrier: int) -> None:
-        received = [(stream.id, stream.into.base) for stream in self._streams.values()]
-        for at in range(0, len(received), OFFSETS_PER_FRAME):
-            self._control.put(("offsets", at), Offsets(tuple(received[at : at + OFFSETS_PER_FRAME])))
-
-    # ----------------------------------------------------------------------------------------------------- streams
+    # ------------------------------------------------------------------------------------------------- application
 
     def open(
-        self,
-        priority: Priority,
-        now: float,
-        *,
-        redundancy: Redundancy | None = None,
-        request: bytes = NO_REQUEST,
+        self, priority: Priority, now: float, *, redundancy: Redundancy | None = None, request: bytes = NO_REQUEST
     ) -> int:
         """A new stream (edge only); `request` is an id of 16 bytes to execute at most once. Raises CannotOpen."""
-        if self.is_closed or self.is_draining or len(self._streams) >= self.peer_limits.max_streams:
-            code = self._closing.code if self._closing else Code.DRAINING if self.is_draining else Code.STREAM_LIMIT
-            raise CannotOpen(code)
-        number = self._next_stream
-        self._next_stream += 1
-        opening = Opening(priority, self.config.redundancy if redundancy is None else redundancy, request)
-        self._wake(self._add_stream(number, opening))
-        return number
+        if self._closing is not None:
+            raise CannotOpen(self._closing.code)
+        mode = self.config.redundancy if redundancy is None else redundancy
+        return self._streams.open(Opening(priority, mode, request))
 
     def write(self, stream: int, data: bytes, now: float, *, end: bool = False) -> None:
         """Appends to the stream's bytes; with `end` nothing may follow. What is beyond `writable` is kept until credit
         comes: pause the source while that is 0. Does nothing if the stream is over."""
-        found = self._streams.get(stream)
-        if found is not None and not found.out.is_ended:
-            found.out.append(data, end=end)
-            self._ready[found.priority][found] = None
+        self._streams.write(stream, data, end=end)
 
     def writable(self, stream: int) -> int:
         """Bytes that can be taken now. After 0 the event Credit follows when there is room again."""
-        found = self._streams.get(stream)
-        if found is None:
-            return 0
-        log = found.out
-        room = min(log.limit - log.end, self.config.send_buffer_bytes - (log.end - log.base), self._scheduler.credit)
-        found.is_blocked = room <= 0
-        return max(room, 0)
+        return self._streams.writable(stream)
 
     def message(self, stream: int, data: bytes, lifetime: float, now: float) -> None:
         """A message that may be lost, and is dropped when `lifetime` seconds late. Raises ValueError if it is larger
         than messages.MAX_MESSAGE_BYTES. Does nothing if the stream is over."""
-        found = self._streams.get(stream)
-        if found is not None:
-            found.messages_out.append(stream, data, lifetime, now)
-            self._ready[found.priority][found] = None
+        self._streams.message(stream, data, lifetime, now)
 
     def consumed(self, stream: int, size: int, now: float) -> None:
         """The application is done with so many bytes of `Data`: the peer may send more."""
-        found = self._streams.get(stream)
-        if found is None:
-            return
-        limit = found.into.consume(size)
-        if limit is not None:
-            self._control.put(("credit", stream), CreditFrame(stream, limit))
-        self._give_back(size)
+        self._streams.consumed(stream, size)
 
     def reset(self, stream: int, code: int, reason: str, now: float) -> None:
         """Gives the stream up, both directions. Does nothing if it is over."""
-        found = self._streams.get(stream)
-        if found is not None:
-            if found.into.final is None:
-                self._awaited_finals[stream] = found.into.highest
-            self._put_reset(found, code, reason)
-            self._remove(found, now)
+        self._streams.reset(stream, code, reason, now)
 
     def drain(self, reason: str, now: float) -> None:
         """Takes no new streams (relay); those that exist go on."""
-        self.is_draining = True
-        last = max(self._streams, default=0)
-        self._control.put(("goaway", 0), GoAway(last, Code.DRAINING, reason))
+        self._streams.drain(reason)
 
     def close(self, code: int, reason: str, now: float) -> None:
         """Ends the session with all its streams; the peer is told."""
-        if not self.is_closed:
+        if self._closing is None:
             self._end(Close(code, reason))
             self._close_copies, self._close_at = CLOSE_COPIES, now
 
     def _end(self, close: Close) -> None:
-        self.is_closed = True
         self._closing = close
-        self._streams.clear()
-        self._events.append(SessionClosed(close.code, close.reason))
+        self._streams.live.clear()
+        self._streams.events.append(SessionClosed(close.code, close.reason))
 
-    def _add_stream(self, number: int, opening: Opening) -> Stream:
-        stream = self._streams[number] = Stream(
-            number,
-            opening,
-            credit=self.peer_limits.stream_window,
-            window=self.config.limits.stream_window,
-            passage=self._passage,
-            is_opener=self.role is Role.EDGE,
-        )
-        return stream
-
-    def _remove(self, stream: Stream, now: float) -> None:
-        del self._streams[stream.id]
-        self._gone.add(stream.id, stream.id + 1)
-        self._ready[stream.priority].pop(stream, None)
-        self._control.drop(("credit", stream.id))
-        self._give_back(stream.into.highest - stream.into.consumed)
-        if not self._streams:
-            self._lively_until = now + LIVELY_AFTER
-
-    def _put_reset(self, stream: Stream, code: int, reason: str) -> None:
-        self._control.put(("reset", stream.id), ResetFrame(stream.id, code, stream.out.sent, reason))
-
-    def _give_back(self, size: int) -> None:
-        limit = self._flow.consume(size)
-        if limit is not None:
-            self._control.put(("credit", 0), CreditFrame(0, limit))
-
-    def _wake(self, stream: Stream) -> None:
-        self._ready[stream.priority][stream] = None
+    def events(self) -> list[Event]:
+        """What has happened since the last call, in order."""
+        events, self._streams.events = self._streams.events, []
+        return events
 
     # --------------------------------------------------------------------------------------------------- receiving
 
     def receive(self, carrier: int, packet: bytes, now: float) -> None:
         """A packet came, whole. Anything may be in it."""
         found = self._carriers.get(carrier)
-        if found is None or self.is_closed:
+        if found is None or self._closing is not None:
             return
+        was_silent = not found.is_heard(now)
         try:
             number, is_eliciting, frames = decode(packet)
-            was_silent = not found.is_heard(now)
             found.hear(now)
             if not found.incoming.receive(number, is_eliciting=is_eliciting, now=now):
                 self.tally.duplicate_packets += 1
@@ -311,146 +230,49 @@ class SessionCore:
     def _dispatch(self, frame: Frame, carrier: Carrier, now: float) -> None:
         match frame:
             case StreamFrame():
-                self._on_stream(frame, now)
+                self._streams.on_stream(frame, now)
             case Ack():
                 self._on_ack(frame, carrier, now)
             case CreditFrame():
-                self._on_credit(frame)
+                self._streams.on_credit(frame)
             case MessageFrame():
-                self._on_message(frame, now)
+                self._streams.on_message(frame, now)
             case ResetFrame():
-                self._on_reset(frame, now)
+                self._streams.on_reset(frame, now)
             case Hello():
                 self._on_hello(frame, carrier)
             case Welcome():
                 self._on_welcome(frame, carrier)
             case Offsets():
-                self._on_offsets(frame, now)
+                self._streams.on_offsets(frame, now)
             case GoAway(last_stream, code, reason):
-                self.is_draining = True
-                self._events.append(GoneAway(last_stream, code, reason))
+                self._streams.is_draining = True
+                self._streams.events.append(GoneAway(last_stream, code, reason))
             case Close():
                 self._end(frame)
 
-    def _on_stream(self, frame: StreamFrame, now: float) -> None:
-        stream = self._streams.get(frame.stream)
-        if stream is None:
-            stream = self._accept(frame)
-            if stream is None:
-                return
-        into = stream.into
-        if into.is_done:
-            return
-        before = into.highest
-        data = into.receive(frame.offset, frame.data, is_end=frame.end)
-        if into.highest != before:
-            self._flow.receive(into.highest - before)
-        if data or into.is_done:
-            self._events.append(Data(stream.id, data, into.is_done))
-            if stream.is_done:
-                self._remove(stream, now)
-
-    def _accept(self, frame: StreamFrame) -> Stream | None:
-        """The stream that the frame opens; None if it belongs to one that is over or refused."""
-        if frame.stream in self._gone:
-            return None
-        opening = frame.opening
-        if self.role is Role.EDGE or opening is None:
-            raise WireError(Code.STREAM_STATE, f"bytes of stream {frame.stream}, which was never opened")
-        if self.is_draining or len(self._streams) >= self.config.limits.max_streams:
-            code = Code.DRAINING if self.is_draining else Code.STREAM_LIMIT
-            self._gone.add(frame.stream, frame.stream + 1)
-            self._awaited_finals[frame.stream] = 0
-            self._control.put(("reset", frame.stream), ResetFrame(frame.stream, code, 0, code.name))
-            return None
-        stream = self._add_stream(frame.stream, opening)
-        self._events.append(StreamOpened(frame.stream, opening.priority, opening.redundancy, opening.request))
-        return stream
-
-    def _on_message(self, frame: MessageFrame, now: float) -> None:
-        stream = self._streams.get(frame.stream)
-        if stream is None:
-            return
-        data, is_late = stream.messages_in.receive(frame, now)
-        self.tally.late_messages += is_late
-        if data is not None:
-            self._events.append(Message(frame.stream, data))
-
-    def _on_credit(self, frame: CreditFrame) -> None:
-        if frame.stream == 0:
-            self._grant(frame.limit)
-        elif (stream := self._streams.get(frame.stream)) is not None:
-            stream.out.limit = max(stream.out.limit, frame.limit)
-            self._resume(stream)
-
-    def _grant(self, limit: int) -> None:
-        more = self._flow.grant(limit)
-        if more:
-            self._scheduler.credit += more
-            for stream in self._streams.values():
-                self._resume(stream)
-
-    def _resume(self, stream: Stream) -> None:
-        """There is credit, or room in the buffer."""
-        self._wake(stream)
-        if stream.is_blocked and self.writable(stream.id):
-            self._events.append(Credit(stream.id))
-
-    def _on_reset(self, frame: ResetFrame, now: float) -> None:
-        number = frame.stream
-        stream = self._streams.get(number)
-        if stream is not None:
-            self._count_final(frame.sent, stream.into.highest)
-            self._put_reset(stream, frame.code, "")
-            self._remove(stream, now)
-            self._events.append(Reset(number, frame.code, frame.reason))
-        elif number in self._awaited_finals:
-            self._count_final(frame.sent, self._awaited_finals.pop(number))
-        elif number not in self._gone and self.role is Role.RELAY:
-            self._gone.add(number, number + 1)
-            self._count_final(frame.sent, 0)
-            self._control.put(("reset", number), ResetFrame(number, frame.code, 0, ""))
-
-    def _count_final(self, sent: int, highest: int) -> None:
-        """A stream ends at byte `sent`, of which `highest` are accounted for."""
-        if sent > highest:
-            self._flow.receive(sent - highest)
-            self._give_back(sent - highest)
-
     def _on_hello(self, frame: Hello, carrier: Carrier) -> None:
-        """The carrier joined by it (`table.SessionTable`); every packet until then repeats it."""
+        """The carrier joined by it (`table.SessionTable`); every packet until our answer is heard repeats it."""
         config = self.config
         if self.role is Role.EDGE or frame.session != config.session or not compare_digest(frame.token, config.token):
             raise WireError(Code.REFUSED, "a HELLO that doesn't belong to this session")
-        if frame.rate:
-            carrier.set_rate(float(frame.rate))
-        self._meet(carrier, frame.name, frame.limits)
+        if not carrier.is_met:
+            if frame.rate:
+                carrier.set_rate(float(frame.rate))
+            self._meet(carrier, frame.name, frame.limits)
 
     def _on_welcome(self, frame: Welcome, carrier: Carrier) -> None:
         if self.role is Role.RELAY or frame.version != VERSION:
             raise WireError(Code.VERSION, f"WELCOME to version {frame.version}")
-        carrier.greeting = b""
-        carrier.is_confirmed = True
-        self._meet(carrier, frame.name, frame.limits)
+        if not carrier.is_met:
+            carrier.confirm()
+            self._meet(carrier, frame.name, frame.limits)
 
     def _meet(self, carrier: Carrier, name: str, limits: Limits) -> None:
-        if not carrier.is_met:
-            carrier.is_met = True
-            self.peer = name
-            self._events.append(Joined(carrier.number, name))
-            self.peer_limits = limits
-            for stream in self._streams.values():
-                stream.out.limit = max(stream.out.limit, limits.stream_window)
-            self._grant(limits.session_window)
-
-    def _on_offsets(self, frame: Offsets, now: float) -> None:
-        for number, offset in frame.received:
-            stream = self._streams.get(number)
-            if stream is not None:
-                if offset > stream.out.sent:
-                    raise WireError(Code.STREAM_STATE, f"the peer has bytes of stream {number} that were never sent")
-                stream.out.ack(0, offset, is_end=False)
-                stream.prove()
+        carrier.is_met = True
+        self.peer = name
+        self._streams.meet(limits)
+        self._streams.events.append(Joined(carrier.number, name))
 
     # ----------------------------------------------------------------------------------------- acknowledged or lost
 
@@ -461,52 +283,30 @@ class SessionCore:
         acked = about.outgoing.acknowledge(frame, now, is_own=about is carrier)
         if not acked:
             return
-        if not about.is_confirmed and self.role is Role.RELAY:
-            about.greeting = b""
-            about.is_confirmed = True
+        if self.role is Role.RELAY and not about.is_confirmed:
+            about.confirm()
         for packet in acked:
             for part in packet.parts:
                 if len(part) == 4:
-                    self._on_stream_acked(part, now)
+                    self._streams.on_acked(part, now)
                 elif isinstance(part[0], Queued):
                     part[0].is_done = True
                 else:
-                    self._control.ack(*part)
+                    self._streams.control.ack(*part)
         self._lose(about.outgoing.find_lost(now))
 
-    def _on_stream_acked(self, part: StreamPart, now: float) -> None:
-        stream, start, end, is_end = part
-        if self._streams.get(stream.id) is not stream:
-            return
-        log = stream.out
-        was_finished = log.is_finished
-        log.ack(start, end, is_end=is_end)
-        if not stream.is_proven:
-            stream.prove()
-        if not log.is_outstanding:
-            stream.due = inf
-        if stream.is_blocked:
-            self._resume(stream)
-        if log.is_finished and not was_finished:
-            self._events.append(Acked(stream.id, log.base))
-            if stream.is_done:
-                self._remove(stream, now)
-
-    def _lose(self, packets: Iterable[Sent], *, is_guess: bool = False) -> None:
-        """Sends again what was in these packets and has not been sent since, or with `is_guess` even then."""
+    def _lose(self, packets: Iterable[Sent]) -> None:
+        """Sends again what was in these packets and has not been sent since."""
+        streams = self._streams
         for packet in packets:
             for part in packet.parts:
                 if len(part) == 4:
-                    stream, start, end, is_end = cast(StreamPart, part)
-                    if self._streams.get(stream.id) is stream and (is_guess or stream.covered_at <= packet.sent_time):
-                        stream.out.lose(start, end, is_end=is_end)
-                        stream.wants_repeat = stream.wants_repeat or not stream.is_proven
-                        self._wake(stream)
+                    streams.on_lost(cast(StreamPart, part), packet.sent_time)
                 elif isinstance(part[0], Queued):
                     part[0].is_due = True
-                    self._ready[part[1].priority][part[1]] = None
+                    streams.wake(part[1])
                 else:
-                    self._control.lose(*part)
+                    streams.control.lose(*part)
 
     # ------------------------------------------------------------------------------------------------------- belief
 
@@ -519,37 +319,41 @@ class SessionCore:
                 self.tally.suspicions += 1
                 self._scheduler.changed()
                 self._scheduler.duplicate_everything(now)
-                self._lose(list(carrier.outgoing.outstanding.values()), is_guess=True)
-                self._events.append(CarrierSuspected(carrier.number, carrier.line))
+                self._resend(carrier)
+                self._streams.events.append(CarrierSuspected(carrier.number, carrier.line))
+
+    def _resend(self, carrier: Carrier) -> None:
+        """What is under way on it may never arrive: once more, before anyone knows."""
+        packets = carrier.outgoing.outstanding.values()
+        for stream in {part[0] for packet in packets for part in packet.parts if len(part) == 4}:
+            stream.covered_at = -inf
+        self._lose(packets)
 
     def _reconsider(self, carrier: Carrier, was_silent: bool, now: float) -> None:
         """A carrier of which nothing good was known is heard."""
         if was_silent and all(c is carrier or c.suspected_at is not None for c in self._carriers.values()):
-            self._lose(list(carrier.outgoing.outstanding.values()), is_guess=True)
-        if (
-            carrier.suspected_at is not None
-            and carrier.outgoing.acked_at > carrier.suspected_at
-            and now < carrier.doubted_at()
-        ):
+            self._resend(carrier)
+        acked_at = carrier.outgoing.acked_at
+        if carrier.suspected_at is not None and acked_at > carrier.suspected_at and now < carrier.doubted_at():
             seconds = carrier.relieve(now)
             self._scheduler.changed()
-            self._events.append(CarrierRelieved(carrier.number, carrier.line, seconds))
+            self._streams.events.append(CarrierRelieved(carrier.number, carrier.line, seconds))
 
     # -------------------------------------------------------------------------------------------------------- time
 
     def timer(self) -> float | None:
         """When to call `handle_timer`; None: nothing is due, ever."""
-        if self.is_closed:
+        if self._closing is not None:
             return self._close_at if self._close_copies else None
         if not self._carriers:
             return self._expires_at
-        due = min(self._repeats[0][0] if self._repeats else inf, self._bulk_at)
+        due = min(self._repeats.next_at, self._bulk_at)
         interval = self._interval(self._judged_at)
         for carrier in self._carriers.values():
             due = min(due, carrier.incoming.due, carrier.beat_at + interval, carrier.outgoing.overdue_at)
-            doubt = carrier.doubted_at()
-            if self._judged_at < doubt < due and carrier.suspected_at is None:
-                due = doubt
+            if carrier.suspected_at is None and len(self._carriers) > 1:
+                doubt = carrier.doubted_at()
+                due = min(due, doubt) if doubt > self._judged_at else due
         self._due = due
         return due
 
@@ -559,20 +363,20 @@ class SessionCore:
         lag = max(lag, now - self._due)
         self._due = inf
         self._judged_at = now
-        if self.is_closed:
+        if self._closing is not None:
+            return
+        if not self._carriers:
+            if now >= self._expires_at:
+                self._end(Close(Code.EXPIRED, "no carrier came back"))
             return
         if lag > STALL:
             self.tally.stalls += 1
             for carrier in self._carriers.values():
                 carrier.forgive(lag, now)
-        if not self._carriers:
-            if now >= self._expires_at:
-                self._end(Close(Code.EXPIRED, "no carrier came back"))
-            return
         for carrier in self._carriers.values():
             if now >= carrier.outgoing.overdue_at:
                 self._lose(carrier.outgoing.find_lost(now))
-        if len(self._carriers) > 1 and self._is_lively(now):
+        if len(self._carriers) > 1 and self._streams.is_lively(now):
             self._judge(now)
         self._repeat(now)
 
@@ -580,42 +384,17 @@ class SessionCore:
         """Streams whose last bytes have waited long enough for an answer."""
         best = self._scheduler.ranked(now)[0]
         may_repeat = best.kind is CarrierKind.QUIC and best.may_repeat(now)
-        for stream in self._overdue(now):
+        for stream in self._repeats.take_due(now):
             if may_repeat or stream.is_overdue:
                 stream.wants_repeat = True
-                self._wake(stream)
+                self._streams.wake(stream)
             else:
-                stream.stage = len(stream.steps) + 1
-                stream.due = now + self._scheduler.timeout()
-                self._arm(stream)
-
-    def _overdue(self, now: float) -> list[Stream]:
-        """Takes streams off the heap that are due; an entry that has become too early is put where it belongs."""
-        found = []
-        while self._repeats and self._repeats[0][0] <= now:
-            at, number = heappop(self._repeats)
-            stream = self._streams.get(number)
-            if stream is None or stream.queued_at != at:
-                continue
-            stream.queued_at = inf
-            if stream.due <= now:
-                if stream.is_waiting:
-                    found.append(stream)
-            else:
-                self._arm(stream)
-        return found
-
-    def _arm(self, stream: Stream) -> None:
-        if stream.due < stream.queued_at:
-            stream.queued_at = stream.due
-            heappush(self._repeats, (stream.due, stream.id))
-
-    def _is_lively(self, now: float) -> bool:
-        return bool(self._streams) or len(self._control) > 0 or now < self._lively_until
+                stream.skip_quick_repeats(now, self._scheduler.timeout())
+                self._repeats.arm(stream)
 
     def _interval(self, now: float) -> float:
         """Seconds between heartbeats."""
-        if self._is_lively(now):
+        if self._streams.is_lively(now):
             return self.config.heartbeat
         if all(carrier.is_confirmed for carrier in self._carriers.values()):
             return self.config.idle_heartbeat
@@ -625,16 +404,16 @@ class SessionCore:
 
     def packets(self, now: float) -> list[tuple[int, bytes]]:
         """What is to be sent now: (carrier, packet)."""
-        if self.is_closed:
-            return self._farewell(now)
+        if self._closing is not None:
+            return self._farewell(self._closing, now)
         if not self._carriers:
             return []
-        scheduler = self._scheduler
+        scheduler, streams = self._scheduler, self._streams
         two = scheduler.ranked(now)[:2]
-        for key, frame in self._control.take_due():
+        for key, frame in streams.control.take_due():
             scheduler.put(frame, (key, frame), two, now)
-        bulk = []
-        for lane in self._ready:
+        bulk: list[Stream] = []
+        for lane in streams.ready:
             for stream in lane:
                 if stream.is_bulk:
                     bulk.append(stream)
@@ -651,34 +430,28 @@ class SessionCore:
             self._send_messages(stream, now)
         if self._scheduler.has_work(stream):
             self._scheduler.put_stream(stream, now)
-            self._arm(stream)
+            self._repeats.arm(stream)
 
     def _send_bulk(self, stream: Stream, now: float) -> None:
         self._send_messages(stream, now)
         self._bulk_at = min(self._bulk_at, self._scheduler.put_bulk(stream, now))
-        self._arm(stream)
+        self._repeats.arm(stream)
         if self._scheduler.has_work(stream):
-            self._wake(stream)
+            self._streams.wake(stream)
 
     def _send_messages(self, stream: Stream, now: float) -> None:
         due, late = stream.messages_out.take_due(now)
         self.tally.late_messages += late
         self._scheduler.put_messages(stream, due, now)
 
-    def _farewell(self, now: float) -> list[tuple[int, bytes]]:
+    def _farewell(self, close: Close, now: float) -> list[tuple[int, bytes]]:
         """CLOSE over every carrier, a few times: nobody will acknowledge it."""
-        if self._closing is None or not self._close_copies or now < self._close_at:
+        if not self._close_copies or now < self._close_at:
             return []
         self._close_copies -= 1
         self._close_at = now + CLOSE_EVERY
         out = []
         for carrier in self._carriers.values():
-            number = carrier.outgoing.next_number
+            out.append((carrier.number, encode_header(carrier.outgoing.next_number, False) + encode(close)))
             carrier.outgoing.next_number += 1
-            out.append((carrier.number, encode_header(number, False) + encode(self._closing)))
         return out
-
-    def events(self) -> list[Event]:
-        """What has happened since the last call, in order."""
-        events, self._events = self._events, []
-        return events

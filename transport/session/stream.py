@@ -86,6 +86,11 @@ class Stream:
         self.due = now + (steps[self.stage] if self.stage < len(steps) else timeout)
         self.stage += 1
 
+    def skip_quick_repeats(self, now: float, timeout: float) -> None:
+        """Only the timeout's repeats are worth it now."""
+        self.stage = len(self.steps) + 1
+        self.due = now + timeout
+
     def prove(self) -> None:
         """The peer has acknowledged something of it."""
         self.is_proven = True
