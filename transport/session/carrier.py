@@ -15,6 +15,8 @@ from transport.session.acks import Incoming, Outgoing
 from transport.session.values import CarrierKind, SessionConfig
 
 SILENCE = 0.06
+BEAT = 0.035
+"""A heartbeat and a little more."""
 UNACKED = 0.08
 AVOIDED_AFTER = 0.2
 REMEMBERED = 10.0
@@ -75,10 +77,14 @@ class Carrier:
 
     # ------------------------------------------------------------------------------------------------------ belief
 
-    def hear(self, now: float) -> None:
-        """A packet came."""
-        self._is_beating = now - self.heard_at < SILENCE
+    def hear(self, now: float, *, is_busy: bool) -> None:
+        """A packet came. Only a busy session beats, so only then does silence mean anything."""
+        self._is_beating = is_busy and now - self.heard_at < SILENCE
         self.heard_at = now
+
+    def rest(self) -> None:
+        """The session isn't busy: silence is to be expected."""
+        self._is_beating = False
 
     def patience(self) -> float:
         """Seconds of silence that say nothing."""
@@ -96,6 +102,14 @@ class Carrier:
     def is_heard(self, now: float) -> bool:
         """True if something came lately."""
         return now - self.heard_at < self.patience()
+
+    def has_fallen_silent(self, now: float) -> bool:
+        """True if it was beating and hasn't been heard for too long."""
+        return self._is_beating and not self.is_heard(now)
+
+    def is_beating(self, now: float) -> bool:
+        """True if it was heard just now: had it fallen silent with another one, that would show already."""
+        return now - self.heard_at < BEAT + 2 * min(self.outgoing.trip.variation, 0.05)
 
     def forgive(self, seconds: float, now: float) -> None:
         """We ourselves were away for so long: silence meanwhile doesn't count."""

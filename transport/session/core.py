@@ -212,10 +212,10 @@ class SessionCore:
         found = self._carriers.get(carrier)
         if found is None or self._closing is not None:
             return
-        was_silent = not found.is_heard(now)
+        was_silent = found.has_fallen_silent(now)
         try:
             number, is_eliciting, frames = decode(packet)
-            found.hear(now)
+            found.hear(now, is_busy=bool(self._streams.live))
             if not found.incoming.receive(number, is_eliciting=is_eliciting, now=now):
                 self.tally.duplicate_packets += 1
                 return
@@ -248,7 +248,7 @@ class SessionCore:
             case GoAway(last_stream, code, reason):
                 self._streams.is_draining = True
                 self._streams.events.append(GoneAway(last_stream, code, reason))
-            case Close():
+            case _:
                 self._end(frame)
 
     def _on_hello(self, frame: Hello, carrier: Carrier) -> None:
@@ -312,7 +312,11 @@ class SessionCore:
 
     def _judge(self, now: float) -> None:
         """Suspects carriers that are silent while another one is heard. If all are, it is the peer, or we ourselves."""
-        heard = [carrier for carrier in self._carriers.values() if carrier.is_heard(now)]
+        if not self._streams.live:
+            for carrier in self._carriers.values():
+                carrier.rest()
+            return
+        heard = [carrier for carrier in self._carriers.values() if carrier.is_beating(now)]
         for carrier in self._carriers.values():
             if carrier.suspected_at is None and now >= carrier.doubted_at() and any(c is not carrier for c in heard):
                 carrier.suspect(now)
@@ -331,8 +335,10 @@ class SessionCore:
 
     def _reconsider(self, carrier: Carrier, was_silent: bool, now: float) -> None:
         """A carrier of which nothing good was known is heard."""
-        if was_silent and all(c is carrier or c.suspected_at is not None for c in self._carriers.values()):
-            self._resend(carrier)
+        if was_silent and not any(c.is_heard(now) for c in self._carriers.values() if c is not carrier):
+            for each in self._carriers.values():
+                each.forgive(inf, now)
+                self._resend(each)
         acked_at = carrier.outgoing.acked_at
         if carrier.suspected_at is not None and acked_at > carrier.suspected_at and now < carrier.doubted_at():
             seconds = carrier.relieve(now)
@@ -376,7 +382,7 @@ class SessionCore:
         for carrier in self._carriers.values():
             if now >= carrier.outgoing.overdue_at:
                 self._lose(carrier.outgoing.find_lost(now))
-        if len(self._carriers) > 1 and self._streams.is_lively(now):
+        if len(self._carriers) > 1:
             self._judge(now)
         self._repeat(now)
 

@@ -78,9 +78,9 @@ class MessagesIn:
         """(the message that is now complete, whether this piece came late). Raises WireError for impossible numbers."""
         if not frame.number or not frame.piece < frame.pieces <= MAX_PIECES:
             raise WireError(Code.MALFORMED, "a message or a piece out of range")
-        passage = ((int(now * 1000) - frame.sent_ms + 0x8000_0000) & 0xFFFF_FFFF) / 1000
-        self._passage.add(passage, now)
-        if passage - self._passage.value > frame.lifetime_ms / 1000:
+        passage_ms = (int(now * 1000) - frame.sent_ms + 0x8000_0000) & 0xFFFF_FFFF
+        self._passage.add(passage_ms, now)
+        if passage_ms - self._passage.value > frame.lifetime_ms:
             self._incomplete.pop(frame.number, None)
             return None, True
         if frame.number <= self._last:

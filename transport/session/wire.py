@@ -213,7 +213,7 @@ def encode(frame: Frame) -> bytes:
             return b"%c%b%b" % (OFFSETS, varint(len(received)), pairs)
         case Welcome(version, name, limits):
             return b"%c%b" % (WELCOME, _sized(b"%c%b%b" % (version, _sized(name.encode()), _limits(limits))))
-        case Hello():
+        case _:
             return b"%c%b" % (HELLO, _sized(_hello(frame)))
 
 
