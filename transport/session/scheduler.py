@@ -71,8 +71,8 @@ class Scheduler:
         self._everywhere_until = now + EVERYWHERE
 
     def ranked(self, now: float) -> tuple[Carrier, ...]:
-        """Best first; the order stands for a moment, so that streams share packets. The best is changed only for one
-        that is better by a tenth and 5 ms."""
+        """Best first (there must be one); the order stands for a moment, so that streams share packets. The best is
+        changed only for one that is better by a tenth and 5 ms."""
         if now - self._ranked_at < RANKED_FOR:
             return self._ranked
         costs = {carrier: carrier.cost(now) for carrier in self.carriers.values()}
@@ -81,9 +81,8 @@ class Scheduler:
         self._ranked = tuple(sorted(costs, key=costs.__getitem__))
         self._ranked_at = now
         self._doubtful = tuple(carrier for carrier in self._ranked if carrier.suspected_at is not None)
-        if self._ranked:
-            loss = self._ranked[0].outgoing.loss_ratio
-            self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
+        loss = self._ranked[0].outgoing.loss_ratio
+        self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
         return self._ranked
 
     def group(self, stream: Stream, now: float) -> tuple[Carrier, ...]:
@@ -99,7 +98,7 @@ class Scheduler:
 
     def timeout(self) -> float:
         """PTO of the best carrier."""
-        return self._ranked[0].outgoing.trip.timeout if self._ranked else 1.0
+        return self._ranked[0].outgoing.trip.timeout
 
     # ------------------------------------------------------------------------------------------------------ filling
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import pytest
 
-from tests.support.session_pair import Arrivals, Offer, Pair, config
+from tests.support.session_pair import Arrivals, Pair, config
 from transport.session.core import CLOSE_COPIES, SessionCore
 from transport.session.values import (
     Acked,
@@ -286,6 +284,8 @@ class TestFlowControl:
         scene = Scene(Wire())
         scene.run(0.2)
         scene.give(Role.EDGE, CreditFrame(7, 100), CreditFrame(0, 5), ResetFrame(7, 0, 0, ""), Offsets(((7, 9),)))
+        stream = scene.ask(end=False)
+        scene.give(Role.EDGE, Offsets(((stream, 0),)), number=1001)
         assert not scene.edge.is_closed
 
     @pytest.mark.parametrize(
@@ -607,6 +607,46 @@ class TestCarriers:
         assert len(wire.frames("up", Hello)) > 10
         assert scene.edge.carriers[1].is_confirmed is False
 
+    def test_one_of_two_ends(self) -> None:
+        one, two = Wire(), Wire(0.06)
+        scene = Scene(one, two)
+        scene.ask()
+        scene.run(1.0)
+        scene.reply(b"a")
+        scene.run(2.0)
+        one.passes = set()
+        scene.reply(b"b")
+        scene.leave(1)
+        scene.run(2.1)
+        assert scene.text(Role.EDGE) == b"ab"
+        assert scene.of(Role.RELAY, CarrierLost) == [CarrierLost(1, "line1", 1)]
+
+    def test_a_lost_control_frame_comes_again(self) -> None:
+        wire = Wire()
+        scene = Scene(wire)
+        stream = scene.ask(end=False)
+        scene.run(1.0)
+        wire.passes = {"down"}
+        scene.edge.reset(stream, Code.CANCELLED, "", scene.now)
+        scene.flush(scene.edge)
+        wire.passes = {"up", "down"}
+        scene.run(1.5)
+        assert len(scene.of(Role.RELAY, Reset)) == 1
+
+    def test_a_packet_is_lost_when_its_time_is_over(self) -> None:
+        wire = Wire()
+        scene = Scene(wire)
+        scene.ask()
+        scene.run(1.0)
+        wire.passes = {"up"}
+        scene.reply(b"a")
+        wire.passes = {"up", "down"}
+        scene.run(1.005)
+        scene.reply(b"b")
+        scene.run(1.3)
+        assert scene.relay.carriers[1].outgoing.loss_ratio > 0
+        assert scene.text(Role.EDGE) == b"ab"
+
     def test_packets_come_twice_or_for_nobody(self) -> None:
         scene = Scene(Wire())
         scene.give(Role.EDGE, number=0)
@@ -767,5 +807,3 @@ class TestBulk:
 def test_time_without_anything_to_do() -> None:
     core = SessionCore(Role.EDGE, config(linger=7.0), 0.0)
     assert core.timer() == 7.0 and core.packets(0.0) == [] and core.events() == []
-    offers: dict[int, Offer] = {}
-    assert offers == {} and inf > 0

@@ -92,6 +92,7 @@ class TestReceiveLog:
         assert log.receive(4, b"4567", is_end=False) == b""
         assert log.receive(2, b"2345678", is_end=False) == b""
         assert log.receive(5, b"56", is_end=False) == b""
+        assert log.receive(1, b"1", is_end=False) == b""
         assert log.receive(10, b"ab", is_end=False) == b""
         assert log.receive(12, b"", is_end=False) == b""
         assert log.receive(13, b"d", is_end=False) == b""
