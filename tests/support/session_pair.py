@@ -14,6 +14,7 @@ from math import inf
 from netem.link.link import Link
 from transport.session.core import SessionCore
 from transport.session.values import CarrierKind, Role, SessionConfig
+from transport.session.wire import WireError, find_hello
 
 Arrivals = list[tuple[float, bytes]]
 Offer = Callable[[str, bytes, float], Arrivals]
@@ -46,6 +47,7 @@ class Pair:
         self.on_event: Callable[[SessionCore, object, float], None] = lambda core, event, now: None
         self.sent_bytes = {"up": 0, "down": 0}
         self.sent_packets = {"up": 0, "down": 0}
+        self._kinds: dict[int, tuple[CarrierKind, str, int]] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
@@ -57,9 +59,9 @@ class Pair:
         self, number: int, offer: Offer, line: str = "", kind: CarrierKind = CarrierKind.QUIC, size: int = 1150
     ) -> None:
         self.offers[number] = offer
-        for core in (self.edge, self.relay):
-            core.carrier_up(number, kind, line or f"line{number}", size, self.now)
-            self.flush(core)
+        self._kinds[number] = (kind, line or f"line{number}", size)
+        self.edge.carrier_up(number, *self._kinds[number], self.now)
+        self.flush(self.edge)
 
     def leave(self, number: int) -> None:
         self.offers.pop(number, None)
@@ -82,8 +84,20 @@ class Pair:
 
     def _arrive(self, core: SessionCore, number: int, packet: bytes) -> None:
         if number in self.offers:
+            if core is self.relay and number not in core.carriers and not self._accept(number, packet):
+                return
             core.receive(number, packet, self.now)
             self.flush(core)
+
+    def _accept(self, number: int, packet: bytes) -> bool:
+        """The relay has a carrier once a HELLO has come over it."""
+        try:
+            hello = find_hello(packet)
+        except WireError:
+            return False
+        if hello is not None and not self.relay.is_closed:
+            self.relay.carrier_up(number, *self._kinds[number], self.now)
+        return hello is not None
 
     def run(self, until: float) -> None:
         while True:

@@ -91,7 +91,7 @@ class Shortest:
 
 
 class RoundTrip:
-    """Smoothed as RFC 9002 §5 does it; `shortest` of the last 30 seconds, `standing` compares the last two with them."""
+    """Smoothed as RFC 9002 §5 does it; `shortest` is of the last 30 seconds."""
 
     __slots__ = ("_recent", "_shortest", "has_sample", "latest", "smoothed", "variation")
 
@@ -108,7 +108,7 @@ class RoundTrip:
 
     @property
     def standing(self) -> float:
-        """Seconds by which even the quickest recent packets were slower than the line can: a standing queue."""
+        """Seconds by which even the quickest packets of the last two seconds were slower than the line can be."""
         return self._recent.value - self._shortest.value if self.has_sample else 0.0
 
     @property

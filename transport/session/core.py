@@ -115,8 +115,11 @@ class SessionCore:
     # ---------------------------------------------------------------------------------------------------- carriers
 
     def carrier_up(self, carrier: int, kind: CarrierKind, line: str, max_packet: int, now: float) -> None:
-        """A secure carrier stands. Its number is the edge's, never used before in this session; the relay reads it in
-        the HELLO (`wire.find_hello`). Raises ValueError for a number in use or packets below MIN_PACKET bytes."""
+        """A secure carrier stands. Its number is the edge's, never used before in this session.
+
+        A relay calls this only when the HELLO has come (`wire.find_hello`, `table.SessionTable`) and must hand over the
+        packet that it was in next. Raises ValueError for a number in use or packets below MIN_PACKET bytes.
+        """
         if carrier in self._carriers or max_packet < MIN_PACKET:
             raise ValueError(f"carrier {carrier} with packets of {max_packet} bytes")
         if not self._carriers:

@@ -30,8 +30,11 @@ class SessionTable:
         return len(self._sessions)
 
     def join(self, hello: Hello, peer: str, now: float) -> tuple[SessionCore, bool]:
-        """(the session, whether it is new) for a carrier whose first packet has `hello`; `peer` is the fingerprint that
-        the carrier's handshake proved. Next call `carrier_up(hello.carrier, …)` and hand it the packet. Raises Refused."""
+        """(the session, whether it is new) for a carrier whose first packet has `hello`.
+
+        `peer` is the fingerprint that the carrier's handshake proved. Next you must call `carrier_up(hello.carrier, …)`
+        and hand the session that packet. Raises Refused.
+        """
         found = self._sessions.get(hello.session)
         if found is None:
             return self._make(hello, peer, now), True

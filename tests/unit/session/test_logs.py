@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
+from transport.session.acks import Shortest
 from transport.session.control import ControlFrames
 from transport.session.flow import SessionFlow
 from transport.session.ranges import Ranges
 from transport.session.receive_log import ReceiveLog
+from transport.session.repeats import Repeats
 from transport.session.send_log import SendLog
-from transport.session.values import FIRST_LIMITS, Code
-from transport.session.wire import CreditFrame, WireError, encode
+from transport.session.stream import Stream
+from transport.session.values import FIRST_LIMITS, Code, Priority, Redundancy
+from transport.session.wire import CreditFrame, Opening, WireError, encode
 
 
 class TestRanges:
@@ -118,9 +123,11 @@ class TestReceiveLog:
     )
     def test_breaches(self, frames: list[tuple[int, bytes, bool]], code: Code) -> None:
         log = ReceiveLog(100)
+        for offset, data, end in frames[:-1]:
+            log.receive(offset, data, is_end=end)
+        offset, data, end = frames[-1]
         with pytest.raises(WireError) as caught:
-            for offset, data, end in frames:
-                log.receive(offset, data, is_end=end)
+            log.receive(offset, data, is_end=end)
         assert caught.value.code is code
 
     def test_credit_is_told_by_halves_and_not_after_the_end(self) -> None:
@@ -147,6 +154,33 @@ class TestFlow:
         assert flow.grant(FIRST_LIMITS.session_window + 5) == 5
         assert flow.grant(7) == 0
         assert flow.granted == FIRST_LIMITS.session_window + 5
+
+
+class TestRepeats:
+    def stream(self, number: int) -> Stream:
+        opening = Opening(Priority.INTERACTIVE, Redundancy.STANDBY, bytes(16))
+        return Stream(number, opening, credit=100, window=100, passage=Shortest(60.0), is_opener=False)
+
+    def test_entries_are_put_right_when_their_time_comes(self) -> None:
+        one, two, gone = self.stream(1), self.stream(2), self.stream(3)
+        live = {1: one, 2: two, 3: gone}
+        repeats = Repeats(live)
+        assert repeats.next_at == inf
+        for stream in live.values():
+            stream.out.append(b"x", end=False)
+            stream.out.sent = 1
+            stream.due = 1.0
+            repeats.arm(stream)
+        one.due = 2.0
+        repeats.arm(one)
+        two.due = 0.5
+        repeats.arm(two)
+        del live[3]
+        assert repeats.next_at == 0.5
+        assert repeats.take_due(1.5) == [two]
+        assert repeats.next_at == 2.0
+        one.out.ack(0, 1, is_end=False)
+        assert repeats.take_due(3.0) == [] and repeats.next_at == inf
 
 
 class TestControlFrames:
