@@ -48,6 +48,7 @@ class Pair:
         self.sent_bytes = {"up": 0, "down": 0}
         self.sent_packets = {"up": 0, "down": 0}
         self._kinds: dict[int, tuple[CarrierKind, str, int]] = {}
+        self._due = {core: core.timer() or inf for core in (self.edge, self.relay)}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
@@ -76,7 +77,9 @@ class Pair:
         while events := core.events():
             for event in events:
                 self.on_event(core, event, self.now)
-        for number, packet in core.packets(self.now):
+        packets = core.packets(self.now)
+        self._due[core] = core.timer() or inf
+        for number, packet in packets:
             self.sent_bytes[direction] += len(packet) + WRAPPING_BYTES
             self.sent_packets[direction] += 1
             for at, arrived in self.offers[number](direction, packet, self.now):
@@ -102,8 +105,8 @@ class Pair:
     def run(self, until: float) -> None:
         while True:
             queued = self._queue[0][0] if self._queue else inf
-            timers = [(core.timer() or inf, core) for core in (self.edge, self.relay)]
-            due, core = min(timers, key=lambda pair: pair[0])
+            core = min(self._due, key=self._due.__getitem__)
+            due = self._due[core]
             if min(queued, due) > until:
                 self.now = until
                 return

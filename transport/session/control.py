@@ -27,6 +27,8 @@ class ControlFrames:
 
     def take_due(self) -> list[tuple[Key, bytes]]:
         """Those to send now; what you send of them you must later `ack` or `lose`."""
+        if not self._due:
+            return []
         due = [(key, self._frames[key]) for key in self._due]
         self._due.clear()
         return due

@@ -418,11 +418,11 @@ class SessionCore:
         if not self._carriers:
             return []
         scheduler, streams = self._scheduler, self._streams
-        two = scheduler.ranked(now)[:2]
+        ranked = scheduler.ranked(now)
         for key, frame in streams.control.take_due():
-            scheduler.put(frame, (key, frame), two, now)
+            scheduler.put(frame, (key, frame), ranked[:2], now)
         bulk: list[Stream] = []
-        for lane in streams.ready:
+        for lane in filter(None, streams.ready):
             for stream in lane:
                 if stream.is_bulk:
                     bulk.append(stream)

@@ -141,25 +141,23 @@ class Scheduler:
     def has_work(self, stream: Stream) -> bool:
         """There are bytes, an end or a repeat to send that flow control allows."""
         log = stream.out
-        return (
-            (log.sent < log.end and log.sent < log.limit and self.credit > 0)
-            or bool(log.lost)
-            or log.owes_end
-            or stream.wants_repeat
-        )
+        if log.sent < log.end and log.sent < log.limit and self.credit > 0:
+            return True
+        return stream.wants_repeat or len(log.lost) > 0 or log.owes_end
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
         """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
         log, tally = stream.out, self._tally
         room = packet.room - STREAM_OVERHEAD
-        fresh = min(log.end - log.sent, log.limit - log.sent, self.credit, room)
+        fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
         if fresh > 0 or log.owes_end:
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start
             self.credit -= fresh
             log.sent = end
-            log.lost.remove(start, end)
+            if log.lost:
+                log.lost.remove(start, end)
             stream.sent_new(now, self.timeout())
         elif log.lost:
             start, end = log.lost.first()
@@ -194,8 +192,9 @@ class Scheduler:
 
     def finish(self, now: float, heartbeat: float) -> list[tuple[int, bytes]]:
         """Everything that was put, with the ACKs and heartbeats that are due: (carrier, packet)."""
-        for packet in list(self._packets.values()):
-            self._flush(packet, now)
+        if self._packets:
+            for packet in list(self._packets.values()):
+                self._flush(packet, now)
         for carrier in self.carriers.values():
             if now >= carrier.beat_at + heartbeat:
                 self._emit(carrier, b"", [], now)

@@ -7,6 +7,7 @@ code goes into CLOSE. Integers are those of RFC 9000 §16 ("varint") where nothi
 from __future__ import annotations
 
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
 
 import msgspec
 
@@ -258,10 +259,6 @@ class Reader:
         self._end = len(data)
         self.at = at
 
-    @property
-    def is_at_end(self) -> bool:
-        return self.at >= self._end
-
     def byte(self) -> int:
         if self.at >= self._end:
             raise WireError(Code.MALFORMED, "truncated frame")
@@ -269,15 +266,11 @@ class Reader:
         return self._data[self.at - 1]
 
     def varint(self) -> int:
-        first = self.byte()
-        if first < 0x40:
-            return first
-        size = 1 << (first >> 6)
-        at = self.at - 1
-        if at + size > self._end:
-            raise WireError(Code.MALFORMED, "truncated integer")
-        self.at = at + size
-        return int.from_bytes(self._data[at : at + size], "big") & ((1 << (8 * size - 2)) - 1)
+        try:
+            number, self.at = _varint_at(self._data, self.at)
+        except IndexError:
+            raise WireError(Code.MALFORMED, "truncated integer") from None
+        return number
 
     def take(self, size: int) -> bytes:
         at = self.at
@@ -307,26 +300,73 @@ def decode(packet: bytes) -> tuple[int, bool, list[Frame]]:
     if flags & 0xF0 != FORMAT:
         raise WireError(Code.VERSION, f"packet format {flags >> 4}")
     frames: list[Frame] = []
-    reader = Reader(packet, HEADER_BYTES)
-    while not reader.is_at_end:
-        kind = reader.byte()
-        if kind & 0xFC == STREAM:
-            frames.append(_read_stream(reader, kind))
-        elif kind == ACK:
-            frames.append(_read_ack(reader))
-        elif kind >= IGNORABLE:
-            reader.take(reader.varint())
-        elif kind != PADDING:
-            frames.append(_read_rare(reader, kind))
+    at, end = HEADER_BYTES, len(packet)
+    try:
+        while at < end:
+            kind = packet[at]
+            if kind & 0xFC == STREAM:
+                at = _read_stream(packet, at, frames)
+            elif kind == ACK:
+                at = _read_ack(packet, at, frames)
+            elif kind == PADDING:
+                at += 1
+            else:
+                at = _read_other(packet, at, kind, frames)
+    except (IndexError, StructError):
+        raise WireError(Code.MALFORMED, "truncated frame") from None
     return number, bool(flags & ELICITING), frames
 
 
-def _read_stream(reader: Reader, kind: int) -> StreamFrame:
-    stream, offset, size = reader.varint(), reader.varint(), reader.varint()
-    opening = _read_opening(reader) if kind & OPEN else None
+def _varint_at(packet: bytes, at: int) -> tuple[int, int]:
+    """(the integer, where it ends). Raises IndexError at the packet's end."""
+    first = packet[at]
+    if first < 0x40:
+        return first, at + 1
+    if first < 0x80:
+        return (first & 0x3F) << 8 | packet[at + 1], at + 2
+    size = 4 if first < 0xC0 else 8
+    packet[at + size - 1]
+    return int.from_bytes(packet[at : at + size], "big") & ((1 << (8 * size - 2)) - 1), at + size
+
+
+def _read_stream(packet: bytes, at: int, frames: list[Frame]) -> int:
+    """Frequent: reads without a Reader. Returns where the frame ends."""
+    kind = packet[at]
+    stream, at = _varint_at(packet, at + 1)
+    offset, at = _varint_at(packet, at)
+    size, at = _varint_at(packet, at)
     if not stream:
         raise WireError(Code.MALFORMED, "stream 0 carries no bytes")
-    return StreamFrame(stream, offset, reader.take(size), bool(kind & FIN), opening)
+    opening = None
+    if kind & OPEN:
+        opening = _read_opening(Reader(packet, at))
+        at += OPEN_BYTES
+    end = at + size
+    if end > len(packet):
+        raise WireError(Code.MALFORMED, "truncated frame")
+    frames.append(StreamFrame(stream, offset, packet[at:end], bool(kind & FIN), opening))
+    return end
+
+
+def _read_ack(packet: bytes, at: int, frames: list[Frame]) -> int:
+    """Frequent, too."""
+    carrier, at = _varint_at(packet, at + 1)
+    largest, delay, run, length = _ACK.unpack_from(packet, at)
+    at += _ACK.size
+    end: int = at + length
+    if length > BITMAP_BITS >> 3 or run > MAX_RUN or end > len(packet):
+        raise WireError(Code.MALFORMED, "an ACK that is cut or reaches too far back")
+    frames.append(Ack(carrier, largest, delay / 4000, run, int.from_bytes(packet[at:end], "little")))
+    return end
+
+
+def _read_other(packet: bytes, at: int, kind: int, frames: list[Frame]) -> int:
+    reader = Reader(packet, at + 1)
+    if kind >= IGNORABLE:
+        reader.take(reader.varint())
+    else:
+        frames.append(_read_rare(reader, kind))
+    return reader.at
 
 
 def _read_opening(reader: Reader) -> Opening:
@@ -334,14 +374,6 @@ def _read_opening(reader: Reader) -> Opening:
     if priority > Priority.BATCH or redundancy > Redundancy.HOT:
         raise WireError(Code.MALFORMED, "unknown priority or redundancy")
     return Opening(Priority(priority), Redundancy(redundancy), reader.take(16))
-
-
-def _read_ack(reader: Reader) -> Ack:
-    carrier = reader.varint()
-    largest, delay, run, length = _ACK.unpack(reader.take(_ACK.size))
-    if length > BITMAP_BITS >> 3 or run > MAX_RUN:
-        raise WireError(Code.MALFORMED, "an ACK reaches too far back")
-    return Ack(carrier, largest, delay / 4000, run, int.from_bytes(reader.take(length), "little"))
 
 
 def _read_rare(reader: Reader, kind: int) -> Frame:
