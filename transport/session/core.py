@@ -1,6 +1,6 @@
 """A session between an edge and a relay over several carriers, sans-IO: packets in, packets and events out.
 
-    carrier_up / carrier_down / receive / handle_timer     what happened (`now`: monotonic seconds, never backwards)
+    carrier_up / _resized / _down, receive, handle_timer   what happened (`now`: monotonic seconds, never backwards)
     open / write / message / consumed / reset              what the application wants
     packets(now)                                           to be sent at once: call it after any of the above
     events()                                               what the application has to know
@@ -128,6 +128,14 @@ class SessionCore:
         new.greeting = encode(self._greeting(new))
         self._carriers[carrier] = new
         self._scheduler.changed()
+
+    def carrier_resized(self, carrier: int, max_packet: int, now: float) -> None:
+        """The path's MTU became known, or smaller. Raises ValueError below MIN_PACKET bytes."""
+        if max_packet < MIN_PACKET:
+            raise ValueError(f"packets of {max_packet} bytes")
+        found = self._carriers.get(carrier)
+        if found is not None:
+            found.max_packet = max_packet
 
     def carrier_down(self, carrier: int, now: float) -> None:
         """It has ended: what was under way is sent over the others, or over the next to come."""

@@ -435,6 +435,8 @@ class TestLimits:
         core = SessionCore(Role.EDGE, config(), 0.0)
         with pytest.raises(ValueError):
             core.carrier_up(1, CarrierKind.QUIC, "a", 1099, 0.0)
+        with pytest.raises(ValueError):
+            core.carrier_resized(1, 1099, 0.0)
 
 
 class TestCarriers:
@@ -606,6 +608,15 @@ class TestCarriers:
         scene.run(1.0)
         assert len(wire.frames("up", Hello)) > 10
         assert scene.edge.carriers[1].is_confirmed is False
+
+    def test_packets_follow_the_paths_mtu(self) -> None:
+        wire = Wire()
+        scene = Scene(wire)
+        scene.run(1.0)
+        scene.edge.carrier_resized(1, 1400, 1.0)
+        scene.edge.carrier_resized(7, 1400, 1.0)
+        scene.ask(bytes(5000))
+        assert 1300 < max(len(packet) for _, _, packet in wire.sent) <= 1400
 
     def test_one_of_two_ends(self) -> None:
         one, two = Wire(), Wire(0.06)

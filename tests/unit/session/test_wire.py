@@ -91,6 +91,8 @@ def test_several_frames_padding_and_ignorable_ones() -> None:
         ("10 00 00 00", Code.MALFORMED),
         ("10 40", Code.MALFORMED),
         ("10", Code.MALFORMED),
+        ("21", Code.MALFORMED),
+        ("12 01 00 00", Code.MALFORMED),
         ("12 01 00 00 04 00" + REQUEST.hex(), Code.MALFORMED),
         ("12 01 00 00 00 03" + REQUEST.hex(), Code.MALFORMED),
         ("02 02 01020304 20 81 00", Code.MALFORMED),
