@@ -91,25 +91,20 @@ class Shortest:
 
 
 class RoundTrip:
-    """Smoothed as RFC 9002 §5 does it; `shortest` is of the last 30 seconds."""
+    """Smoothed as RFC 9002 §5 does it; `shortest` is of the last 30 seconds.
 
-    __slots__ = ("_recent", "_shortest", "has_sample", "latest", "smoothed", "variation")
+    `standing`: seconds by which even the quickest packets of the last two seconds were slower than that.
+    """
+
+    __slots__ = ("_recent", "_shortest", "has_sample", "latest", "shortest", "smoothed", "standing", "variation")
 
     def __init__(self) -> None:
-        self.smoothed = self.latest = FIRST_ROUND_TRIP
+        self.smoothed = self.latest = self.shortest = FIRST_ROUND_TRIP
         self.variation = FIRST_ROUND_TRIP / 4
+        self.standing = 0.0
         self.has_sample = False
         self._shortest = Shortest(30.0)
         self._recent = Shortest(2.0)
-
-    @property
-    def shortest(self) -> float:
-        return self._shortest.value if self.has_sample else FIRST_ROUND_TRIP
-
-    @property
-    def standing(self) -> float:
-        """Seconds by which even the quickest packets of the last two seconds were slower than the line can be."""
-        return self._recent.value - self._shortest.value if self.has_sample else 0.0
 
     @property
     def timeout(self) -> float:
@@ -126,6 +121,8 @@ class RoundTrip:
             self.smoothed += (sample - self.smoothed) / 8
         self._shortest.add(sample, now)
         self._recent.add(sample, now)
+        self.shortest = self._shortest.value
+        self.standing = self._recent.value - self.shortest
 
 
 class Sent:

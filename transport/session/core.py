@@ -399,9 +399,10 @@ class SessionCore:
 
     def _repeat(self, now: float) -> None:
         """Streams whose last bytes have waited long enough for an answer."""
+        due = self._repeats.take_due(now)
         best = self._scheduler.ranked(now)[0]
-        may_repeat = best.kind is CarrierKind.QUIC and best.may_repeat(now)
-        for stream in self._repeats.take_due(now):
+        may_repeat = bool(due) and best.kind is CarrierKind.QUIC and best.may_repeat(now)
+        for stream in due:
             if may_repeat or stream.is_overdue:
                 stream.wants_repeat = True
                 self._streams.wake(stream)

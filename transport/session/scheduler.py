@@ -252,4 +252,4 @@ class Scheduler:
 
 def _loses(carriers: tuple[Carrier, ...]) -> bool:
     """TCP delivers what it took: carrying bytes again over the same connection is no use."""
-    return any(carrier.kind is CarrierKind.QUIC for carrier in carriers)
+    return CarrierKind.QUIC in [carrier.kind for carrier in carriers]
