@@ -54,8 +54,3 @@ class Ranges:
     def first(self) -> tuple[int, int]:
         """The lowest interval. Raises IndexError if there is none."""
         return self._starts[0], self._ends[0]
-
-    def clear(self) -> None:
-        """No numbers."""
-        self._starts.clear()
-        self._ends.clear()

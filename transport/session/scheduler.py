@@ -65,6 +65,7 @@ class Scheduler:
     def changed(self) -> None:
         """Carriers came, went, or are seen otherwise: rank them anew."""
         self._ranked_at = -inf
+        self._pace = {number: at for number, at in self._pace.items() if number in self.carriers}
 
     def duplicate_everything(self, now: float) -> None:
         """Thin streams go over all carriers for a while."""

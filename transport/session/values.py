@@ -9,7 +9,6 @@ from enum import IntEnum
 import msgspec
 
 VERSION = 1
-MAX_STREAM_ID = (1 << 62) - 1
 
 
 class Role(IntEnum):
