@@ -17,6 +17,7 @@
     http3.py        HTTP/3 client protocol (on aioquic): receive windows that stand still for paused streams
     reply.py        the rules every multiplexed reply keeps: lengths, trailers, verdicts
     congestion.py   rate-based congestion control for QUIC on lossy lines
+    session/        edge–relay sessions: streams over several lines at once
     flood.py        frames that cost work and bring nothing
     pool.py         which connection, when to grow, what to retire
 

@@ -1,4 +1,24 @@
-"""Sessions between an edge and a relay.
+"""Edge–relay sessions: streams over several lines at once, which a bad or dying line cannot hurt.
 
-events/     byte streams, requests and heads made small
+    SPEC.md         the wire protocol
+    values.py       words, configuration, events
+    wire.py         packets and frames ↔ bytes
+
+    core.py         SessionCore, sans-IO: what a shell drives; both roles
+    table.py        SessionTable: which session a carrier joins, at a relay
+    once.py         OnceTable: request ids are executed at most once
+
+    streams.py      all streams of a session      stream.py    one of them, and when it repeats itself
+    send_log.py     bytes until acknowledged      receive_log.py   segments → bytes in order
+    messages.py     droppable messages            control.py   frames that must arrive
+    flow.py         the session's credit          ranges.py    sets of intervals
+
+    scheduler.py    which bytes over which carriers in which packet
+    carrier.py      one carrier: belief in it, its budget
+    acks.py         packet numbers, round trips, loss
+    repeats.py      the timer of the repeats
+
+    events/         replies' events, requests and heads made small
+
+Everything here is pure: time is an argument, ids and tokens are given. Carriers encrypt and authenticate.
 """
