@@ -225,3 +225,14 @@ def test_a_question_that_nobody_repeats_is_forgotten() -> None:
     assert silence.judge(2.5, 0.2, 0.0) is Stage.SUSPECTED
     assert silence.judge(11.0, 0.2, 0.0) is Stage.SUSPECTED
     assert silence.judge(11.2, 0.2, 0.0) is Stage.HEARD
+
+
+def test_a_line_that_spoke_all_the_time_is_suspected_sooner() -> None:
+    busy, idle = Silence(SuspicionRules()), Silence(SuspicionRules())
+    for number in range(100):
+        busy.heard(number * 0.05, number * 0.05 + 0.2, 0.2, 0.0)
+    idle.heard(4.95, 5.15, 0.2, 0.0)
+    for silence in (busy, idle):
+        silence.asked(5.0)
+        silence.asked(5.05)
+    assert (busy.judge(5.31, 0.2, 0.0), idle.judge(5.31, 0.2, 0.0)) == (Stage.SUSPECTED, Stage.DOUBTED)
