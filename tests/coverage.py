@@ -1,7 +1,7 @@
 """Branch coverage of the pure modules by their own tests: `python -m tests.coverage` (make coverage).
 
-A module is pure if nothing in it waits, talks or guesses; tests/arch says what would be imported for that. Shells are tested
-against real peers instead. The fake provider's API shapes are lab equipment: the vendors' SDKs are their test.
+A module is pure if nothing in it waits, talks or guesses; tests/arch says what would be imported for that. Shells are
+tested against real peers instead. The fake provider's API shapes are lab equipment: the vendors' SDKs are their test.
 """
 
 from __future__ import annotations
