@@ -39,7 +39,7 @@ PATIENT = replace(
 )
 CALM = Routing("weighted", race_after_ms=8000.0)
 STALLED = "fault=stall_before_head,times=1"
-SILENCE = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TIMEOUT)
+BREAK = Failure(Origin.LINE, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED)
 
 
 def suspect(edge: World, line: str) -> None:
@@ -47,10 +47,10 @@ def suspect(edge: World, line: str) -> None:
 
 
 def kill(edge: World, line: str) -> None:
-    """Suspected and, by three silences in a row, ejected: down."""
+    """Suspected and, by three broken connections in a row, ejected: down."""
     suspect(edge, line)
     for _ in range(3):
-        edge.node.board.failed(Path(line, "openai-main"), SILENCE, monotonic())
+        edge.node.board.failed(Path(line, "openai-main"), BREAK, monotonic())
 
 
 async def arrived(fake: FakeProvider, number: int = 1) -> None:
