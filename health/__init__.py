@@ -3,10 +3,12 @@
 view.py        HealthView, the immutable picture: what choice, alerts, admin API and metrics read
 board.py       observations in, views out
 blame.py       whose fault is it: the line's, the path's, the far end's?
-subjects.py    what is kept of each line, path and far end
+outliers.py    silence and quality: who is suspected, who is ejected
+subjects.py    all lines, paths and far ends; states.py: what is kept of one
 standing.py    ADMITTED / EJECTED / PROBATION as a table with time as an argument
 suspicion.py   a line's silence: doubted, suspected, down
 rules.py       every number of it: the [health] section
+alerts.py      alert rules: samples in, notices out; alert_rules.py: the built-in ones
 change.py      a standing or a suspicion has changed
 probe.py       one active check and its result
 round_trips.py, loss.py, first_bytes.py, windows.py   estimators

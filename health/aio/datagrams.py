@@ -11,6 +11,7 @@ import secrets
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -34,7 +35,7 @@ _ONLY_ECHO_REPLIES = struct.pack("@I", ~1 & 0xFFFFFFFF)
 Hear = Callable[[int, float], None]  # (number of the question, when its answer came: monotonic seconds)
 
 
-class Asker:
+class Asker(ABC):
     """Owns one socket. `on_answer` hears each answer, also to questions of long ago."""
 
     def __init__(self, sock: socket.socket, on_answer: Hear) -> None:
@@ -47,21 +48,22 @@ class Asker:
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._loop.add_reader(sock.fileno(), self._on_readable)
 
+    @abstractmethod
     def ask(self, address: str, port: int, number: int) -> float:
         """Sends question `number` now; returns when it left. Never waits.
 
         Raises:
             TransportError: there is no way, or the kernel's buffers are full.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """Ends it; call once."""
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
 
+    @abstractmethod
     def _number(self, packet: bytes) -> int | None:
-        raise NotImplementedError
+        """Which question a packet answers; None: none of ours."""
 
     def _on_readable(self) -> None:
         for _ in range(READS_PER_TURN):
