@@ -76,10 +76,6 @@ class HealthBoard:
         for each in ids:
             everything.line(each, now)
 
-    def forget(self, keep: Iterable[str]) -> None:
-        """Lines other than `keep` are no more."""
-        self._all.keep(keep, None)
-
     # --- what dials, connections and requests tell ---
 
     def succeeded(self, path: Path, now: float) -> None:

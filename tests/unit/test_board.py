@@ -649,7 +649,7 @@ def test_removed_lines_and_far_ends_are_forgotten() -> None:
     assert made.rules.consecutive_failures == 1
     assert line(made, "cn2", 0.0) is EJECTED
     made.tick(0.1)
-    made.forget(keep=[])
+    made.configure(HealthRules(), (), 0.2)
     assert made.view(0.2).paths == {}
     assert set(made.view(0.2).endpoints) == {"gemini"}
 
