@@ -25,14 +25,35 @@ HOP_BY_HOP = frozenset(
 )
 
 
+class Call(Struct):
+    """What a relay has to know of a request beside its head. One per client request, shared by its attempts.
+
+    `id` names the request at the relay, which executes it at most once; `answered` counts the executions whose outcome
+    has come, so that a deliberate further attempt gets another id. `priority` and `redundancy` are those of
+    transport.session.values (redundancy None: the session's own). `provider` is its id in the configuration, `patience`
+    the seconds after which nobody waits for the reply any more.
+    """
+
+    id: bytes
+    priority: int
+    redundancy: int | None
+    provider: str
+    patience: float
+    answered: int = 0
+
+
 class RequestHead(Struct):
-    """A request's head. `target` is origin-form (`/v1/…?q`), `authority` what goes into Host or :authority."""
+    """A request's head. `target` is origin-form (`/v1/…?q`), `authority` what goes into Host or :authority.
+
+    `call` is for relays; other connections don't look at it.
+    """
 
     method: bytes
     target: bytes
     authority: bytes
     headers: Headers
     scheme: bytes = b"https"
+    call: Call | None = None
 
 
 class ResponseHead(Struct):

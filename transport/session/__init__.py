@@ -5,6 +5,7 @@
     wire.py         packets and frames ↔ bytes
 
     core.py         SessionCore, sans-IO: what a shell drives; both roles
+    live.py         the same as its users see it, through the shell: LiveSession, StreamSink, SessionListener
     table.py        SessionTable: which session a carrier joins, at a relay
     once.py         OnceTable: request ids are executed at most once
 
