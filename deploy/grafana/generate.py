@@ -343,7 +343,8 @@ LINES = (
                 "Active checks that weren't answered.",
                 (
                     (
-                        f'sum by (line, result) (rate(farline_probes_total{{{IN},line=~"$line",result!="answered"}}[5m]))',
+                        "sum by (line, result) "
+                        f'(rate(farline_probes_total{{{IN},line=~"$line",result!="answered"}}[5m]))',
                         "{{line}} {{result}}",
                     ),
                 ),
@@ -432,7 +433,7 @@ def _panel(id: int, panel: Panel, grid: dict[str, int]) -> dict[str, Any]:
             "overrides": [],
         },
         "targets": [
-            {"refId": chr(65 + n), "datasource": DATASOURCE, "expr": expr, "legendFormat": legend or "__auto", "range": True}
+            {"refId": chr(65 + n), "datasource": DATASOURCE, "expr": expr, "legendFormat": legend, "range": True}
             for n, (expr, legend) in enumerate(panel.targets)
         ],
     }  # fmt: skip
@@ -444,7 +445,8 @@ def _datasource() -> dict[str, Any]:
 
 def _variable(name: str) -> dict[str, Any]:
     return {
-        "name": name, "type": "query", "label": name, "datasource": DATASOURCE, "query": {"query": VARIABLES[name], "refId": name},
+        "name": name, "type": "query", "label": name, "datasource": DATASOURCE,
+        "query": {"query": VARIABLES[name], "refId": name},
         "definition": VARIABLES[name], "multi": True, "includeAll": True, "allValue": ".*", "refresh": 2, "sort": 1,
         "current": {"text": ["All"], "value": ["$__all"], "selected": True},
     }  # fmt: skip
@@ -453,7 +455,8 @@ def _variable(name: str) -> dict[str, Any]:
 def _alerts() -> dict[str, Any]:
     return {
         "name": "Ejected lines", "enable": True, "iconColor": BAD, "datasource": DATASOURCE,
-        "expr": 'farline_line_standing{instance=~"$instance",standing="ejected"} == 1', "titleFormat": "{{line}} is ejected", "step": "10s",
+        "expr": 'farline_line_standing{instance=~"$instance",standing="ejected"} == 1',
+        "titleFormat": "{{line}} is ejected", "step": "10s",
     }  # fmt: skip
 
 
