@@ -1,0 +1,11 @@
+"""Several nodes that act as one, through a Redis they share; each goes on with what it knows when that is gone.
+
+Pure
+  registry.py   who is alive: a beat that goes on, by the reader's own clock
+  shared.py     entries of which the last written counts, wherever and in whatever order they arrive
+  controls.py   operators' Controls ↔ entries
+  penalties.py  throttled endpoints, told under the hash of address and credential
+  near.py       which edges a client should try first
+Shell
+  aio/member.py one heartbeat a second: tells, hears, brings changes
+"""
