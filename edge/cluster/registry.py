@@ -27,14 +27,16 @@ class LineNote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a node tells of itself. `address` is where clients reach it; `location` latitude and longitude in degrees.
+    """What a node tells of itself. `process` is another for each run, `address` is where clients reach it,
+    `location` is latitude and longitude in degrees, `uptime` in seconds.
 
-    `penalties`: throttled endpoints (see `penalties`), seconds that are left. `controls`: how many changes of the
-    shared controls it has seen.
+
+    `penalties`: throttled endpoints (see `penalties`), seconds that are left.
     """
 
     name: str
     beat: int
+    process: str = ""
     role: str = "edge"
     region: str = ""
     location: tuple[float, float] | None = None
@@ -48,7 +50,6 @@ class NodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
     success_ratio: float | None = None
     lines: tuple[LineNote, ...] = ()
     penalties: dict[str, float] = {}
-    controls: int = 0
     uptime: float = 0.0
 
 
