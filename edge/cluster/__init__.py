@@ -6,6 +6,8 @@ Pure
   controls.py   operators' Controls ↔ entries
   penalties.py  throttled endpoints, told under the hash of address and credential
   near.py       which edges a client should try first
+  places.py     where a client is
 Shell
-  aio/member.py one heartbeat a second: tells, hears, brings changes
+  aio/member.py      tells, hears and agrees, 2.5 times a second
+  aio/membership.py  what this node tells of itself, and does with what it hears
 """

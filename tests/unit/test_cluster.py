@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.cluster.controls import changes, joined, split
 from edge.cluster.near import NEAREST, cost, distance_km, ranked
 from edge.cluster.penalties import MOST, mark, told
+from edge.cluster.places import Look, Nowhere, place_of
 from edge.cluster.registry import GONE_AFTER, SWEPT_AFTER, NodeNote, Registry
 from edge.cluster.shared import AHEAD, KEPT, Entry, Shared, Stamp, decoded, decoded_all, encoded
 from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Switch
@@ -192,3 +193,26 @@ def test_relays_and_draining_edges_are_not_for_clients() -> None:
 def test_what_is_unknown_is_middling() -> None:
     assert cost(NodeNote("x", 1), None) == pytest.approx(0.35)
     assert cost(edge("x", None, success_ratio=1.0), 10.0) == pytest.approx(0.5)
+
+
+# --- places ---
+
+
+def test_a_place_is_told_or_looked_up() -> None:
+    assert place_of("39.9,-116.4", None) == (39.9, -116.4)
+    assert place_of("192.0.2.1", lambda address: {"location": {"latitude": 1, "longitude": 2.5}}) == (1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("near", "look", "why"),
+    [
+        ("99,200", None, "neither"),
+        ("there", None, "neither"),
+        ("192.0.2.1", None, "no .cluster. geo_file"),
+        ("2001:db8::1", lambda address: None, "nothing is known"),
+        ("192.0.2.1", lambda address: {"country": "CN"}, "nothing is known"),
+    ],
+)
+def test_nowhere_is_explained(near: str, look: Look | None, why: str) -> None:
+    with pytest.raises(Nowhere, match=why):
+        place_of(near, look)

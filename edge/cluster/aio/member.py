@@ -133,7 +133,7 @@ class Member:
             await self._bring_together(told)
 
     def _look_for_rival(self, before: bytes | None) -> None:
-        """Does another living process have our name (a copied file, pods of one deployment)? Then we take a longer one."""
+        """Does another living process have our name (a copied file, pods of a deployment)? We take a longer one."""
         try:
             found = msgspec.json.decode(before, type=NodeNote) if before is not None else None
         except msgspec.MsgspecError:
