@@ -26,11 +26,13 @@ from edge.alerts.figures import Figures
 from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
 from edge.attempts.lines import LineWatch
+from edge.cluster.aio.membership import Here, Membership
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.control.figures import Load
 from edge.control.inside import Inside
+from edge.control.nodes import Nodes
 from edge.control.requests import recent_by_line
 from edge.ingress.server import Ingress
 from edge.observe.health import HealthMetrics, log_change
@@ -158,6 +160,9 @@ class Node:
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
+        self.membership = Membership(self._here(), version(), is_first=not worker)
+        self.admin.desk.on_change = self.membership.changed
+        self.admin.join(Nodes(snapshot.cluster.id, lambda: self.membership.member))
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
@@ -181,6 +186,8 @@ class Node:
             stack.push_async_callback(self._drain)
             await self.admin.start()
             stack.push_async_callback(self.admin.close)
+            self.membership.start()
+            stack.push_async_callback(self.membership.close)
             if not self.worker:
                 self.tasks.start(self.alerts.run())
             self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
@@ -265,6 +272,22 @@ class Node:
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
             exposition=self._exposition,
+        )
+
+    def _here(self) -> Here:
+        def good() -> tuple[int, int]:
+            figures = self._figures()
+            return figures.good_5min, figures.bad_5min
+
+        return Here(
+            snapshot=lambda: self.snapshot,
+            view=lambda: self.board.view(monotonic()),
+            controls=lambda: self.pipeline.controls,
+            in_flight=lambda: self.permits.in_flight,
+            good=good,
+            is_draining=lambda: self.is_draining,
+            penalise=lambda endpoint, seconds: self.board.penalise(endpoint, seconds, monotonic()),
+            hear=self.admin.desk.hear,
         )
 
     def _load(self) -> Load:

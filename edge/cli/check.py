@@ -80,6 +80,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     for pool in told["pools"]:
         models = ", ".join(pool["models"]) if pool["models"] is not None else "the models it lists"
         yield f"  pool       {pool['id']}: {pool['url']} ({pool['engine']}), {models}"
+    cluster = told["cluster"]
+    if cluster is not None:
+        shares = " and ".join(cluster["shares"]) or "nothing"
+        yield f"  cluster    {cluster['id']} at {', '.join(cluster['redis'])}, shares {shares}"
     yield f"  models     {len(told['models'])}, client keys {len(told['keys'])}"
     for warning in told["warnings"]:
         yield f"  warning    {warning}"

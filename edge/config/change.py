@@ -21,5 +21,7 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         waiting.append("node.role")
     if new.node.state_dir != old.node.state_dir:
         waiting.append("node.state_dir")
+    if new.cluster != old.cluster:
+        waiting.append("cluster")
     node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir)
-    return replace(new, generation=old.generation + 1, node=node, listen=listen), tuple(waiting)
+    return replace(new, generation=old.generation + 1, node=node, listen=listen, cluster=old.cluster), tuple(waiting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cache.address import RedisAddress
 from health.alert_rules import DEFAULTS
 from health.alerts import Rule
 from health.probing import ProbePolicy
@@ -264,6 +265,22 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """[cluster]: nodes that act as one through a Redis they share; without `redis` the node is alone.
+
+    `address`: where clients reach this node. `geo_file`: a MaxMind database that knows where addresses are.
+    """
+
+    redis: RedisAddress | None = None
+    password: Secret | None = None
+    ca_file: str | None = None
+    id: str = "farline"
+    address: str = ""
+    share: tuple[str, ...] = ("controls", "penalties")
+    geo_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -283,4 +300,5 @@ class Snapshot:
     alert: Alert = Alert()
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
+    cluster: Cluster = Cluster()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

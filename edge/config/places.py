@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from cache.address import BadAddress, RedisAddress, parse_address
 from edge.config.fault import KeyPath, kind, shown
 from edge.config.kinds import text
 from edge.config.model import Address
@@ -36,6 +37,17 @@ class Url:
     host: str
     port: int
     path: str
+
+
+def redis_address(reading: Reading, path: KeyPath, value: object) -> RedisAddress:
+    """A Redis, a Redis Cluster, or one behind Sentinels; no password in it."""
+    wanted = '"redis://host", "rediss://host", "redis+cluster://host" or "redis+sentinel://host/name"'
+    if not isinstance(value, str):
+        raise Wrong(f"is {kind(value)}", wanted)
+    try:
+        return parse_address(value)
+    except BadAddress as bad:
+        raise Wrong(f"(not shown) {bad}" if "@" in value else f"{shown(value)}: {bad}", wanted) from None
 
 
 def is_private(host: str) -> bool:
@@ -109,6 +121,13 @@ def directory(reading: Reading, path: KeyPath, value: object) -> str:
             f"is {kind(value)}" if not isinstance(value, str) else f"{shown(value)} is not valid", "a directory"
         )
     return reading.resolve(value)
+
+
+def readable_file(reading: Reading, path: KeyPath, value: object) -> str:
+    """A file that can be read; relative names are relative to the configuration file."""
+    if not isinstance(value, str) or not value:
+        raise Wrong(f"is {kind(value)}" if value != "" else "is empty", "the name of a file")
+    return reading.content(value)[0]
 
 
 def ip_address(reading: Reading, path: KeyPath, value: object) -> str:

@@ -267,6 +267,17 @@ ALERT_RULE = (
 )
 
 
+CLUSTER = (
+    Key("redis", places.redis_address),
+    Key("password", secret.secret),
+    Key("ca_file", certificates.ca_file),
+    Key("id", kinds.identifier()),
+    Key("address", kinds.text("the URL that clients use", r"https?://[^\s]{1,200}")),
+    Key("share", kinds.listing(kinds.choice("controls", "penalties"))),
+    Key("geo_file", places.readable_file),
+)
+
+
 def _one(keys: tuple[Key, ...]) -> Parse:
     """A section that stands once."""
 
@@ -291,4 +302,5 @@ FILE = (
     Key("alert", _one(ALERT)),
     Key("health", _one(HEALTH)),
     Key("probe", _one(PROBE)),
+    Key("cluster", _one(CLUSTER)),
 )

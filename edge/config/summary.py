@@ -84,6 +84,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "providers": [_provider(provider) for provider in snapshot.providers],
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
         "pools": [_pool(pool) for pool in snapshot.pools],
+        "cluster": _cluster(snapshot),
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
         "warnings": list(warnings(snapshot)),
@@ -93,6 +94,14 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
 def _line(line: Line) -> dict[str, Any]:
     way = line.source or line.interface or ("proxy" if line.proxy else "system route")
     return {"id": line.id, "carrier": line.carrier, "way": way, "weight": line.weight}
+
+
+def _cluster(snapshot: Snapshot) -> dict[str, Any] | None:
+    cluster = snapshot.cluster
+    if cluster.redis is None:
+        return None
+    hosts = [f"{host}:{port}" for host, port in cluster.redis.hosts]
+    return {"id": cluster.id, "redis": hosts, "shares": list(cluster.share), "address": cluster.address}
 
 
 def _pool(pool: Pool) -> dict[str, Any]:

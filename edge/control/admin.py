@@ -17,6 +17,7 @@ from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.internal import ALERT_FIGURES_PATH, Internal, follow
 from edge.control.merging import merge
+from edge.control.nodes import Nodes
 from edge.control.peers import Peers, socket_of
 from edge.control.worker import Worker, Workers
 from edge.routing.controls import Controls
@@ -72,6 +73,10 @@ class Admin:
             await self._listen(await self._runner(self._application()), self._address)
         if self._peers is not None and self._number == 0:
             self._tasks.start(follow(self._peers, self.events, self.desk))
+
+    def join(self, nodes: Nodes) -> None:
+        """The other nodes of the cluster, for `/api/v1/nodes`."""
+        self._api.others = nodes
 
     async def figures_of_peers(self) -> list[Figures]:
         """What the other workers' alerts are judged by; one that doesn't answer is left out."""

@@ -21,6 +21,7 @@ from edge.control.documents import as_document, pin_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
+from edge.control.nodes import Nodes, ranking
 from edge.control.rate import Rates
 from edge.control.requested import MOST_BYTES, decoded, line_changes, pin_change, switch_change, what_if, window_change
 from edge.control.requests import number, wanted
@@ -59,6 +60,7 @@ class Api:
         self._rates = Rates(per_second=20.0, burst=60.0)
         self._turned_away = Rates(per_second=0.5, burst=20.0)
         self._watchers = 0
+        self.others = Nodes()
 
     def renew(self, keys: Sequence[AdminKey]) -> None:
         """Other keys are configured: streams of events end, so that their readers show theirs again."""
@@ -238,8 +240,12 @@ class Api:
     async def nodes(self, request: web.Request) -> web.Response:
         snapshot, figures = self._inside.snapshot(), await self._workers.figures()
         node = snapshot.node
+        near, rtts = request.query.get("near"), request.query.get("rtt", "")
+        near_told = {} if near is None else {"near": ranking(self.others, near, rtts, snapshot.cluster.geo_file)}
         return _json(
             {
+                "cluster": self.others.document(),
+                **near_told,
                 "nodes": [
                     {
                         "name": node.name,
@@ -256,7 +262,7 @@ class Api:
                         "client_connections": figures["client_connections"],
                         "is_panic": figures["is_panic"],
                     }
-                ]
+                ],
             }
         )
 

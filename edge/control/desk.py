@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.cluster.controls import joined
 from edge.config.model import Snapshot
 from edge.control.access import Caller
 from edge.control.audit import Audit
@@ -36,7 +37,8 @@ class Applied:
 
 
 class ControlDesk:
-    """The one place where this process's controls change. `put_in_effect` is called with every new `Controls`.
+    """The one place where this process's controls change. `put_in_effect` is called with every new `Controls`, and
+    `on_change` with those before and after when this node's operators have changed them.
 
     The worker with the admin listener makes the changes, saves them and tells the others; these adopt what has a higher
     version. A worker that starts takes the highest version among the state file and the other workers: it listens
@@ -54,6 +56,7 @@ class ControlDesk:
         peers: Peers | None = None,
     ) -> None:
         self.controls = Controls()
+        self.on_change: Callable[[Controls, Controls], None] = lambda before, after: None
         self.persistence = "file" if snapshot.node.state_dir else "memory"
         self._known = Known.of(snapshot)
         self._put_in_effect = put_in_effect
@@ -94,7 +97,16 @@ class ControlDesk:
             applied = await self._spread(after)  # even if nothing is new: who lacks it gets it, and it is saved
             if after is not before:
                 self._record(before, applied, caller, action, target)
+                self.on_change(before, after)
             return applied
+
+    async def hear(self, told: Mapping[str, Any], who: str) -> None:
+        """Operators of other nodes (`who`) changed something: in effect here as far as it is about our lines."""
+        async with self._changing:
+            before = self.controls
+            after = joined(before, told, self._known.lines)
+            if after is not before:
+                self._record(before, await self._spread(after), None, "cluster", who)
 
     async def catch_up(self) -> None:
         """Tells those workers again that didn't take the last change, because they hung or weren't up."""

@@ -107,7 +107,18 @@ ROUTES = (
     ),
     Route("GET", "/api/v1/audit", "audit", Role.ADMIN, "Who changed what, newest first.", "Audit", query=(_LIMIT,)),
     Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),
-    Route("GET", "/api/v1/nodes", "nodes", Role.VIEWER, "This node.", "Nodes"),
+    Route(
+        "GET",
+        "/api/v1/nodes",
+        "nodes",
+        Role.VIEWER,
+        "This node, those it shares a cluster with, and which edges a client should try.",
+        "Nodes",
+        query=(
+            Query("near", _TEXT, "Where the client is: LATITUDE,LONGITUDE, or its IP address (needs a geo_file)."),
+            Query("rtt", _TEXT, "Round trips that the client measured: NODE:MILLISECONDS, separated by commas."),
+        ),
+    ),
     Route("GET", "/api/openapi.json", "openapi", Role.VIEWER, "This document.", "OpenApi"),
 )
 

@@ -238,7 +238,48 @@ SCHEMAS: dict[str, Schema] = {
             "is_panic": FLAG,
         }
     ),
-    "Nodes": record({"nodes": array(ref("Node"))}),
+    "ClusterNode": record(
+        {
+            "name": TEXT,
+            "role": TEXT,
+            "region": TEXT,
+            "location": said("Latitude and longitude.", {"type": ["array", "null"], "items": NUMBER}),
+            "address": TEXT,
+            "version": TEXT,
+            "generation": COUNT,
+            "workers": COUNT,
+            "is_draining": FLAG,
+            "in_flight": COUNT,
+            "max_in_flight": COUNT,
+            "success_ratio": said("Of the replies of five minutes.", RATIO),
+            "uptime_seconds": NUMBER,
+            "heard_seconds_ago": NUMBER,
+            "lines": array(
+                record({"id": TEXT, "carrier": TEXT, "standing": TEXT, "switch": SWITCH, "rtt_ms": MS, "loss": RATIO})
+            ),
+        }
+    ),
+    "Cluster": record(
+        {
+            "id": TEXT,
+            "connected": said("Does its Redis answer?", FLAG),
+            "nodes": said("Those that are alive.", array(ref("ClusterNode"))),
+            "gone": said("Those that fell silent in the last ten minutes.", array(TEXT)),
+        }
+    ),
+    "Near": record(
+        {
+            "name": TEXT,
+            "address": TEXT,
+            "distance_km": {"type": ["number", "null"]},
+            "rtt_ms": MS,
+            "cost": said("0 is best.", NUMBER),
+        }
+    ),
+    "Nodes": record(
+        {"nodes": array(ref("Node")), "cluster": optional(ref("Cluster"))},
+        {"near": said("Best first; only if asked for.", array(ref("Near")))},
+    ),
     "Config": said("The configuration in use, without secrets.", {"type": "object", "required": ["generation"]}),
     "OpenApi": {"type": "object", "required": ["openapi"]},
 }

@@ -13,6 +13,7 @@ from edge.config.model import (
     AdminKey,
     Alert,
     ClientKey,
+    Cluster,
     Endpoint,
     Limits,
     Listen,
@@ -52,6 +53,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
     "[health]": (sections.HEALTH, HealthRules()),
     "[probe]": (sections.PROBE, ProbePolicy()),
+    "[cluster]": (sections.CLUSTER, Cluster()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 

@@ -1,0 +1,1 @@
+"""The shell: one member of the cluster."""

@@ -1,0 +1,173 @@
+"""Three real nodes and a Redis: an operator's word reaches all, who dies is missed, Redis is not missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
+
+from edge.cli import main
+from tests.support.nginx import free_port
+from tests.support.redis_servers import RedisServer
+
+PLACES = {"bj-1": (39.9, 116.4), "sh-1": (31.2, 121.5), "sz-1": (22.5, 114.1)}
+FILE = """\
+[node]
+name = "{name}"
+region = "cn"
+location = [{place[0]}, {place[1]}]
+
+[listen]
+data = ["127.0.0.1:0"]
+admin = "127.0.0.1:{admin}"
+
+[[line]]
+id = "cn2"
+
+[[line]]
+id = "{name}-own"
+
+[[provider]]
+id = "openai"
+credential = "env:CLUSTER_TEST_KEY"
+[[provider.endpoint]]
+url = "http://127.0.0.1:{provider}"
+
+[probe]
+enabled = false
+
+[cluster]
+redis = "redis://127.0.0.1:{redis}"
+address = "https://{name}.example.net"
+geo_file = "places.mmdb"
+"""
+
+
+class Node:
+    def __init__(self, name: str, admin: int, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self.url = f"http://127.0.0.1:{admin}"
+        self.process = process
+
+    async def ask(self, method: str, path: str, body: object = None) -> Any:
+        async with aiohttp.ClientSession() as session, session.request(method, self.url + path, json=body) as reply:
+            return await reply.json(content_type=None)
+
+    async def others(self) -> list[str]:
+        cluster = (await self.ask("GET", "/api/v1/nodes"))["cluster"]
+        return [node["name"] for node in cluster["nodes"]]
+
+    async def weight(self, line: str) -> float:
+        told: float = (await self.ask("GET", f"/api/v1/lines/{line}"))["weight"]["effective"]
+        return told
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    server = RedisServer(tmp_path, free_port())
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest.fixture
+async def nodes(tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Node]]:
+    monkeypatch.setenv("CLUSTER_TEST_KEY", "sk-cluster")
+    writer = MMDBWriter(6, "places", ipv4_compatible=True)
+    writer.insert_network(IPSet(["198.51.100.0/24"]), {"location": {"latitude": 31.0, "longitude": 121.0}})
+    writer.to_db_file(str(tmp_path / "places.mmdb"))
+    provider = free_port()
+    found = []
+    async with AsyncExitStack() as stack:
+        for name, place in PLACES.items():
+            admin, path = free_port(), tmp_path / f"{name}.toml"
+            path.write_text(FILE.format(name=name, place=place, admin=admin, provider=provider, redis=redis.port))
+            command = (sys.executable, "-m", "edge.cli", "edge", "-c", str(path))
+            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+            stack.push_async_callback(_end, process)
+            found.append(Node(name, admin, process))
+        for node in found:
+            await until(lambda node=node: _sees(node, sorted(PLACES)))
+        yield found
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()
+
+
+async def _sees(node: Node, names: list[str]) -> bool:
+    try:
+        return await node.others() == names
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+async def until(holds: Callable[..., Any], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+async def test_an_operators_word_reaches_all_and_no_further(nodes: list[Node], redis: RedisServer) -> None:
+    bj, sh, sz = nodes
+    await bj.ask("PATCH", "/api/v1/lines/cn2", {"weight": 7})
+    await bj.ask("POST", "/api/v1/lines/bj-1-own/drain", {})
+    for node in (sh, sz):
+        await until(lambda node=node: _has(node, "cn2", 7.0), 5.0)
+        assert await node.weight(f"{node.name}-own") == 100.0
+    heard = [entry for entry in (await sh.ask("GET", "/api/v1/audit"))["entries"] if entry["action"] == "cluster"]
+    assert (heard[0]["target"], heard[0]["after"]["lines"]["cn2"]["weight"]) == ("bj-1", 7.0)
+
+    await redis.kill()
+    await sz.ask("PATCH", "/api/v1/lines/cn2", {"weight": 9})
+    assert (await bj.weight("cn2"), await sz.weight("cn2")) == (7.0, 9.0)
+    await until(lambda: _is_cut(bj))
+    await redis.start()
+    for node in (bj, sh):
+        await until(lambda node=node: _has(node, "cn2", 9.0))
+
+
+async def test_who_dies_is_missed(nodes: list[Node]) -> None:
+    bj, sh, sz = nodes
+    sz.process.kill()
+    await until(lambda: _sees(bj, ["bj-1", "sh-1"]), 8.0)
+    sh.process.terminate()
+    await until(lambda: _sees(bj, ["bj-1"]), 3.0)
+
+
+async def test_clients_learn_which_edge_is_near(nodes: list[Node], capsys: pytest.CaptureFixture[str]) -> None:
+    bj = nodes[0]
+    near = (await bj.ask("GET", "/api/v1/nodes?near=198.51.100.7"))["near"]
+    assert [each["name"] for each in near] == ["sh-1", "bj-1", "sz-1"]
+    assert near[0]["address"] == "https://sh-1.example.net"
+    measured = (await bj.ask("GET", "/api/v1/nodes?near=31.0,121.0&rtt=bj-1:10,sh-1:200"))["near"]
+    assert measured[0]["name"] == "bj-1"
+    assert "nothing is known" in (await bj.ask("GET", "/api/v1/nodes?near=203.0.113.1"))["detail"]
+    assert "NODE:MILLISECONDS" in (await bj.ask("GET", "/api/v1/nodes?near=1,1&rtt=x"))["detail"]
+
+    def told(*words: str) -> str:
+        assert main(["nodes", "--admin", bj.url, *words]) == 0
+        return capsys.readouterr().out
+
+    assert [line.split()[0] for line in (await asyncio.to_thread(told)).splitlines()] == ["node", *sorted(PLACES)]
+    assert "sh-1" in (await asyncio.to_thread(told, "--near", "31,121")).splitlines()[1]
+    assert json.loads(await asyncio.to_thread(told, "--json"))["cluster"]["connected"] is True
+
+
+async def _has(node: Node, line: str, weight: float) -> bool:
+    return await node.weight(line) == weight
+
+
+async def _is_cut(node: Node) -> bool:
+    return not (await node.ask("GET", "/api/v1/nodes"))["cluster"]["connected"]
