@@ -42,6 +42,7 @@ from edge.observe.observer import Observer
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
+from edge.observe.traces import Traces
 from edge.policy.permits import Permits
 from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
@@ -97,6 +98,8 @@ class Node:
         self.permits = Permits()
         self.recent = Recent()
         self.request_log = RequestLog(sys.stdout, loop)
+        trace = snapshot.trace
+        self.traces = Traces(trace, snapshot.node, version(), random.random) if trace.otlp is not None else None
         self.tasks = TaskOwner("node")
         self.lag = LoopLag()
         self.pulse = Pulse(loop, self.lag, self.board.tick)
@@ -172,6 +175,8 @@ class Node:
         """
         async with AsyncExitStack() as stack:
             stack.callback(self.request_log.flush)
+            if self.traces is not None:
+                stack.push_async_callback(asyncio.to_thread, self.traces.close)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.local_pools.close, 1.0)
             stack.push_async_callback(self.tasks.close)
@@ -256,6 +261,8 @@ class Node:
         self.observer.on_finished(record)
         self.request_log.write(record)
         self.recent.add(record)
+        if self.traces is not None:
+            self.traces.record(record)
 
     # --- what the control plane asks and says ---
 

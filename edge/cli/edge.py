@@ -19,6 +19,7 @@ from edge.config.presets import defaults
 from edge.config.watch import load
 from edge.ingress.workers import run_workers
 from edge.observe.log import set_up_logging
+from edge.observe.traces import Unavailable
 
 _SNIPPETS = """
 Point an SDK at it; your own keys are passed through:
@@ -67,7 +68,7 @@ def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
 
     try:
         uvloop.run(serve())
-    except OSError as error:
+    except (OSError, Unavailable) as error:
         print(f"farline edge: {error}", file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,8 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         waiting.append("node.role")
     if new.node.state_dir != old.node.state_dir:
         waiting.append("node.state_dir")
-    if new.cluster != old.cluster:
-        waiting.append("cluster")
+    waiting += [name for name in ("cluster", "trace") if getattr(new, name) != getattr(old, name)]
     node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir)
-    return replace(new, generation=old.generation + 1, node=node, listen=listen, cluster=old.cluster), tuple(waiting)
+    return replace(
+        new, generation=old.generation + 1, node=node, listen=listen, cluster=old.cluster, trace=old.trace
+    ), tuple(waiting)

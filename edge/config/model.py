@@ -265,6 +265,15 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """[trace]: where finished requests go as OpenTelemetry spans; without `otlp` nowhere."""
+
+    otlp: str | None = None
+    token: Secret | None = None
+    sample_ratio: float = 0.05  # of requests whose caller says nothing
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """[cluster]: nodes that act as one through a Redis they share; without `redis` the node is alone.
 
@@ -301,4 +310,5 @@ class Snapshot:
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     cluster: Cluster = Cluster()
+    trace: Trace = Trace()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

@@ -11,7 +11,7 @@ from typing import Any
 from edge.config import build
 from edge.config.agree import check
 from edge.config.fault import Fault, KeyPath
-from edge.config.model import Cluster, Limits, Listen, Node, Routing, Snapshot, Timeouts
+from edge.config.model import Cluster, Limits, Listen, Node, Routing, Snapshot, Timeouts, Trace
 from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
@@ -85,6 +85,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         health=replace(HealthRules(), **found.get("health", {})),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
         cluster=replace(Cluster(), **found.get("cluster", {})),
+        trace=replace(Trace(), **found.get("trace", {})),
     )
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

@@ -267,6 +267,11 @@ ALERT_RULE = (
 )
 
 
+TRACE = (
+    Key("otlp", kinds.text("the collector's URL for traces", r"https?://[^\s]{1,500}")),
+    Key("token", secret.secret),
+    Key("sample_ratio", kinds.number(0, 1)),
+)
 CLUSTER = (
     Key("redis", places.redis_address),
     Key("password", secret.secret),
@@ -303,4 +308,5 @@ FILE = (
     Key("health", _one(HEALTH)),
     Key("probe", _one(PROBE)),
     Key("cluster", _one(CLUSTER)),
+    Key("trace", _one(TRACE)),
 )

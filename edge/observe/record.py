@@ -17,6 +17,7 @@ class AttemptTrace(Struct):
     outcome: str
     status: int | None
     code: str | None
+    sent_at: float | None = None  # monotonic seconds
 
 
 class RequestRecord(Struct):
@@ -48,6 +49,7 @@ class RequestRecord(Struct):
     undelivered_tokens: int = 0
     client_left: bool = False
     failure: Failure | None = None
+    traceparent: bytes | None = None  # the caller's, as it came (W3C Trace Context)
     local: str = ""  # why the local pool was asked, if it was: a `Reason` of edge.pool.when
 
     def summary(self) -> dict[str, object]:

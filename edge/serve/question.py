@@ -40,6 +40,7 @@ class Question:
         self.client = client
         self.fields = dict(reversed(client.headers))  # by name, the first of each: most lookups are for absent ones
         self.record = _record(client, request_id)
+        self.record.traceparent = self.fields.get(b"traceparent")
         self.dialect: Dialect = by_name("openai")  # until routing knows better
         self.routed_to: Provider | None = None  # by prefix; None on a unified route
         self.rest = client.target

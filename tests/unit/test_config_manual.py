@@ -23,6 +23,7 @@ from edge.config.model import (
     Provider,
     Routing,
     Timeouts,
+    Trace,
 )
 from edge.config.presets import PRESETS
 from edge.config.read import read
@@ -53,6 +54,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
     "[health]": (sections.HEALTH, HealthRules()),
     "[probe]": (sections.PROBE, ProbePolicy()),
+    "[trace]": (sections.TRACE, Trace()),
     "[cluster]": (sections.CLUSTER, Cluster()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
