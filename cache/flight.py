@@ -6,7 +6,7 @@ client doesn't read is passed over and catches up later from the buffer, which a
 
 The exchange belongs to the flight, not to the leader's client. If that client leaves, the leader goes on while
 anybody listens (`may_abandon`), and is told (`on_abandoned`) when the last one has left. So no second exchange is
-ever made for a client that goes away. When no listener's client reads any more, the leader is told to pause (`on_flow`).
+ever made for a client that goes away. When no listener's client reads any more, the leader is told so (`on_flow`).
 
     Flight:  waiting ──begin──► flowing ──end──► ended
                  └────────────────┴──fail──► failed

@@ -27,7 +27,7 @@ class Rule:
     scope: str = "tenant"
     ttl: float = HOUR
     largest_reply_bytes: int = 4 * 1024 * 1024
-    largest_request_bytes: int = 4 * 1024 * 1024
+    largest_request_bytes: int = 1024 * 1024  # reading a longer one for its key takes tens of milliseconds
     tool_calls: bool = False  # store replies that call tools: the client will run them again
     truncated: bool = False  # store replies that ended at their token limit
     outside: bool = False  # requests whose answer depends on URLs, files, searches or earlier responses

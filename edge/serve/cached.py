@@ -28,6 +28,7 @@ from cache.question import Question as Asking
 from cache.question import tenant_of
 from cache.rules import Rules
 from edge.attempts.runner import GaveUp
+from edge.config.model import Cache
 from edge.dialects.ending import ending_of, is_whole_json
 from edge.dialects.facts import Meter
 from edge.dialects.forms import Asked, Form, as_asked, asked
@@ -63,6 +64,10 @@ class Caching:
     gaps: GapObserver
     sharing: bool = True
     at_once: bool = True
+
+    def configure(self, cache: Cache) -> None:
+        """[cache] in use from the next request on."""
+        self.sharing, self.at_once = cache.single_flight, cache.replay == "fast"
 
     async def take(self, question: Question) -> Part | None:
         """The cache's part in a request; None: it has none. Reads the rest of the body if it must.
@@ -306,6 +311,7 @@ class Part:
             if not self._flight.is_over:
                 self._lead.on_failure(_LOST)
             self._passenger.get_off()
+            self._lead = self._flight = None  # they know us: no cycle may keep a finished request for the collector
 
     def _ended(self, lead: Lead) -> None:
         if self._digest is not None and self._flight is not None:

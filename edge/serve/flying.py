@@ -107,7 +107,7 @@ class Passenger:
     def __init__(self, client: ClientExchange, sweep: Sweep) -> None:
         self._client = client
         self._sweep = sweep
-        self._stream: ReplyStream
+        self._stream: ReplyStream | None = None
         self._begin: Begin
         self._seat: Seat | None = None
         self._is_paused = False
@@ -136,7 +136,7 @@ class Passenger:
         try:
             self.board(flight)
             failure = await self._head
-            if failure is None:
+            if failure is None and self._stream is not None:
                 await self._stream.finished()
             return failure
         finally:
@@ -145,9 +145,10 @@ class Passenger:
     def get_off(self) -> None:
         """Nothing more for this client; the flight goes on if somebody else is on it."""
         self._client.watch(None)
-        if hasattr(self, "_stream"):
-            self._sweep.remove(self._stream)
         self.cancel()
+        if self._stream is not None:
+            self._sweep.remove(self._stream)
+            self._stream = None  # it knows us: no cycle may keep a finished request for the collector
 
     def _left_early(self) -> None:
         if not self._head.done():
@@ -157,6 +158,7 @@ class Passenger:
     # --- from the flight ---
 
     def on_begin(self, status: int, headers: Headers) -> None:
+        assert self._stream is not None, "a passenger that isn't ready"
         own, meter = self._begin(status, headers)
         self._stream.begin(self, status, own, meter)
         self._client.watch(self._stream)
@@ -165,16 +167,17 @@ class Passenger:
             self._head.set_result(None)
 
     def on_end(self) -> None:
-        self._stream.on_end([])
+        if self._stream is not None:
+            self._stream.on_end([])
 
     def on_failure(self, failure: Failure) -> None:
         if not self._head.done():
             self._head.set_result(failure)
-        elif self._stream.has_begun:
+        elif self._stream is not None and self._stream.has_begun:
             self._stream.on_failure(failure)
 
     def on_lagging(self) -> None:
-        self._stream.on_failure(_LAGGED)
+        self.on_failure(_LAGGED)
 
     # --- from the client's stream ---
 

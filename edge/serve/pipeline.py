@@ -129,6 +129,7 @@ class _Run(Question):
         finally:
             if self.part is not None:
                 self.part.over()
+                self.part = None
             if self.principal is not None:
                 self.shared.permits.release(self.principal)
             record.ended_at = monotonic()
