@@ -40,6 +40,7 @@ from edge.observe.observer import Observer
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
+from edge.observe.stores import StoreMetrics
 from edge.policy.permits import Permits
 from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
@@ -135,6 +136,7 @@ class Node:
             random.random,
         )
         self.stores = Stores(snapshot, worker, self.tasks)
+        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights))
         self.caching = Caching(self.stores.open, sweep, self.metrics.token_gap_seconds)
         self.caching.configure(snapshot.cache)
         self.pipeline = Pipeline(

@@ -47,6 +47,10 @@ class Stores:
         self.seen = await self.open.cache.stats() if self.open is not None else ()
         return self.seen
 
+    def flights(self) -> int:
+        """Exchanges under way that others can share."""
+        return len(self.open.cache.flights) if self.open is not None else 0
+
     async def purge(self, purge: Purge) -> int:
         """How many entries went. Raises StoreError if it can't be said that all did."""
         if self.open is None:
