@@ -382,8 +382,13 @@ class SessionCore:
             return self._expires_at
         due = min(self._repeats.next_at, self._bulk_at, self._doubt_at)
         interval = self._interval
-        for carrier in self._carriers.values():
-            due = min(due, carrier.incoming.due, carrier.beat_at + interval, carrier.outgoing.overdue_at)
+        for carrier in self._carriers.values():  # no min() here: this is asked for every token
+            if carrier.beat_at + interval < due:
+                due = carrier.beat_at + interval
+            if carrier.incoming.due < due:
+                due = carrier.incoming.due
+            if carrier.outgoing.overdue_at < due:
+                due = carrier.outgoing.overdue_at
         self._due = due
         return due
 
