@@ -51,7 +51,10 @@ class Incoming:
             self._bits |= 1 << -ahead
         if is_eliciting:
             self._unacked += 1
-            self.due = now if self._unacked >= ACK_AT_ONCE else min(self.due, now + self._delay)
+            if self._unacked >= ACK_AT_ONCE:
+                self.due = now
+            elif self.due == inf:
+                self.due = now + self._delay
         return True
 
     def frame(self, carrier: int, now: float) -> bytes:

@@ -105,7 +105,7 @@ class Carrier:
 
     def has_fallen_silent(self, now: float) -> bool:
         """True if it was beating and hasn't been heard for too long."""
-        return self._is_beating and not self.is_heard(now)
+        return self._is_beating and now - self.heard_at >= SILENCE and not self.is_heard(now)
 
     def is_beating(self, now: float) -> bool:
         """True if it was heard just now: had it fallen silent with another one, that would show already."""

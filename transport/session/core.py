@@ -65,6 +65,7 @@ from transport.session.wire import (
 
 MIN_PACKET = 1100
 JOINING_HEARTBEAT = 0.05
+JUDGED_EVERY = 0.02
 STALL = 0.02
 """A timer that is served later than this was late because we stood still, and the lines weren't."""
 CLOSE_COPIES = 3
@@ -85,7 +86,8 @@ class SessionCore:
         self._streams = Streams(role, config, self._scheduler, self.tally)
         self._repeats = Repeats(self._streams.live)
         self._expires_at = now + config.linger
-        self._judged_at = now
+        self._doubt_at = inf
+        self._interval = JOINING_HEARTBEAT
         self._bulk_at = inf
         self._due = inf
         self._closing: Close | None = None
@@ -322,20 +324,34 @@ class SessionCore:
     # ------------------------------------------------------------------------------------------------------- belief
 
     def _judge(self, now: float) -> None:
-        """Suspects carriers that are silent while another one is heard. If all are, it is the peer, or we ourselves."""
+        """Suspects carriers that are silent while another one is heard. If all are, it is the peer, or we ourselves.
+
+        When a carrier would be suspect moves with every packet: it is looked up here, and here again when that time has
+        come or after `JUDGED_EVERY`, which is sooner than anything sent from now on can be doubted."""
+        self._doubt_at = inf
+        if len(self._carriers) == 1:
+            return
         if not self._streams.live:
             for carrier in self._carriers.values():
                 carrier.rest()
             return
-        heard = [carrier for carrier in self._carriers.values() if carrier.is_beating(now)]
+        self._doubt_at = now + JUDGED_EVERY
         for carrier in self._carriers.values():
-            if carrier.suspected_at is None and now >= carrier.doubted_at() and any(c is not carrier for c in heard):
-                carrier.suspect(now)
-                self.tally.suspicions += 1
-                self._scheduler.changed()
-                self._scheduler.duplicate_everything(now)
-                self._resend(carrier)
-                self._streams.events.append(CarrierSuspected(carrier.number, carrier.line))
+            if carrier.suspected_at is not None:
+                continue
+            doubted_at = carrier.doubted_at()
+            if doubted_at > now:
+                self._doubt_at = min(self._doubt_at, doubted_at)
+            elif any(other.is_beating(now) for other in self._carriers.values() if other is not carrier):
+                self._suspect(carrier, now)
+
+    def _suspect(self, carrier: Carrier, now: float) -> None:
+        carrier.suspect(now)
+        self.tally.suspicions += 1
+        self._scheduler.changed()
+        self._scheduler.duplicate_everything(now)
+        self._resend(carrier)
+        self._streams.events.append(CarrierSuspected(carrier.number, carrier.line))
 
     def _resend(self, carrier: Carrier) -> None:
         """What is under way on it may never arrive: once more, before anyone knows."""
@@ -364,13 +380,15 @@ class SessionCore:
             return self._close_at if self._close_copies else None
         if not self._carriers:
             return self._expires_at
-        due = min(self._repeats.next_at, self._bulk_at)
-        interval = self._interval(self._judged_at)
-        for carrier in self._carriers.values():
-            due = min(due, carrier.incoming.due, carrier.beat_at + interval, carrier.outgoing.overdue_at)
-            if carrier.suspected_at is None and len(self._carriers) > 1:
-                doubt = carrier.doubted_at()
-                due = min(due, doubt) if doubt > self._judged_at else due
+        due = min(self._repeats.next_at, self._bulk_at, self._doubt_at)
+        interval = self._interval
+        for carrier in self._carriers.values():  # no min() here: this is asked for every token
+            if carrier.beat_at + interval < due:
+                due = carrier.beat_at + interval
+            if carrier.incoming.due < due:
+                due = carrier.incoming.due
+            if carrier.outgoing.overdue_at < due:
+                due = carrier.outgoing.overdue_at
         self._due = due
         return due
 
@@ -379,7 +397,6 @@ class SessionCore:
         lines' silence meanwhile doesn't count against them. A timer served late is taken for such a stall too."""
         lag = max(lag, now - self._due)
         self._due = inf
-        self._judged_at = now
         if self._closing is not None:
             return
         if not self._carriers:
@@ -393,9 +410,9 @@ class SessionCore:
         for carrier in self._carriers.values():
             if now >= carrier.outgoing.overdue_at:
                 self._lose(carrier.outgoing.find_lost(now))
-        if len(self._carriers) > 1:
-            self._judge(now)
-        self._repeat(now)
+        self._judge(now)
+        if now >= self._repeats.next_at:
+            self._repeat(now)
 
     def _repeat(self, now: float) -> None:
         """Streams whose last bytes have waited long enough for an answer."""
@@ -410,7 +427,7 @@ class SessionCore:
                 stream.skip_quick_repeats(now, self._scheduler.timeout())
                 self._repeats.arm(stream)
 
-    def _interval(self, now: float) -> float:
+    def _heartbeat(self, now: float) -> float:
         """Seconds between heartbeats."""
         if self._streams.is_lively(now):
             return self.config.heartbeat
@@ -431,7 +448,9 @@ class SessionCore:
         for key, frame in streams.control.take_due():
             scheduler.put(frame, (key, frame), ranked[:2], now)
         bulk: list[Stream] = []
-        for lane in filter(None, streams.ready):
+        for lane in streams.ready:
+            if not lane:
+                continue
             for stream in lane:
                 if stream.is_bulk:
                     bulk.append(stream)
@@ -441,7 +460,8 @@ class SessionCore:
         self._bulk_at = inf
         for stream in bulk:
             self._send_bulk(stream, now)
-        return scheduler.finish(now, self._interval(now))
+        self._interval = self._heartbeat(now)
+        return scheduler.finish(now, self._interval)
 
     def _send_thin(self, stream: Stream, now: float) -> None:
         if len(stream.messages_out):

@@ -1,16 +1,20 @@
 """When streams repeat their last bytes: a heap of times, corrected as it is read.
 
 A stream's `due` moves with every token; its entry in the heap stays where it is, and is put right when its time comes.
-So a token costs no heap operation.
+So a token costs no heap operation. Times are rounded up to a tick: what is due in one is looked after in one go, and
+repeated in shared packets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from heapq import heappop, heappush
-from math import inf
+from math import ceil, inf
 
 from transport.session.stream import Stream
+
+TICK = 0.005
+"""Seconds."""
 
 
 class Repeats:
@@ -29,8 +33,10 @@ class Repeats:
     def arm(self, stream: Stream) -> None:
         """The stream's `due` has changed."""
         if stream.due < stream.queued_at:
-            stream.queued_at = stream.due
-            heappush(self._heap, (stream.due, stream.id))
+            at = max(ceil(stream.due / TICK - 1e-6) * TICK, stream.due)
+            if at < stream.queued_at:
+                stream.queued_at = at
+                heappush(self._heap, (at, stream.id))
 
     def take_due(self, now: float) -> list[Stream]:
         """The streams whose time has come and that still wait for an answer."""

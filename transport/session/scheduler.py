@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from transport.session.acks import Sent
+from transport.session.acks import FIRST_ROUND_TRIP, Sent
 from transport.session.carrier import Carrier
 from transport.session.messages import Queued
 from transport.session.stream import Stream
@@ -53,6 +53,7 @@ class Scheduler:
         self._tally = tally
         self._ranked: tuple[Carrier, ...] = ()
         self._ranked_at = -inf
+        self._timeout = FIRST_ROUND_TRIP
         self._everywhere_until = -inf
         self._is_hot = False
         self._packets: dict[tuple[Carrier, ...], Packet] = {}
@@ -82,6 +83,7 @@ class Scheduler:
         self._ranked = tuple(sorted(costs, key=costs.__getitem__))
         self._ranked_at = now
         self._doubtful = tuple(carrier for carrier in self._ranked if carrier.suspected_at is not None)
+        self._timeout = self._ranked[0].outgoing.trip.timeout
         loss = self._ranked[0].outgoing.loss_ratio
         self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
         return self._ranked
@@ -98,8 +100,8 @@ class Scheduler:
         return ranked[:1]
 
     def timeout(self) -> float:
-        """PTO of the best carrier."""
-        return self._ranked[0].outgoing.trip.timeout
+        """PTO of the best carrier, as it was when they were ranked."""
+        return self._timeout
 
     # ------------------------------------------------------------------------------------------------------ filling
 
@@ -115,14 +117,15 @@ class Scheduler:
             self.put(message.frame, (message, stream), carriers, now)
 
     def put_stream(self, stream: Stream, now: float) -> None:
-        """All that a thin stream has to send."""
+        """All that a thin stream has to send; it must have something (`has_work`)."""
         carriers = self.group(stream, now)
         log = stream.out
         bundle = self._config.bundle_bytes if _loses(carriers) and carriers[0].may_repeat(now) else 0
-        while self.has_work(stream):
-            wanted = min(max(bundle, log.end - log.sent), log.end - log.base)
-            packet = self._packet(carriers, STREAM_OVERHEAD + min(wanted, 1000), now)
-            self._put_frame(stream, packet, bundle, now)
+        while True:
+            wanted = min(max(bundle, log.end - log.sent), log.end - log.base, 1000)
+            self._put_frame(stream, self._packet(carriers, STREAM_OVERHEAD + wanted, now), bundle, now)
+            if not self.has_work(stream):
+                return
 
     def put_bulk(self, stream: Stream, now: float) -> float:
         """As much of a bulk stream as carriers have room for. Returns when to come again (inf: after an ACK)."""
@@ -253,4 +256,7 @@ class Scheduler:
 
 def _loses(carriers: tuple[Carrier, ...]) -> bool:
     """TCP delivers what it took: carrying bytes again over the same connection is no use."""
-    return CarrierKind.QUIC in [carrier.kind for carrier in carriers]
+    for carrier in carriers:
+        if carrier.kind is CarrierKind.QUIC:
+            return True
+    return False

@@ -12,7 +12,7 @@ from transport.session.ranges import Ranges
 class SendLog:
     """`is_ended` says that `end` is final (FIN)."""
 
-    __slots__ = ("_buffer", "_known", "base", "end_acked", "end_sent", "is_ended", "limit", "lost", "sent")
+    __slots__ = ("_buffer", "_known", "base", "end", "end_acked", "end_sent", "is_ended", "limit", "lost", "sent")
 
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray()
@@ -20,19 +20,16 @@ class SendLog:
         self.lost = Ranges()
         self.base = 0
         self.sent = 0
+        self.end = 0
         self.limit = limit
         self.is_ended = False
         self.end_sent = False
         self.end_acked = False
 
     @property
-    def end(self) -> int:
-        return self.base + len(self._buffer)
-
-    @property
     def is_finished(self) -> bool:
         """The peer has everything, and knows that it is everything."""
-        return self.end_acked and not self._buffer
+        return self.end_acked and self.base == self.end
 
     @property
     def is_outstanding(self) -> bool:
@@ -47,6 +44,7 @@ class SendLog:
     def append(self, data: bytes, *, end: bool) -> None:
         """More bytes; with `end` the last ones."""
         self._buffer += data
+        self.end += len(data)
         self.is_ended = end
 
     def read(self, start: int, end: int) -> bytes:

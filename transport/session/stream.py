@@ -71,6 +71,7 @@ class Stream:
 
     @property
     def steps(self) -> tuple[float, ...]:
+        """When it is repeated quickly, seconds after one another."""
         if self.is_bulk:
             return ()
         return TAIL if self.is_proven else BLIND

@@ -332,9 +332,9 @@ def _varint_at(packet: bytes, at: int) -> tuple[int, int]:
 def _read_stream(packet: bytes, at: int, frames: list[Frame]) -> int:
     """Frequent: reads without a Reader. Returns where the frame ends."""
     kind = packet[at]
-    stream, at = _varint_at(packet, at + 1)
+    stream, at = (first, at + 2) if (first := packet[at + 1]) < 0x40 else _varint_at(packet, at + 1)
     offset, at = _varint_at(packet, at)
-    size, at = _varint_at(packet, at)
+    size, at = (first, at + 1) if (first := packet[at]) < 0x40 else _varint_at(packet, at)
     if not stream:
         raise WireError(Code.MALFORMED, "stream 0 carries no bytes")
     opening = None
