@@ -327,6 +327,7 @@ class Node:
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""
         self.pipeline.controls = controls
+        self.alerts.silence(controls.silences)
 
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None

@@ -106,7 +106,6 @@ class Silence(Struct, frozen=True, gc=False):
     rule: str
     subject: str
     until: float
-    who: str = ""
 
     def covers(self, rule: str, subject: str, now: float) -> bool:
         """Does it keep this alert quiet?"""

@@ -19,6 +19,7 @@ VERBS = {
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
+    "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",

@@ -3,6 +3,7 @@
     line:ID         {"weight": …, "switch": …}
     pin:SUBJECT     {"line": …}
     window:ID       a maintenance window
+    silence:RULE/SUBJECT   alerts that nobody is to hear of
 
 Nodes have different lines. What a node doesn't know it keeps for the others, and leaves out of its own Controls.
 """
@@ -13,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Switch
+from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Silence, Switch
 
 
 def split(controls: Controls) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def split(controls: Controls) -> dict[str, Any]:
         found[f"window:{window.line}-{window.begins:.0f}"] = {
             "line": window.line, "begins": window.begins, "ends": window.ends, "note": window.note,
         }  # fmt: skip
+    for silence in controls.silences:
+        found[f"silence:{silence.rule}/{silence.subject}"] = {"ends": silence.ends, "note": silence.note}
     return found
 
 
@@ -60,6 +63,8 @@ def _put(controls: Controls, kind: str, id: str, value: Any, lines: Collection[s
         return controls if wanted and wanted[0] in controls.pins else replace(controls, pins=kept + wanted)
     if kind == "window":
         return _with_window(controls, id, value, lines)
+    if kind == "silence":
+        return _with_silence(controls, id, value)
     return controls
 
 
@@ -71,6 +76,15 @@ def _with_line(controls: Controls, line: str, value: Any) -> Controls:
         if control != AS_CONFIGURED:
             others[line] = control
     return controls if others == controls.lines else replace(controls, lines=others)
+
+
+def _with_silence(controls: Controls, id: str, value: Any) -> Controls:
+    rule, _, subject = id.partition("/")
+    kept = tuple(each for each in controls.silences if (each.rule, each.subject) != (rule, subject))
+    if value is None:
+        return replace(controls, silences=kept)
+    wanted = Silence(rule, subject, float(value["ends"]), str(value["note"]))
+    return controls if wanted in controls.silences else replace(controls, silences=(*kept, wanted))
 
 
 def _with_window(controls: Controls, id: str, value: Any, lines: Collection[str]) -> Controls:

@@ -15,20 +15,29 @@ from edge.config.summary import document as config_document
 from edge.control import problem
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway
 from edge.control.audit import Audit
-from edge.control.changes import Change, DropPin, DropWindow, Refused, Reset
+from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
 from edge.control.desk import Applied, ControlDesk
-from edge.control.documents import as_document, pin_document
+from edge.control.documents import as_document, pin_document, silence_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
 from edge.control.rate import Rates
-from edge.control.requested import MOST_BYTES, decoded, line_changes, pin_change, switch_change, what_if, window_change
+from edge.control.requested import (
+    MOST_BYTES,
+    decoded,
+    line_changes,
+    pin_change,
+    silence_change,
+    switch_change,
+    what_if,
+    window_change,
+)
 from edge.control.requests import number, wanted
 from edge.control.routes import ROUTES, Route, openapi
 from edge.control.times import rfc3339
 from edge.control.worker import Workers
-from edge.routing.controls import Switch
+from edge.routing.controls import Silence, Switch
 from health.alerts import Alert
 
 log = logging.getLogger("farline.admin")
@@ -224,8 +233,21 @@ class Api:
         return _json({"pools": (await self._workers.figures())["pools"]})
 
     async def alerts(self, request: web.Request) -> web.Response:
-        now = time.monotonic()
-        return _json({"alerts": [_alert(alert, now) for alert in self._inside.alerts()]})
+        now, utc = time.monotonic(), time.time()
+        silences = [silence for silence in self._desk.controls.silences if silence.ends > utc]
+        told = [
+            _alert(alert, any(_covers(silence, alert) for silence in silences), now) for alert in self._inside.alerts()
+        ]
+        return _json({"alerts": told, "silences": [silence_document(silence) for silence in silences]})
+
+    async def silence(self, request: web.Request) -> web.Response:
+        document = await _body(request)
+        changes = silence_change(document, time.time())
+        return await self._change(request, changes, "silence", str(document["rule"]), status=201)
+
+    async def unsilence(self, request: web.Request) -> web.Response:
+        rule, subject = request.query.get("rule", ""), request.query.get("subject", "*")
+        return await self._change(request, (DropSilence(rule, subject),), "unsilence", rule)
 
     async def requests(self, request: web.Request) -> web.Response:
         query = dict(request.query)
@@ -350,7 +372,11 @@ def _queried(parse: Callable[[dict[str, str]], Any], query: dict[str, str]) -> A
         raise Refused("invalid", str(error)) from None
 
 
-def _alert(alert: Alert, now: float) -> dict[str, Any]:
+def _covers(silence: Silence, alert: Alert) -> bool:
+    return silence.rule in ("*", alert.rule.id) and silence.subject in ("*", alert.subject)
+
+
+def _alert(alert: Alert, is_silenced: bool, now: float) -> dict[str, Any]:
     return {
         "rule": alert.rule.id,
         "subject": alert.subject,
@@ -358,6 +384,7 @@ def _alert(alert: Alert, now: float) -> dict[str, Any]:
         "value": alert.value,
         "threshold": alert.rule.threshold,
         "firing_seconds": round(now - (alert.fired_at or now), 1),
+        "silenced": is_silenced,
     }
 
 

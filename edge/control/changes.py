@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.config.model import Snapshot
-from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Switch
+from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Silence, Switch
 
 MOST_WEIGHT = 1e6
 MOST_PINS = 1000
 MOST_WINDOWS = 1000
+MOST_SILENCES = 1000
+LONGEST_SILENCE = 31 * 86_400.0  # seconds
 LONGEST_WINDOW = 366 * 86_400.0  # seconds
 
 
@@ -33,6 +35,7 @@ class Known:
     lines: tuple[str, ...]
     providers: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()  # of alerts
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Known:
@@ -40,6 +43,7 @@ class Known:
             tuple(line.id for line in snapshot.lines),
             frozenset(provider.id for provider in snapshot.providers),
             frozenset(key.id for key in snapshot.keys),
+            frozenset(rule.id for rule in snapshot.alert.rules),
         )
 
 
@@ -86,11 +90,24 @@ class DropWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class AddSilence:
+    """Replaces a silence of the same rule and subject."""
+
+    silence: Silence
+
+
+@dataclass(frozen=True, slots=True)
+class DropSilence:
+    rule: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
-    """Everything as configured: no overrides, pins or maintenance."""
+    """Everything as configured: no overrides, pins, maintenance or silences."""
 
 
-Change = SetWeight | SetSwitch | SetPin | DropPin | AddWindow | DropWindow | Reset
+Change = SetWeight | SetSwitch | SetPin | DropPin | AddWindow | DropWindow | AddSilence | DropSilence | Reset
 
 
 def window_id(window: Maintenance) -> str:
@@ -101,12 +118,16 @@ def window_id(window: Maintenance) -> str:
 def apply(controls: Controls, changes: Sequence[Change], known: Known, utc: float) -> Controls:
     """The next controls: all changes or none. The same object if nothing is different.
 
-    Windows that are over are dropped by the way. `utc`: seconds since the epoch.
+    Windows and silences that are over are dropped by the way. `utc`: seconds since the epoch.
 
     Raises:
         Refused: a change names what isn't there, has an impossible value, or would leave no line for requests.
     """
-    draft = replace(controls, maintenance=tuple(window for window in controls.maintenance if window.ends > utc))
+    draft = replace(
+        controls,
+        maintenance=tuple(window for window in controls.maintenance if window.ends > utc),
+        silences=tuple(silence for silence in controls.silences if silence.ends > utc),
+    )
     for change in changes:
         draft = _MAKERS[type(change)](draft, change, known, utc)
     return controls if draft == controls else replace(draft, version=controls.version + 1)
@@ -118,11 +139,12 @@ def prune(controls: Controls, known: Known) -> tuple[Controls, tuple[str, ...]]:
     gone = tuple(dict.fromkeys(line for line in named if line not in known.lines))
     if not gone:
         return controls, ()
-    kept = Controls(
-        controls.version + 1,
-        {line: control for line, control in controls.lines.items() if line not in gone},
-        tuple(pin for pin in controls.pins if pin.line not in gone),
-        tuple(window for window in controls.maintenance if window.line not in gone),
+    kept = replace(
+        controls,
+        version=controls.version + 1,
+        lines={line: control for line, control in controls.lines.items() if line not in gone},
+        pins=tuple(pin for pin in controls.pins if pin.line not in gone),
+        maintenance=tuple(window for window in controls.maintenance if window.line not in gone),
     )
     return kept, gone
 
@@ -226,6 +248,32 @@ def _drop_window(controls: Controls, change: DropWindow, known: Known, utc: floa
     return replace(controls, maintenance=kept)
 
 
+def _add_silence(controls: Controls, change: AddSilence, known: Known, utc: float) -> Controls:
+    silence = change.silence
+    if silence.rule != "*" and silence.rule not in known.rules:
+        raise Refused("invalid", f'no rule "{silence.rule}"; there is {_listed(known.rules, "none")}', "/rule")
+    if silence.ends <= utc:
+        raise Refused("invalid", "the silence is over already", "/ends")
+    if silence.ends - utc > LONGEST_SILENCE:
+        raise Refused("invalid", "a silence lasts a month at most; to be rid of a rule, disable it", "/ends")
+    others = tuple(each for each in controls.silences if not _is_about(each, silence.rule, silence.subject))
+    if len(others) >= MOST_SILENCES:
+        raise Refused("conflict", f"there are {MOST_SILENCES} silences already; end some")
+    return replace(controls, silences=(*others, silence))
+
+
+def _drop_silence(controls: Controls, change: DropSilence, known: Known, utc: float) -> Controls:
+    kept = tuple(each for each in controls.silences if not _is_about(each, change.rule, change.subject))
+    if len(kept) == len(controls.silences):
+        there = _listed((f"{each.rule} on {each.subject}" for each in controls.silences), "none")
+        raise Refused("absent", f'no silence of "{change.rule}" on "{change.subject}"; there is {there}')
+    return replace(controls, silences=kept)
+
+
+def _is_about(silence: Silence, rule: str, subject: str) -> bool:
+    return (silence.rule, silence.subject) == (rule, subject)
+
+
 def _reset(controls: Controls, change: Reset, known: Known, utc: float) -> Controls:
     return Controls(controls.version)
 
@@ -248,5 +296,7 @@ _MAKERS: Mapping[type[Change], Callable[..., Controls]] = {
     DropPin: _drop_pin,
     AddWindow: _add_window,
     DropWindow: _drop_window,
+    AddSilence: _add_silence,
+    DropSilence: _drop_silence,
     Reset: _reset,
 }

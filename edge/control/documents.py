@@ -7,7 +7,7 @@ from typing import Any
 
 from edge.control.changes import window_id
 from edge.control.times import parsed, rfc3339
-from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Switch
+from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Silence, Switch
 
 
 def as_document(controls: Controls) -> dict[str, Any]:
@@ -19,11 +19,21 @@ def as_document(controls: Controls) -> dict[str, Any]:
         },
         "pins": [pin_document(pin) for pin in controls.pins],
         "maintenance": [window_document(window) for window in controls.maintenance],
+        "silences": [silence_document(silence) for silence in controls.silences],
     }
 
 
 def pin_document(pin: Pin) -> dict[str, Any]:
     return {"subject": pin.subject, "line": pin.line}
+
+
+def silence_document(silence: Silence) -> dict[str, Any]:
+    return {
+        "rule": silence.rule,
+        "subject": silence.subject,
+        "ends": rfc3339(silence.ends),
+        "note": silence.note,
+    }
 
 
 def window_document(window: Maintenance) -> dict[str, Any]:
@@ -60,6 +70,10 @@ def _controls(document: Mapping[str, Any]) -> Controls:
             Maintenance(str(told["line"]), parsed(told["begins"]), parsed(told["ends"]), str(told["note"]))
             for told in document["maintenance"]
         ),
+        tuple(
+            Silence(str(told["rule"]), str(told["subject"]), parsed(told["ends"]), str(told["note"]))
+            for told in document.get("silences", ())
+        ),
     )
 
 
@@ -67,7 +81,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str,
     """The parts of two documents of controls that differ; of lines only those that do (None: as configured)."""
     old: dict[str, Any] = {}
     new: dict[str, Any] = {}
-    for name in ("pins", "maintenance"):
+    for name in ("pins", "maintenance", "silences"):
         if before[name] != after[name]:
             old[name], new[name] = before[name], after[name]
     one, two = before["lines"], after["lines"]

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge.control.changes import AddWindow, Change, Refused, SetPin, SetSwitch, SetWeight
+from edge.control.changes import AddSilence, AddWindow, Change, Refused, SetPin, SetSwitch, SetWeight
 from edge.control.times import parsed
-from edge.routing.controls import Maintenance, Pin, Switch
+from edge.routing.controls import Maintenance, Pin, Silence, Switch
 
 MOST_BYTES = 64 * 1024  # of a body
 _SWITCHES = {switch.value: switch for switch in Switch}
@@ -96,10 +96,25 @@ def window_change(document: Mapping[str, Any], utc: float) -> tuple[Change, ...]
     begins = _moment(document, "begins") if "begins" in document else float(utc // 1)
     if ("ends" in document) == ("minutes" in document):
         raise Refused("invalid", "expected one of ends, minutes", "/ends")
+    window = Maintenance(line, begins, _ends(document, begins), _note(document))
+    return (AddWindow(window, _flag(document, "force")),)
+
+
+def silence_change(document: Mapping[str, Any], utc: float) -> tuple[Change, ...]:
+    """`{"rule" (or "*"), "subject" (a line's id; default "*"), "ends" or "minutes", "note"}`"""
+    _check_members(document, "rule", "subject", "ends", "minutes", "note")
+    rule = _text(document, "rule")
+    subject = _text(document, "subject") if "subject" in document else "*"
+    if ("ends" in document) == ("minutes" in document):
+        raise Refused("invalid", "expected one of ends, minutes", "/ends")
+    return (AddSilence(Silence(rule, subject, _ends(document, float(utc // 1)), _note(document))),)
+
+
+def _note(document: Mapping[str, Any]) -> str:
     note = _text(document, "note") if document.get("note") else ""
     if len(note) > _NOTE:
         raise Refused("invalid", f"longer than {_NOTE} characters", "/note")
-    return (AddWindow(Maintenance(line, begins, _ends(document, begins), note), _flag(document, "force")),)
+    return note
 
 
 def _ends(document: Mapping[str, Any], begins: float) -> float:

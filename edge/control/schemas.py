@@ -167,6 +167,7 @@ SCHEMAS: dict[str, Schema] = {
             "lines": mapping(record({"weight": {"type": ["number", "null"]}, "switch": SWITCH})),
             "pins": array(ref("Pin")),
             "maintenance": array(record(_WINDOW)),
+            "silences": array(ref("Silence")),
         }
     ),
     "Path": record(
@@ -207,9 +208,20 @@ SCHEMAS: dict[str, Schema] = {
             "value": {"type": ["number", "null"]},
             "threshold": NUMBER,
             "firing_seconds": NUMBER,
+            "silenced": FLAG,
         }
     ),
-    "Alerts": record({"alerts": array(ref("Alert"))}),
+    "Silence": record({"rule": TEXT, "subject": TEXT, "ends": TIME, "note": TEXT}),
+    "NewSilence": record(
+        {"rule": said("A rule's id, or *.", TEXT)},
+        {
+            "subject": said("A line's id; left out: all.", TEXT),
+            "ends": TIME,
+            "minutes": said("In place of ends.", NUMBER),
+            "note": TEXT,
+        },
+    ),
+    "Alerts": record({"alerts": array(ref("Alert")), "silences": array(ref("Silence"))}),
     "Pools": record({"pools": array(ANY)}),
     "Request": said("As in the request log.", {"type": "object", "required": ["at", "request", "status", "worker"]}),
     "Requests": record({"requests": array(ref("Request"))}),

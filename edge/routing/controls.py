@@ -1,4 +1,5 @@
-"""What operators have said by hand, over what the configuration says: weights, drains, switches, pins, maintenance.
+"""What operators have said by hand, over what the configuration says: weights, drains, switches, pins, maintenance, and
+alerts they don't want to hear of.
 
 Values only. The control plane replaces the whole `Controls` (a pointer swap); the next request sees it.
 """
@@ -48,6 +49,16 @@ AS_CONFIGURED = LineControl()
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is told of alerts of `rule` ("*": all) on `subject` ("*": all) until `ends`, UTC seconds of the epoch."""
+
+    rule: str
+    subject: str
+    ends: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Controls:
     """All of it, at one moment. `version` grows with every change."""
 
@@ -55,6 +66,7 @@ class Controls:
     lines: Mapping[str, LineControl] = field(default_factory=dict)
     pins: tuple[Pin, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
     def line(self, line: str) -> LineControl:
         return self.lines.get(line, AS_CONFIGURED)

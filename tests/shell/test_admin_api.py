@@ -391,3 +391,15 @@ async def test_a_worker_that_isnt_there_is_told(tmp_path: Path) -> None:
     assert await peers.ask("/internal/figures") == {}
     assert await peers.texts("/internal/metrics") == {}
     assert "worker 1 can't be reached" in str((await peers.tell("/internal/controls", {}))[1])
+
+
+async def test_alerts_are_silenced_for_a_while(client: Client) -> None:
+    told = await client.ask("POST", "/api/v1/silences", {"rule": "ttft", "minutes": 5, "note": "ticket"}, status=201)
+    assert told["version"] == 1
+    silences = (await client.ask("GET", "/api/v1/alerts"))["silences"]
+    assert [(each["rule"], each["subject"], each["note"]) for each in silences] == [("ttft", "*", "ticket")]
+    assert [each.rule for each in client.node.alerts.book.silences] == ["ttft"]
+    await client.ask("POST", "/api/v1/silences", {"rule": "nonsense", "minutes": 5}, status=400)
+    await client.ask("DELETE", "/api/v1/silences?rule=ttft")
+    await client.ask("DELETE", "/api/v1/silences?rule=ttft", status=404)
+    assert client.node.alerts.book.silences == []

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from edge.config.model import Alert, Secret
 from edge.config.watch import load
 from edge.observe.health import HealthMetrics
 from edge.observe.metrics import Metrics
+from edge.routing.controls import Silence
 from health.alert_rules import DEFAULTS
 from health.alerts import Measure, Rule, Severity
 from health.view import HealthView
@@ -139,3 +141,19 @@ def test_every_rule_is_in_the_guide() -> None:
     guide = (ROOT / "docs" / "alerts.md").read_text()
     for rule in DEFAULTS:
         assert f"| `{rule.id}` |" in guide
+
+
+async def test_a_silenced_alert_is_judged_and_not_told(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gather() -> list[Figures]:
+        return [Figures(in_flight=10_000)]
+
+    rule = Rule("sessions", Measure.SESSIONS, 1.0, 0.5, for_seconds=0.0)
+    settings = Alert((Secret("env:SINK", hook.url),), rules=(rule,), wait_seconds=0.0, interval_seconds=0.0)
+    tasks = TaskOwner("test")
+    watch = AlertWatch("n", settings, gather, tasks)
+    watch.silence([Silence("sessions", "*", time() + 60)])
+    await watch.judge()
+    assert [alert.rule.id for alert in watch.book.firing()] == ["sessions"]
+    assert watch.book.silences != []
+    await tasks.close()
+    assert hook.messages == []

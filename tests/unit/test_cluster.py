@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import msgspec
@@ -15,7 +16,7 @@ from edge.cluster.penalties import MOST, mark, told
 from edge.cluster.places import Look, Nowhere, place_of
 from edge.cluster.registry import GONE_AFTER, SWEPT_AFTER, NodeNote, Registry
 from edge.cluster.shared import AHEAD, KEPT, Entry, Shared, Stamp, decoded, decoded_all, encoded
-from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Switch
+from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Silence, Switch
 
 BEIJING, SHANGHAI, SHENZHEN, CHENGDU = (39.9, 116.4), (31.2, 121.5), (22.5, 114.1), (30.7, 104.1)
 
@@ -93,23 +94,24 @@ FULL = Controls(
     {"cn2": LineControl(10.0, Switch.DRAINING)},
     (Pin("*", "cn2"),),
     (Maintenance("cu2", 100.0, 200.0, "ticket"),),
+    (Silence("line-loss", "cu2", 300.0, "ticket"),),
 )
 
 
 def test_controls_come_back_from_their_parts() -> None:
-    assert joined(Controls(3), split(FULL), ("cn2", "cu2")) == Controls(4, FULL.lines, FULL.pins, FULL.maintenance)
+    assert joined(Controls(3), split(FULL), ("cn2", "cu2")) == replace(FULL, version=4)
     assert joined(FULL, split(FULL), ("cn2", "cu2")) is FULL
 
 
 def test_what_is_gone_is_told_as_gone() -> None:
     told = changes(FULL, Controls(8))
-    assert told == dict.fromkeys(("line:cn2", "pin:*", "window:cu2-100"))
+    assert told == dict.fromkeys(("line:cn2", "pin:*", "window:cu2-100", "silence:line-loss/cu2"))
     assert joined(FULL, told, ("cn2", "cu2")) == Controls(8)
     assert joined(Controls(1), told, ("cn2", "cu2")) == Controls(1)
 
 
 def test_lines_of_other_nodes_and_rubbish_are_left_alone() -> None:
-    assert joined(Controls(1), split(FULL), ("else",)) == Controls(1)
+    assert joined(Controls(1), split(FULL), ("else",)) == Controls(2, silences=FULL.silences)
     rubbish = {"line:cn2": {"weight": "x"}, "pin:*": 3, "window:cn2-1": {"line": "cn2"}, "unknown": 1}
     assert joined(Controls(1), rubbish, ("cn2",)) == Controls(1)
 

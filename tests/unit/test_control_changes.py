@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from edge.config.model import ClientKey, Endpoint, Provider, Snapshot
 from edge.control.changes import (
+    LONGEST_SILENCE,
     MOST_PINS,
+    MOST_SILENCES,
     MOST_WINDOWS,
+    AddSilence,
     AddWindow,
     Change,
     DropPin,
+    DropSilence,
     DropWindow,
     Known,
     Refused,
@@ -26,12 +30,20 @@ from edge.control.changes import (
     window_id,
 )
 from edge.control.documents import as_document, difference, from_document
-from edge.control.requested import decoded, line_changes, pin_change, switch_change, what_if, window_change
+from edge.control.requested import (
+    decoded,
+    line_changes,
+    pin_change,
+    silence_change,
+    switch_change,
+    what_if,
+    window_change,
+)
 from edge.control.times import parsed, rfc3339
-from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Switch
+from edge.routing.controls import AS_CONFIGURED, Controls, LineControl, Maintenance, Pin, Silence, Switch
 from transport.path import Line
 
-KNOWN = Known(("cn2", "cu2", "cmi"), frozenset({"openai"}), frozenset({"app"}))
+KNOWN = Known(("cn2", "cu2", "cmi"), frozenset({"openai"}), frozenset({"app"}), frozenset({"ttft"}))
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 
 
@@ -52,7 +64,8 @@ def test_the_ids_of_a_snapshot() -> None:
         providers=(Provider("openai", "openai", (endpoint,)),),
         keys=(ClientKey("app", ""),),
     )
-    assert Known.of(snapshot) == Known(("b", "a"), frozenset({"openai"}), frozenset({"app"}))
+    rules = frozenset(rule.id for rule in snapshot.alert.rules)
+    assert Known.of(snapshot) == Known(("b", "a"), frozenset({"openai"}), frozenset({"app"}), rules)
 
 
 def test_a_weight_and_a_switch_are_one_version() -> None:
@@ -372,3 +385,50 @@ def test_times() -> None:
     assert parsed("2026-11-22T20:00:00.9+08:00") == NOON
     with pytest.raises(ValueError, match="offset"):
         parsed("2026-11-22T20:00:00")
+
+
+# --- silences ---
+
+QUIET = Silence("ttft", "*", NOON + 600, "ticket")
+
+
+def test_a_silence_replaces_one_of_the_same_and_ends_by_itself() -> None:
+    controls = made(AddSilence(QUIET), AddSilence(Silence("*", "cn2", NOON + 60)))
+    longer = made(AddSilence(Silence("ttft", "*", NOON + 900)), controls=controls)
+    assert {(each.rule, each.ends) for each in longer.silences} == {("*", NOON + 60), ("ttft", NOON + 900)}
+    later = apply(longer, (SetWeight("cn2", 1.0),), KNOWN, NOON + 61)
+    assert [each.rule for each in later.silences] == ["ttft"]
+    assert made(DropSilence("ttft", "*"), DropSilence("*", "cn2"), controls=longer).silences == ()
+
+
+def test_silences_that_make_no_sense_are_refused() -> None:
+    assert refusal(AddSilence(Silence("tft", "*", NOON + 1))).pointer == "/rule"
+    assert "over already" in refusal(AddSilence(Silence("ttft", "*", NOON))).detail
+    assert "a month" in refusal(AddSilence(Silence("ttft", "*", NOON + LONGEST_SILENCE + 1))).detail
+    assert refusal(DropSilence("ttft", "*")).kind == "absent"
+    many = Controls(silences=tuple(Silence("*", str(number), NOON + 60) for number in range(MOST_SILENCES)))
+    assert refusal(AddSilence(QUIET), controls=many).kind == "conflict"
+
+
+def test_silences_survive_as_documents() -> None:
+    controls = made(AddSilence(QUIET))
+    assert from_document(json.loads(json.dumps(as_document(controls)))) == controls
+    old, new = difference(as_document(Controls()), as_document(controls))
+    assert (old, new["silences"][0]["rule"]) == ({"silences": []}, "ttft")
+    before_silences = {name: value for name, value in as_document(controls).items() if name != "silences"}
+    assert from_document(before_silences).silences == ()
+
+
+def test_what_callers_may_say_of_a_silence() -> None:
+    told = {"rule": "ttft", "minutes": 10, "note": "ticket"}
+    assert silence_change(told, NOON) == (AddSilence(QUIET),)
+    assert silence_change({"rule": "*", "subject": "cn2", "ends": rfc3339(NOON + 5)}, NOON) == (
+        AddSilence(Silence("*", "cn2", NOON + 5)),
+    )
+    for wrong in (
+        {"rule": "ttft"},
+        {"rule": "ttft", "minutes": 1, "ends": "x"},
+        {"rule": "ttft", "minutes": 1, "x": 1},
+    ):
+        with pytest.raises(Refused):
+            silence_change(wrong, NOON)

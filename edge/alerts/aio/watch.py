@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic, time
 
 from edge.alerts.aio.sender import Sender
 from edge.alerts.figures import Figures, joined, samples
 from edge.alerts.message import body, line, title
 from edge.config.model import Alert
+from edge.routing.controls import Silence
 from health.alerts import AlertBook, Notice, Outbox, Severity, Told
+from health.alerts import Silence as Hush
 from transport.aio.tasks import TaskOwner
 
 log = logging.getLogger("farline.alerts")
@@ -35,6 +37,11 @@ class AlertWatch:
         self.settings = settings
         self.book.configure(settings.rules)
         self._outbox = Outbox(settings.wait_seconds, settings.interval_seconds)
+
+    def silence(self, silences: Iterable[Silence]) -> None:
+        """Operators' silences from now on, in place of all before; their ends are UTC seconds."""
+        offset = time() - monotonic()
+        self.book.silences = [Hush(each.rule, each.subject, each.ends - offset) for each in silences]
 
     async def run(self) -> None:
         """Until cancelled."""
