@@ -126,7 +126,9 @@ class ClassRouting:
     """[routing.class.NAME]: what is different for a priority class."""
 
     priority: str  # realtime | interactive | batch
-    policy: str
+    policy: str = ""  # "": the node's
+    relay: str = ""  # "": the node's
+    redundancy: str = ""  # single | standby | hot; "": what suits the class, or the relay's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,16 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """[[relay]]"""
+
+    id: str
+    lines: tuple[str, ...]
+    redundancy: str = "standby"
+    providers: tuple[str, ...] = ()  # that requests go there for; empty: all
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
     """[routing]"""
 
@@ -166,6 +178,7 @@ class Routing:
     spill_ratio: float = 0.8  # of a line's capacity: new requests above it go elsewhere
     explore_ratio: float = 0.02  # of the requests: sent where nothing has been measured
     sticky: str = "key"  # off | key | prefix: what keeps a conversation at one endpoint
+    relay: str = "prefer"  # prefer | equal | fallback | off: paths through relays before direct ones, among them, after
     race_after_ms: float = 250.0  # a cold dial gets a rival on the next line after this long
     max_attempts: int = 4  # requests sent upstream for one client request, in all
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
@@ -275,6 +288,7 @@ class Snapshot:
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
     pools: tuple[Pool, ...] = ()
+    relays: tuple[Relay, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     admin_keys: tuple[AdminKey, ...] = ()
     routing: Routing = Routing()

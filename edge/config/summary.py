@@ -29,8 +29,8 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
     routing = snapshot.routing
-    if "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
-        found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+    if not snapshot.relays and "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
+        found.append("the policy redundant needs a [[relay]] and there is none: requests are routed as by best")
     if snapshot.pools and not leads_to_pool(snapshot):
         found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
     if not snapshot.pools and any(key.data_class for key in snapshot.keys):
