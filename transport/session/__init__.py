@@ -19,6 +19,7 @@
     acks.py         packet numbers, round trips, loss
     repeats.py      the timer of the repeats
 
+    records.py      requests and replies as the bytes of a stream
     events/         replies' events, requests and heads made small
 
 Everything here is pure: time is an argument, ids and tokens are given. Carriers encrypt and authenticate.
