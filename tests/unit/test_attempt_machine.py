@@ -727,5 +727,5 @@ def test_overdue_through_a_relay_is_asked_for_directly_within_the_budget() -> No
     m = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0)), SJC)
     assert m.handle(TimerFired(), 3.0) == [Dial(FRA)]
     assert m.failovers == ["overdue"]
-    poor = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0), budget=0.0), SJC)
+    poor = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0), max_attempts=1), SJC)
     assert poor.handle(TimerFired(), 3.0) == []
