@@ -45,7 +45,8 @@ class Node:
     """[node]"""
 
     name: str = "edge"
-    role: str = "edge"
+    role: str = "edge"  # edge | relay
+    key: Secret | None = None  # PEM of the private key by which the other nodes know this one
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
@@ -69,6 +70,7 @@ class Listen:
     tls: TlsFiles | None = None
     workers: int = 1
     open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
+    session: tuple[Address, ...] = ()  # where edges join, UDP and TCP (relays only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,27 @@ class AdminKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """[[relay]]: a far node that this edge reaches over `lines` (empty: all) in their order of preference."""
+
+    id: str
+    address: Address
+    fingerprint: str
+    lines: tuple[str, ...] = ()
+    redundancy: str = "standby"  # standby | hot | single
+    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePeer:
+    """[[edge]]: an edge that may use this relay."""
+
+    id: str
+    fingerprint: str
+    max_streams: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """[alert]: sinks are notification URLs; rules are judged every `evaluate_seconds` even without any."""
 
@@ -277,6 +300,8 @@ class Snapshot:
     pools: tuple[Pool, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     admin_keys: tuple[AdminKey, ...] = ()
+    relays: tuple[Relay, ...] = ()
+    edges: tuple[EdgePeer, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
