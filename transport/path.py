@@ -10,6 +10,7 @@ from msgspec import Struct
 from transport.schedule import Window
 
 LOCAL = "local"  # in place of a line's id: the local pool is reached without a line
+DIRECT = "direct"  # in place of a relay's id, where a path is written
 
 
 class Protocol(Enum):
@@ -91,4 +92,4 @@ class Path(Struct, frozen=True, gc=False):
         return self.line if self.relay is None else f"{self.line}/{self.relay}"
 
     def __str__(self) -> str:
-        return f"{self.line}/{self.relay or 'direct'}/{self.endpoint}"
+        return f"{self.line}/{self.relay or DIRECT}/{self.endpoint}"

@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 2
+    if snapshot.node.role != "edge":
+        print(f"{args.config}: role is {snapshot.node.role}; run farline {snapshot.node.role}", file=sys.stderr)
+        return 2
     if snapshot.listen.workers > 1 and args.worker is None:
         return _run_workers(args, snapshot)
     return _run_node(args, snapshot)

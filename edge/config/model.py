@@ -45,7 +45,8 @@ class Node:
     """[node]"""
 
     name: str = "edge"
-    role: str = "edge"
+    role: str = "edge"  # edge | relay
+    key: Secret | None = None  # PEM of the private key by which the other nodes know this one
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
@@ -69,6 +70,7 @@ class Listen:
     tls: TlsFiles | None = None
     workers: int = 1
     open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
+    session: tuple[Address, ...] = ()  # where edges join, UDP and TCP (relays only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +157,6 @@ class Pool:
     weight: float = 100.0
     poll: float = 1.0  # between two looks at its health and load
     warm_up: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """[[relay]]"""
-
-    id: str
-    lines: tuple[str, ...]
-    redundancy: str = "standby"
-    providers: tuple[str, ...] = ()  # that requests go there for; empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +257,28 @@ class AdminKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """[[relay]]: a far node that this edge reaches over `lines` (empty: all) in their order of preference."""
+
+    id: str
+    address: Address
+    fingerprint: str
+    lines: tuple[str, ...] = ()
+    redundancy: str = "standby"  # standby | hot | single
+    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+    providers: tuple[str, ...] = ()  # whose requests go there; empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePeer:
+    """[[edge]]: an edge that may use this relay."""
+
+    id: str
+    fingerprint: str
+    max_streams: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """[alert]: sinks are notification URLs; rules are judged every `evaluate_seconds` even without any."""
 
@@ -288,9 +302,10 @@ class Snapshot:
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
     pools: tuple[Pool, ...] = ()
-    relays: tuple[Relay, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     admin_keys: tuple[AdminKey, ...] = ()
+    relays: tuple[Relay, ...] = ()
+    edges: tuple[EdgePeer, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
@@ -298,3 +313,11 @@ class Snapshot:
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
+
+    def lines_of(self, relay: Relay) -> tuple[str, ...]:
+        """Those that lead to the relay, the preferred first."""
+        return relay.lines or tuple([line.id for line in self.lines])
+
+    def way_of(self, relay: Relay) -> str:
+        """How paths name these lines together."""
+        return "+".join(self.lines_of(relay))

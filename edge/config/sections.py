@@ -51,7 +51,8 @@ def _seconds(name: str, low: float = 0.001, high: float = 86_400.0) -> Key:
 
 NODE = (
     Key("name", kinds.identifier()),
-    Key("role", kinds.choice("edge")),
+    Key("role", kinds.choice("edge", "relay")),
+    Key("key", certificates.node_key),
     Key("region", _NAME),
     Key("location", kinds.coordinates),
     Key("state_dir", places.directory),
@@ -59,6 +60,7 @@ NODE = (
 )
 LISTEN = (
     Key("data", places.data_addresses),
+    Key("session", places.session_addresses),
     Key("admin", places.admin_address),
     Key("tls", certificates.tls_files),
     Key("workers", kinds.integer(1, 256)),
@@ -140,6 +142,20 @@ CLASS = (
     Key("policy", _POLICY),
     Key("relay", _RELAY_MODE),
     Key("redundancy", kinds.choice("single", "standby", "hot")),
+)
+RELAY = (
+    Key("id", kinds.identifier(), required=True),
+    Key("address", places.far_address, required=True),
+    Key("fingerprint", secret.fingerprint, required=True),
+    Key("lines", kinds.listing(_NAME)),
+    Key("redundancy", kinds.choice("standby", "hot", "single")),
+    Key("carrier", kinds.choice("auto", "datagram", "tls", "quic")),
+    Key("providers", kinds.listing(_NAME)),
+)
+EDGE = (
+    Key("id", kinds.identifier(), required=True),
+    Key("fingerprint", secret.fingerprint, required=True),
+    Key("max_streams", kinds.integer(100, 1_000_000)),
 )
 
 
@@ -291,6 +307,8 @@ FILE = (
     Key("pool", _tables),
     Key("key", _tables),
     Key("admin_key", _tables),
+    Key("relay", _tables),
+    Key("edge", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),

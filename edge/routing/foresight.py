@@ -43,6 +43,6 @@ def shares(
     for number in range(requests):
         choice = chooser.choose(ask, snapshot, view, controls, moment, 0.0, number * _GOLDEN % 1.0)
         firsts.update(path.way for path in choice.paths[:1])
-    relays = [Path("+".join(relay.lines), "", relay.id).way for relay in snapshot.relays]
+    relays = [Path(snapshot.way_of(relay), "", relay.id).way for relay in snapshot.relays]
     ways = [line.id for line in snapshot.lines] + relays
     return {way: firsts[way] / requests for way in ways}

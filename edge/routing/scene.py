@@ -85,7 +85,7 @@ class Scene(Struct, frozen=True):
             line.id: _line_state(line, view, controls, moment, snapshot.routing.spill_ratio, line.id in spilling)
             for line in snapshot.lines
         }
-        relays = {relay.id: relay_state(relay, states, view) for relay in snapshot.relays}
+        relays = {relay.id: relay_state(relay, snapshot.lines_of(relay), states, view) for relay in snapshot.relays}
         pins = {pin.subject: pin.line for pin in controls.pins if pin.line in states}
         return cls(snapshot, view, controls, moment, states, relays, pins)
 
@@ -146,15 +146,15 @@ def _line_state(
     return LineState(line, health, weight, marks, _excluded(controls.switch(line.id, moment.utc)), use)
 
 
-def relay_state(relay: Relay, lines: Mapping[str, LineState], view: HealthView) -> LineState:
+def relay_state(relay: Relay, over: Sequence[str], lines: Mapping[str, LineState], view: HealthView) -> LineState:
     """A relay now: as dear as the dearest line that may carry its session."""
     health = view.relay(relay.id)
-    used = [lines[line] for line in usable(relay.lines, lines, view)]
+    used = [lines[line] for line in usable(over, lines, view)]
     excluded = health.why_not
     if not used:
         excluded = "none of its lines takes requests"
     line = Line(
-        "+".join(relay.lines),
+        "+".join(over),
         cost_per_gb=max([state.line.cost_per_gb for state in used], default=0.0),
         tier=min([state.line.tier for state in used], default=1),
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.config.model import ClassRouting, Relay
+from edge.config.model import Address, ClassRouting, Relay
 from edge.routing.controls import Controls, LineControl, Pin, Switch
 from edge.routing.scene import Scene, usable
 from health.standing import Standing
@@ -16,7 +16,7 @@ from transport.path import Line, Path
 from transport.schedule import Window
 
 LINES = (Line("a"), Line("b"))
-SJC, FRA = Relay("sjc", ("a", "b")), Relay("fra", ("a", "b"))
+SJC, FRA = (Relay(name, Address("far.example", 4433), "", ("a", "b")) for name in ("sjc", "fra"))
 
 
 def relay(ms: float | None, standing: Standing = Standing.ADMITTED, why_not: str = "") -> RelayHealth:
