@@ -227,6 +227,10 @@ class HealthBoard:
         """A relay takes new requests (`why_not` empty), or doesn't any more."""
         self._relays.ready(relay, why_not, is_draining, now)
 
+    def relay_broke(self, relay: str, reason: str, now: float) -> None:
+        """The session with it has ended, and not in order."""
+        self._relays.broke(relay, reason, now)
+
     def relay_round_trip(self, relay: str, seconds: float, now: float) -> None:
         """Over the line that the session goes by now."""
         self._relays.round_trip(relay, seconds, now)

@@ -8,6 +8,7 @@ endpoint counts against that endpoint, unless it answers elsewhere; then it is t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from health.quantiles import Quantiles
 from health.round_trips import RoundTrips
@@ -15,7 +16,7 @@ from health.standing import Record, Standing
 from health.subjects import Subjects
 from health.view import LineHealth, PathHealth, RelayHealth, RttFigures
 from health.windows import RatioWindow
-from transport.failure import Failure, Origin
+from transport.failure import Code, Failure, Origin
 from transport.path import Path
 
 JUST_NOW = 10.0  # seconds for which an endpoint's answer elsewhere says that it isn't to blame
@@ -130,6 +131,13 @@ class Relays:
             state.trips.add(seconds, now)
             self._all.is_dirty = True
 
+    def broke(self, relay: str, reason: str, now: float) -> None:
+        """The session has ended, not in order: one fault, whatever it carried."""
+        state = self.relays.get(relay)
+        if state is not None:
+            state.record.fail(now, self._all.rules, reason)
+            self._settle_relay(state, now)
+
     # --- what requests tell ---
 
     def _path(self, path: Path) -> tuple[RelayState, RelayPath] | None:
@@ -162,7 +170,9 @@ class Relays:
             return
         state, own = found
         rules = self._all.rules
-        if failure.origin is Origin.ENDPOINT:
+        if failure.code == Code.HTTP_REQUEST_DENIED:
+            own.record.fail(now, replace(rules, consecutive_failures=1), failure.code)  # it isn't for this endpoint
+        elif failure.origin is Origin.ENDPOINT:
             own.failing = True
             works = self._works_elsewhere(path, now)
             if not self._all.endpoint(path.endpoint, now).reach.fail(now, rules, failure.code, may_eject=not works):

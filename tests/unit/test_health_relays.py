@@ -148,3 +148,19 @@ def test_a_line_that_reaches_the_relay_is_not_to_blame_for_an_endpoint(board: He
         board.failed(Path("a", "us"), dead, float(second))
     assert board.view(8.0).line("a").standing is Standing.ADMITTED
     assert board.view(8.0).path(Path("a", "us")).standing is Standing.EJECTED
+
+
+def test_a_session_that_breaks_is_one_fault(board: HealthBoard) -> None:
+    board.relay_broke("sjc", "expired", 1.0)
+    board.relay_broke("nobody", "expired", 1.0)
+    assert board.view(1.0).relay("sjc").way.standing is Standing.ADMITTED
+    for _ in range(2):
+        board.relay_broke("sjc", "expired", 1.0)
+    assert board.view(1.0).relay("sjc").way.standing is Standing.EJECTED
+
+
+def test_an_endpoint_that_the_relay_is_not_for(board: HealthBoard) -> None:
+    board.failed(SJC, Failure(Origin.RELAY, Verdict.SAFE, Code.HTTP_REQUEST_DENIED), 1.0)
+    view = board.view(1.0)
+    assert view.path(SJC).standing is Standing.EJECTED
+    assert view.relay("sjc").way.standing is view.endpoint("us").standing is Standing.ADMITTED

@@ -23,6 +23,7 @@ from transport.sample import TransportSample
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
 from transport.session.records import End, Frame, RecordError, ReplyReader, RequestWriter, Stamp
+from transport.session.sockets import BadFrames, FrameLink
 from transport.session.values import CannotOpen, Code, Priority, Redundancy
 
 NOT_TAKEN = frozenset((Code.STREAM_LIMIT, Code.DRAINING))
@@ -158,6 +159,7 @@ class RelayExchange(Exchange, StreamSink):
     __slots__ = (
         "_call",
         "_connection",
+        "_frames",
         "_has_ended",
         "_head",
         "_is_paused",
@@ -178,6 +180,7 @@ class RelayExchange(Exchange, StreamSink):
         self._writer: RequestWriter
         self._stream = 0
         self._head: ResponseHead | None = None
+        self._frames: FrameLink | None = None  # of a WebSocket, once it stands
         self._has_ended = False  # our side
         self._is_paused = False
         self._withheld = 0
@@ -224,8 +227,28 @@ class RelayExchange(Exchange, StreamSink):
     def send(self, data: bytes) -> bool:
         if self._has_ended or self._sink is None:
             return True
-        self._session.write(self._stream, self._writer.body(data))
+        if self._frames is not None:
+            self._send_frames(self._frames, data)
+        else:
+            self._session.write(self._stream, self._writer.body(data))
         return self._session.writable(self._stream) > 0
+
+    def _send_frames(self, frames: FrameLink, data: bytes) -> None:
+        """A WebSocket's bytes: each message is a record, and pings are answered here."""
+        try:
+            found, answer = frames.up(data)
+        except BadFrames as error:
+            failure = Failure(Origin.EDGE, self._verdict(), Word.HTTP_PROTOCOL_ERROR, str(error))
+            asyncio.get_running_loop().call_soon(self._break, failure)
+            return
+        for frame in found:
+            self._session.write(self._stream, self._writer.frame(frame.opcode, frame.payload, frame.is_last))
+        if answer:
+            asyncio.get_running_loop().call_soon(self._answer, answer)
+
+    def _answer(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink.on_data(data)
 
     def end(self) -> None:
         if not self._has_ended and self._sink is not None:
@@ -264,6 +287,8 @@ class RelayExchange(Exchange, StreamSink):
             case ResponseHead():
                 self._head = value
                 self._call.answered += 1
+                if value.status == 101:
+                    self._frames = FrameLink()
                 sink.on_head(value)
             case End(trailers):
                 self._finish_with(lambda: sink.on_end(trailers))
@@ -272,7 +297,16 @@ class RelayExchange(Exchange, StreamSink):
                     self._call.answered += 1
                 self._finish_with(lambda: sink.on_failure(self._told(value)))
             case Frame():
-                self._break(Failure(Origin.RELAY, self._verdict(), Word.HTTP_PROTOCOL_ERROR, "an unexpected frame"))
+                self._take_frame(value, sink)
+
+    def _take_frame(self, frame: Frame, sink: ResponseSink) -> None:
+        assert self._frames is not None, "the reader passes frames on after a 101 only"
+        try:
+            data = self._frames.down(frame)
+        except BadFrames as error:
+            self._break(Failure(Origin.RELAY, self._verdict(), Word.HTTP_PROTOCOL_ERROR, f"the relay sent {error}"))
+            return
+        sink.on_data(data)
 
     def _told(self, failure: Failure) -> Failure:
         """What the relay says, seen from here: what isn't the endpoint's fault is the relay's, never the line's. After
@@ -334,6 +368,8 @@ class RelayExchange(Exchange, StreamSink):
             self._connection.ended(self)
 
     def _break(self, failure: Failure) -> None:
+        if self._sink is None:
+            return
         self._session.reset(self._stream, Code.INTERNAL, "the records make no sense")
         self._fail(failure)
 
