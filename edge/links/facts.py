@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from transport.path import Line
 from transport.sample import TransportSample
 from transport.session.carrier import Carrier
 from transport.session.lateness import Lateness
@@ -127,6 +128,12 @@ def _sample(
         out_of_order=expected - received if is_lossy else 0,
         heard_ago=max(0.0, now - carrier.heard_at),
     )
+
+
+def rates(lines: Iterable[Line]) -> dict[str, float]:
+    """Bytes/s that a session may send over each line: its cap or capacity, the smaller; unknown ones are left out."""
+    bounds = {line.id: [mbps for mbps in (line.capacity_mbps, line.max_mbps) if mbps > 0] for line in lines}
+    return {line: min(known) * 125_000.0 for line, known in bounds.items() if known}
 
 
 def best(carriers: Mapping[int, Carrier], now: float) -> Carrier | None:

@@ -1,8 +1,8 @@
-"""What keeps a session to one relay alive, as the edge sees it."""
+"""What keeps a session to one relay alive, as the edge sees it. Its listener hears of every session there is."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol as Interface
 
 from edge.config.model import Relay
@@ -14,7 +14,12 @@ class Link(Interface):
     """One relay. Sessions come and go; at most one is there at a time."""
 
     @property
-    def session(self) -> LiveSession | None: ...
+    def session(self) -> LiveSession | None:
+        """The one for new requests; it may not be open yet."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why there is no connection, by line."""
 
     def start(self) -> None: ...
 

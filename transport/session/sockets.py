@@ -1,4 +1,4 @@
-"""A WebSocket whose provider's end is at a relay, seen from the edge: its bytes here, FRAME records there (SPEC.md §13).
+"""A WebSocket whose provider's end is at a relay, seen from the edge: bytes here, FRAME records there (SPEC.md §13).
 
     bytes of the client's role   → `up`   → Frames for the relay, and what to answer here (pongs)
     a Frame of the relay         → `down` → bytes of the server's role

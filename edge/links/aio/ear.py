@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from edge.links.facts import CarrierLooks, RelayFacts
@@ -12,7 +13,7 @@ from transport.connector import ConnectionOwner
 from transport.exchange import Connection
 from transport.failure import Code as Word
 from transport.failure import Failure, Origin, Verdict
-from transport.session.aio.connection import RelayConnection
+from transport.session.aio.connection import RelayConnection, kept
 from transport.session.live import LiveSession, SessionListener, StreamSink
 from transport.session.values import Code, StreamOpened
 
@@ -22,15 +23,21 @@ NO_LINE = "no line leads to it now"
 
 
 class Ear(SessionListener):
-    """One relay's. Keeps the connections that requests use: one per endpoint and session."""
+    """One relay's. Keeps the connections that requests use: one per endpoint and session.
 
-    def __init__(self, relay: str, board: HealthBoard, doubts: Doubts) -> None:
+    `lifetime` says of a WebSocket message of the client how late it may come, in seconds; 0: however late.
+    """
+
+    def __init__(
+        self, relay: str, board: HealthBoard, doubts: Doubts, lifetime: Callable[[int, bytes], float] = kept
+    ) -> None:
         self.relay = relay
         self.facts = RelayFacts()
         self.looks = CarrierLooks()
         self.is_ready = asyncio.Event()
         self._board = board
         self._doubts = doubts
+        self._lifetime = lifetime
         self._session: LiveSession | None = None
         self._connections: dict[str, RelayConnection] = {}
         self._had_carriers = False
@@ -40,7 +47,7 @@ class Ear(SessionListener):
         found = self._connections.get(endpoint)
         if found is None or found.session is not session:
             found = self._connections[endpoint] = RelayConnection(
-                session, endpoint, _NOBODY, self.facts.lateness.stamped
+                session, endpoint, _NOBODY, self.facts.lateness.stamped, self._lifetime
             )
         return found
 
@@ -49,6 +56,8 @@ class Ear(SessionListener):
 
     def on_joined(self, session: LiveSession, carrier: int, line: str) -> None:
         if session is not self._session:
+            if self._session is not None:
+                self._forget_session()
             self._session = session
             self.facts.sessions += 1
             self.facts.tally = session.tally
@@ -69,11 +78,13 @@ class Ear(SessionListener):
 
     def on_carrier_lost(self, session: LiveSession, line: str, left: int) -> None:
         self._doubts.drop(line, self.relay)
-        if not left:
+        if not left and session is self._session:
             self._had_carriers = False
             self._tell_readiness(session)
 
     def on_gone_away(self, session: LiveSession, reason: str) -> None:
+        if session is not self._session:
+            return
         self.is_ready.clear()
         why = f"draining: {reason}" if reason else "draining"
         self._board.relay(self.relay, why, monotonic(), is_draining=True)
@@ -84,9 +95,7 @@ class Ear(SessionListener):
         now = monotonic()
         self._doubts.drop_all(self.relay)
         if session is self._session:
-            self._session, self._had_carriers = None, False
-            self.facts.session_ended()
-            self.facts.lateness.restart()
+            self._forget_session()
             self.is_ready.clear()
             self._board.relay(self.relay, why, now)
             if code != Code.NO_ERROR:
@@ -97,7 +106,21 @@ class Ear(SessionListener):
                 del self._connections[endpoint]
                 connection.session_closed(failure)
 
+    def _forget_session(self) -> None:
+        self._session, self._had_carriers = None, False
+        self.looks = CarrierLooks()
+        self.facts.session_ended()
+        self.facts.lateness.restart()
+
+    def explain(self, problems: Mapping[str, str]) -> None:
+        """Why there is no session, for people."""
+        if self._session is None and problems:
+            why = "; ".join(f"{line}: {problem}" for line, problem in sorted(problems.items()))
+            self._board.relay(self.relay, f"no session: {why}", monotonic())
+
     def _tell_readiness(self, session: LiveSession) -> None:
+        if session is not self._session:
+            return  # an older one, which only finishes
         if session.is_open:
             self.is_ready.set()
             self._board.relay(self.relay, "", monotonic())

@@ -8,8 +8,9 @@ from time import monotonic
 from typing import Any
 
 from edge.config.model import Relay, Snapshot
+from edge.dialects.voice import is_late_worthless
 from edge.links.aio.ear import Doubts, Ear
-from edge.links.facts import best, relay_document
+from edge.links.facts import RelayFacts, best, relay_document
 from edge.links.seam import Link, LinkMaker
 from edge.routing.ask import Moment
 from edge.routing.controls import Controls
@@ -20,6 +21,7 @@ from transport.aio.tasks import TaskOwner
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.path import Line, Path
 from transport.session.aio.connection import RelayConnection
+from transport.session.live import LiveSession
 
 LOOK_EVERY = 1.0  # seconds
 SHORTLY = 0.3  # seconds that a request waits for a session that is just coming
@@ -60,6 +62,7 @@ class Links:
         self._snapshot = Snapshot()
         self._timer: asyncio.TimerHandle | None = None
         self._is_started = False
+        self._drop_after = 0.0
 
     # --- the node's life ---
 
@@ -71,6 +74,7 @@ class Links:
         """The relays of a new configuration. A link whose relay or lines have changed is made anew; what goes through
         the old one finishes."""
         self._snapshot = snapshot
+        self._drop_after = snapshot.routing.drop_late_audio_ms / 1000.0
         if not self._is_started:
             return
         wanted = {relay.id: relay for relay in snapshot.relays}
@@ -82,7 +86,7 @@ class Links:
                 self._tasks.start(held.link.close())
         for id, relay in wanted.items():
             if id not in self._held:
-                ear = Ear(id, self._board, self._doubts)
+                ear = Ear(id, self._board, self._doubts, self._lifetime)
                 over = tuple(lines[line] for line in snapshot.lines_of(relay))
                 held = self._held[id] = _Held(relay, over, self._make(relay, over, ear), ear)
                 held.link.start()
@@ -148,16 +152,15 @@ class Links:
         now = monotonic()
         windows: dict[str, bool] = {}
         for held in self._held.values():
+            held.ear.explain(held.link.problems)
             session = held.link.session
             if session is not None:
-                self._look_at(held, windows, now)
+                self._look_at(held, session, windows, now)
         if len(windows) > 1:
             self.correlation.add(windows)
         self.choose_lines()
 
-    def _look_at(self, held: _Held, windows: dict[str, bool], now: float) -> None:
-        session = held.link.session
-        assert session is not None
+    def _look_at(self, held: _Held, session: LiveSession, windows: dict[str, bool], now: float) -> None:
         carriers = session.carriers
         for number, sample in held.ear.looks.take(carriers, now).items():
             line = carriers[number].line
@@ -169,12 +172,15 @@ class Links:
         if chosen is not None:
             self._board.relay_round_trip(held.relay.id, chosen.outgoing.trip.smoothed, now)
 
+    def _lifetime(self, opcode: int, payload: bytes) -> float:
+        """How late a client's WebSocket message may come; 0: however late."""
+        return self._drop_after if self._drop_after and is_late_worthless(opcode, payload) else 0.0
+
     # --- what others want to know ---
 
-    @property
-    def ears(self) -> Mapping[str, Ear]:
-        """By relay."""
-        return {id: held.ear for id, held in self._held.items()}
+    def facts(self) -> Mapping[str, RelayFacts]:
+        """What is counted, by relay."""
+        return {id: held.ear.facts for id, held in self._held.items()}
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """What the sessions show, by relay, JSON-ready."""
@@ -187,7 +193,8 @@ class Links:
 
     def carriers(self) -> list[tuple[str, str, str, bool]]:
         """(relay, line, kind, is suspected) of every carrier that stands."""
-        found = []
-        for id, told in self.documents().items():
-            found += [(id, each["line"], each["kind"], each["suspected"]) for each in told["carriers"]]
-        return found
+        return [
+            (id, each["line"], each["kind"], each["suspected"])
+            for id, told in self.documents().items()
+            for each in told["carriers"]
+        ]

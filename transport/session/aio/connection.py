@@ -22,7 +22,7 @@ from transport.path import Protocol
 from transport.sample import TransportSample
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
-from transport.session.records import End, Frame, RecordError, ReplyReader, RequestWriter, Stamp
+from transport.session.records import End, Frame, RecordError, ReplyReader, RequestWriter, Stamp, message
 from transport.session.sockets import BadFrames, FrameLink
 from transport.session.values import CannotOpen, Code, Priority, Redundancy
 
@@ -42,6 +42,7 @@ _DICTIONARIES = (
     (b"/messages", Dictionary.MESSAGES),
     (b"enerateContent", Dictionary.GENERATE),
 )
+MAX_DROPPABLE = 32 * 1024  # bytes of a message; a longer one isn't a moment of speech
 _MOST_ENCODED = 1 << 20  # bytes of a body; beyond, the time of compressing it costs more than it saves
 
 
@@ -63,10 +64,25 @@ def dictionary_for(head: RequestHead, size: int | None) -> Dictionary | None:
     return next((dictionary for part, dictionary in _DICTIONARIES if part in path), Dictionary.NONE)
 
 
-class RelayConnection(Connection):
-    """One endpoint as it is reached through a relay. `on_late` takes how late a part of a reply was, in seconds."""
+def kept(opcode: int, payload: bytes) -> float:
+    """No message may be left out."""
+    return 0.0
 
-    __slots__ = ("_endpoint", "_is_closing", "_is_gone", "_on_stamp", "_open", "_owner", "_reserved", "session")
+
+class RelayConnection(Connection):
+    """One endpoint as it is reached through a relay."""
+
+    __slots__ = (
+        "_endpoint",
+        "_is_closing",
+        "_is_gone",
+        "_on_stamp",
+        "_open",
+        "_owner",
+        "_reserved",
+        "lifetime",
+        "session",
+    )
 
     protocol = Protocol.SESSION
 
@@ -76,12 +92,15 @@ class RelayConnection(Connection):
         endpoint: str,
         owner: ConnectionOwner,
         on_stamp: Callable[[int, float], None] = lambda ms, now: None,
+        lifetime: Callable[[int, bytes], float] = kept,
     ) -> None:
-        """`on_stamp`: takes the relay's stamps and when they came."""
+        """`on_stamp`: takes the relay's stamps and when they came. `lifetime`: how late, in seconds, a message that the
+        client sends over a WebSocket may come, by its opcode and payload; 0: however late."""
         self.session = session
         self._endpoint = endpoint
         self._owner = owner
         self._on_stamp = on_stamp
+        self.lifetime = lifetime
         self._open: set[RelayExchange] = set()
         self._reserved = 0
         self._is_closing = False
@@ -242,9 +261,16 @@ class RelayExchange(Exchange, StreamSink):
             asyncio.get_running_loop().call_soon(self._break, failure)
             return
         for frame in found:
-            self._session.write(self._stream, self._writer.frame(frame.opcode, frame.payload, frame.is_last))
+            self._send_frame(frame)
         if answer:
             asyncio.get_running_loop().call_soon(self._answer, answer)
+
+    def _send_frame(self, frame: Frame) -> None:
+        lifetime = self._connection.lifetime(frame.opcode, frame.payload) if frame.is_last and frame.opcode else 0.0
+        if lifetime and len(frame.payload) < MAX_DROPPABLE:
+            self._session.message(self._stream, message(frame), lifetime)
+        else:
+            self._session.write(self._stream, self._writer.frame(frame.opcode, frame.payload, frame.is_last))
 
     def _answer(self, data: bytes) -> None:
         if self._sink is not None:
