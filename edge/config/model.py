@@ -181,6 +181,7 @@ class Routing:
     hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds
     local: str = "last-resort"  # last-resort | sensitive-only | off: when the local pool may answer
     local_model: str | None = None  # the pool's model that stands in for models without a fallback of their own
+    drop_late_audio_ms: float = 0.0  # through relays: a microphone's audio that is later is left out; 0: never
     local_realtime_rtt_ms: float = 0.0  # realtime requests stay local when no path is known to be faster; 0: never
 
 
@@ -276,6 +277,7 @@ class EdgePeer:
     id: str
     fingerprint: str
     max_streams: int = 2000
+    max_gb_per_day: float = 0.0  # of bodies, both ways; 0: no bound
 
 
 @dataclass(frozen=True, slots=True)

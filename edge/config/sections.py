@@ -156,6 +156,7 @@ EDGE = (
     Key("id", kinds.identifier(), required=True),
     Key("fingerprint", secret.fingerprint, required=True),
     Key("max_streams", kinds.integer(100, 1_000_000)),
+    Key("max_gb_per_day", kinds.number(0, 1e9)),
 )
 
 
@@ -194,6 +195,7 @@ ROUTING = (
     Key("hedge_budget_ratio", kinds.number(0, 1)),
     Key("local", kinds.choice("last-resort", "sensitive-only", "off")),
     Key("local_model", _NAME),
+    Key("drop_late_audio_ms", kinds.number(0, 60_000)),
     Key("local_realtime_rtt_ms", kinds.number(0, 60_000)),
 )
 TIMEOUT_CLASS = (
