@@ -15,8 +15,8 @@ from edge.observe.log import set_up_logging
 from edge.relay.handover import Successor
 from edge.relay.node import RelayNode
 
-_DESCRIPTION = """Runs a relay until SIGTERM or SIGINT. SIGHUP reads the configuration anew; SIGUSR2 starts a new process
-that takes the listeners over, while this one ends its streams."""
+_DESCRIPTION = """Runs a relay until SIGTERM or SIGINT. SIGHUP reads the configuration anew; SIGUSR2 starts a new
+process that takes the listeners over, while this one ends its streams."""
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

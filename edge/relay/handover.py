@@ -58,6 +58,7 @@ class Predecessor:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._channel: socket.socket | None = None
+        self._child: subprocess.Popen[bytes] | None = None  # outlives this process
 
     async def start(self, listening: Sequence[socket.socket]) -> int | None:
         """Starts the new process; its pid once it is ready, None if it isn't going to be."""
@@ -69,14 +70,15 @@ class Predecessor:
             SOCKETS: ",".join(map(str, numbers)),
             CHANNEL: str(theirs.fileno()),
         }
-        child = subprocess.Popen(self._command, env=environment, pass_fds=[*numbers, theirs.fileno()])
+        passed = [*numbers, theirs.fileno()]
+        child = await asyncio.to_thread(subprocess.Popen, self._command, env=environment, pass_fds=passed)
         theirs.close()
         heard = b""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(READY_SECONDS):
                 heard = await asyncio.get_running_loop().sock_recv(ours, len(READY))
         if heard == READY:
-            self._channel = ours
+            self._channel, self._child = ours, child
             return child.pid
         ours.close()
         child.terminate()

@@ -1,4 +1,4 @@
-"""The composition root of a relay (`farline relay`): builds the process of its parts, runs it, takes it down in order."""
+"""The composition root of a relay, `farline relay`: builds the process of its parts, runs it, takes it down in order."""
 
 from __future__ import annotations
 
@@ -37,8 +37,6 @@ from transport.session.values import SessionConfig
 log = logging.getLogger("farline.relay")
 
 CLOSE_GRACE = 1.0
-LOOK_SECONDS = 0.2
-"""Between two looks at whether a draining relay has become idle."""
 
 
 class RelayNode:
@@ -142,11 +140,8 @@ class RelayNode:
         self.why_not_ready = "draining"
         self.server.drain("the relay restarts")
         limit = self.snapshot.limits.drain_seconds
-        busy = self.service.streams.total
-        log.info("draining: %d streams, up to %g s", busy(), limit)
-        end = monotonic() + limit
-        while (busy() or self.service.executions) and monotonic() < end:
-            await asyncio.sleep(LOOK_SECONDS)
+        log.info("draining: %d streams, up to %g s", self.service.streams.total(), limit)
+        await self.service.idle(limit)
 
     def _reload(self, new: Snapshot, old: Snapshot) -> None:
         """A new snapshot. What executes goes on as it began."""
