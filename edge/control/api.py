@@ -81,7 +81,7 @@ class Api:
         return handler
 
     def _admit(self, request: web.Request, role: Role) -> Caller:
-        asking = _asking(request)
+        asking = asking_of(request)
         now = time.monotonic()
         try:
             caller = self.door.admit(asking, role)
@@ -322,7 +322,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _problem(error.status, detail, headers=kept)
 
 
-def _asking(request: web.Request) -> Asking:
+def asking_of(request: web.Request) -> Asking:
     headers = request.headers
     return Asking(
         request.method,

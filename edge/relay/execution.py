@@ -166,6 +166,11 @@ class Execution:
         else:
             self.abandon()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """A stream takes the reply."""
+        return self._session is not None
+
     def abandon(self) -> None:
         """Gives it up at the provider."""
         if not self.is_over:

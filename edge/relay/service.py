@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol as Interface
 
@@ -54,6 +55,7 @@ class Service:
         self._watcher = watcher
         self._once: OnceTable[None] = OnceTable(kept=100_000)
         self._by_key: dict[bytes, Execution] = {}
+        self._news = asyncio.Event()
         self.quotas = Quotas()
         self.configure(snapshot)
 
@@ -68,6 +70,14 @@ class Service:
         """Gives up what still executes."""
         for execution in list(self.executions):
             execution.abandon()
+
+    async def idle(self, seconds: float) -> None:
+        """Until nothing executes and no stream is open, or so many seconds are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.executions or self.streams.total():
+                    self._news.clear()
+                    await self._news.wait()
 
     # --- SessionListener ---
 
@@ -150,6 +160,7 @@ class Service:
 
     def on_over(self, execution: Execution, *, was_begun: bool) -> None:
         self.executions.discard(execution)
+        self._news.set()
         record = execution.record
         self.quotas.give_back(record.edge, record.bytes_in + record.bytes_out, record.ended_at)
         key = execution.key
@@ -183,6 +194,7 @@ class Service:
         if inlet.is_counted:
             inlet.is_counted = False
             self.streams[inlet.session.peer] -= 1
+            self._news.set()
 
 
 def means_of(snapshot: Snapshot, connector: Connector, tasks: TaskOwner) -> Means:

@@ -142,15 +142,27 @@ class Sent:
 
 
 class Outgoing:
-    """What was sent over one carrier and isn't acknowledged, by packet number. `rate` is its congestion control."""
+    """What was sent over one carrier and isn't acknowledged, by packet number. `acked` counts what was; `rate` is its
+    congestion control."""
 
-    __slots__ = ("_newest_acked", "acked_at", "loss_ratio", "next_number", "outstanding", "overdue_at", "rate", "trip")
+    __slots__ = (
+        "_newest_acked",
+        "acked",
+        "acked_at",
+        "loss_ratio",
+        "next_number",
+        "outstanding",
+        "overdue_at",
+        "rate",
+        "trip",
+    )
 
     def __init__(self, max_packet: int, now: float) -> None:
         self.next_number = 0
         self.outstanding: dict[int, Sent] = {}
         self.trip = RoundTrip()
         self.rate = DeliveryRateControl(max_datagram_size=max_packet)
+        self.acked = 0
         self.acked_at = now
         self.loss_ratio = 0.0
         self.overdue_at = inf
@@ -189,6 +201,7 @@ class Outgoing:
 
     def _learn(self, acked: list[Sent], now: float, delay: float | None) -> None:
         newest = acked[-1].sent_time
+        self.acked += len(acked)
         self.acked_at = now
         self._newest_acked = max(self._newest_acked, newest)
         self.loss_ratio *= (1 - LOSS_STEP) ** len(acked)

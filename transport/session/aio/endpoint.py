@@ -57,16 +57,22 @@ class CarrierSocket(Interface):
 
 
 class SessionDriver(LiveSession):
-    """One side of a session, `peer` being the other node's id in the configuration.
+    """One side of a session, `peer` being the other node's id in the configuration, `peer_key` its key's fingerprint.
 
     Carriers report by `attach`, `receive`, `detach`. When the session is over and has told so, its carriers are
     released, and then `on_end` is called, once.
     """
 
     def __init__(
-        self, core: SessionCore, peer: str, listener: SessionListener, on_end: Callable[[SessionDriver], None]
+        self,
+        core: SessionCore,
+        peer: str,
+        listener: SessionListener,
+        on_end: Callable[[SessionDriver], None],
+        peer_key: str = "",
     ) -> None:
         self.peer = peer
+        self.peer_key = peer_key
         self.core = core
         self.tally: Tally = core.tally
         self._listener = listener
