@@ -79,6 +79,8 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
         keys=keys,
         admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
+        relays=tuple(build.relay(reading, entry) for entry in found.get("relay", ())),
+        edges=tuple(build.edge_peer(reading, entry) for entry in found.get("edge", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
@@ -89,5 +91,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         cluster=replace(Cluster(), **found.get("cluster", {})),
         trace=replace(Trace(), **found.get("trace", {})),
     )
+    if snapshot.node.role == "relay" and "data" not in found.get("listen", {}):
+        snapshot = replace(snapshot, listen=replace(snapshot.listen, data=()))
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

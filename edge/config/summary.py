@@ -8,8 +8,9 @@ from enum import Enum
 from typing import Any
 
 from cache.rules import Rule
+from edge.config import nodes
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Cache, Endpoint, Pool, Provider, Secret, Snapshot
+from edge.config.model import Address, Cache, Endpoint, Pool, Provider, Relay, Secret, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -30,8 +31,8 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
     routing = snapshot.routing
-    if "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
-        found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+    if not snapshot.relays and "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
+        found.append("the policy redundant needs a [[relay]] and there is none: requests are routed as by best")
     if snapshot.pools and not leads_to_pool(snapshot):
         found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
     if not snapshot.pools and any(key.data_class for key in snapshot.keys):
@@ -41,6 +42,8 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     if snapshot.cache.store.kind == "redis" and snapshot.cache.secret is None:
         found.append("[cache] has no secret: whoever can read the Redis can read the answers")
     found += _misplaced(snapshot)
+    if snapshot.node.role == "relay" and not snapshot.edges:
+        found.append("no [[edge]]: nobody may use this relay")
     return tuple(found)
 
 
@@ -81,6 +84,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "node": {"name": snapshot.node.name, "role": snapshot.node.role, "region": snapshot.node.region},
         "listen": {
             "data": [str(address) for address in listen.data],
+            "session": [str(address) for address in listen.session],
             "admin": str(listen.admin) if listen.admin else None,
             "tls": listen.tls is not None,
             "workers": listen.workers,
@@ -93,6 +97,9 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "cache": _cache(snapshot.cache),
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
+        "fingerprint": nodes.fingerprint(snapshot.node),
+        "relays": [_relay(snapshot, relay) for relay in snapshot.relays],
+        "edges": [{"id": edge.id, "fingerprint": edge.fingerprint} for edge in snapshot.edges],
         "warnings": list(warnings(snapshot)),
     }
 
@@ -108,6 +115,17 @@ def _cluster(snapshot: Snapshot) -> dict[str, Any] | None:
         return None
     hosts = [f"{host}:{port}" for host, port in cluster.redis.hosts]
     return {"id": cluster.id, "redis": hosts, "shares": list(cluster.share), "address": cluster.address}
+
+
+def _relay(snapshot: Snapshot, relay: Relay) -> dict[str, Any]:
+    return {
+        "id": relay.id,
+        "address": str(relay.address),
+        "fingerprint": relay.fingerprint,
+        "lines": list(snapshot.lines_of(relay)),
+        "redundancy": relay.redundancy,
+        "carrier": relay.carrier,
+    }
 
 
 def _pool(pool: Pool) -> dict[str, Any]:

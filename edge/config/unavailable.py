@@ -17,13 +17,8 @@ class Absent:
 
 
 ABSENT = (
-    Absent(("relay",)),
-    Absent(("edge",)),
     Absent(("budget",)),
     Absent(("privacy",)),
-    Absent(("node", "role"), "relay", '"edge"'),
-    Absent(("node", "key")),
-    Absent(("listen", "session")),
 )
 
 

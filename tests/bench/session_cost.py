@@ -25,7 +25,7 @@ from tests.support.session_pair import Arrivals, Pair, config
 from transport.session.core import SessionCore
 from transport.session.events.decoder import EventDecoder
 from transport.session.events.encoder import EventEncoder
-from transport.session.values import Data, Priority, Redundancy, Role, SessionConfig, StreamOpened
+from transport.session.values import Data, Priority, Redundancy, SessionConfig, StreamOpened
 
 TOKENS_PER_SECOND = 25
 ONE_WAY, JITTER, LOSS = 0.085, 0.004, 0.005

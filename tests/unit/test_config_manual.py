@@ -12,11 +12,13 @@ import pytest
 from cache import rules
 from edge.config import caching, sections
 from edge.config.model import (
+    Address,
     AdminKey,
     Alert,
     Cache,
     ClientKey,
     Cluster,
+    EdgePeer,
     Endpoint,
     Limits,
     Listen,
@@ -24,6 +26,7 @@ from edge.config.model import (
     Node,
     Pool,
     Provider,
+    Relay,
     Routing,
     Timeouts,
     Trace,
@@ -51,6 +54,8 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[pool]]": (sections.POOL, Pool("", "", "", 0, False)),
     "[[key]]": (sections.KEY, ClientKey("", "")),
     "[[admin_key]]": (sections.ADMIN_KEY, AdminKey("", "")),
+    "[[relay]]": (sections.RELAY, Relay("", Address("", 0), "")),
+    "[[edge]]": (sections.EDGE, EdgePeer("", "")),
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),
