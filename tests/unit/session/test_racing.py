@@ -52,7 +52,8 @@ def test_silence_calls_for_tls_and_tls_tells_whose_it_was(lively: bool, silence:
     again = Race()
     assert again.decide(way(5, silent=silence), way(5, silent=silence - 1), is_lively=lively, now=5.0) == BOTH
     unheard = way(5.1, silent=silence + 0.1)
-    assert again.decide(unheard, way(5.1), is_lively=False, now=5.1) == BOTH  # until it is heard, not until it is idle
+    told = way(5.1, silent=silence - 0.9)
+    assert again.decide(unheard, told, is_lively=False, now=5.1) == BOTH  # until it is heard, not until it is idle
     assert again.decide(way(6), way(6), is_lively=lively, now=6.0) == ONLY_DATAGRAMS
 
 
