@@ -1,4 +1,4 @@
-"""The composition root of a relay, `farline relay`: builds the process of its parts, runs it, takes it down in order."""
+"""The composition root of a relay, `farline relay`: builds the process of its parts and takes it down in order."""
 
 from __future__ import annotations
 
