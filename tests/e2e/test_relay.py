@@ -8,7 +8,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -160,16 +160,17 @@ async def test_a_planned_restart_cuts_no_stream(provider: Provider, tmp_path: Pa
 
 
 async def test_a_killed_relay_is_noticed_and_its_next_process_used(provider: Provider, tmp_path: Path) -> None:
-    with RelayProcess(configuration(tmp_path, provider.url)) as relay:
+    with ExitStack() as processes:  # they end when the link has: it lives in this event loop, which the ends hold up
+        relay = processes.enter_context(RelayProcess(configuration(tmp_path, provider.url)))
         async with linked(relay) as link:
             reply = ask(link, provider, 1, "tokens=100,interval_ms=50")
             await reply.until(lambda reply: len(reply.body) > 500)
             relay.child.kill()
             relay.child.wait()
-            with RelayProcess(configuration(tmp_path, provider.url, relay.port)):
-                await reply.done(10)
-                assert reply.over is not None
-                assert reply.end is None
-                await until(lambda: link.is_ready, 10)
-                again = await ask(link, provider, 2).done()
-                assert len(tokens(bytes(again.body))) == 10
+            processes.enter_context(RelayProcess(configuration(tmp_path, provider.url, relay.port)))
+            await reply.done(10)
+            assert reply.over is not None
+            assert reply.end is None
+            await until(lambda: link.is_ready, 10)
+            again = await ask(link, provider, 2).done()
+            assert len(tokens(bytes(again.body))) == 10
