@@ -150,3 +150,17 @@ def test_an_upgrade_keeps_its_handshake_but_not_its_extensions() -> None:
         (b"upgrade", b"websocket"),
     ]
     assert head_of(request(headers=handshake)).headers[0] == (b"sec-websocket-key", b"k")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked"),
+    [
+        (b"gzip, deflate, br", b"identity"),
+        (b"*", b"identity"),
+        (b"gzip;q=1.0, identity;q=0.5", b"identity"),
+        (b"gzip, identity;q=0", b"gzip, identity;q=0"),
+        (b"gzip, *; q=0.0", b"gzip, *; q=0.0"),
+    ],
+)
+def test_a_reply_is_asked_for_without_a_coding_unless_the_client_rules_that_out(accepted: bytes, asked: bytes) -> None:
+    assert head_of(request(headers=[(b"accept-encoding", accepted)])).headers == [(b"accept-encoding", asked)]
