@@ -43,8 +43,8 @@ class Destination:
     def head(self, request: Request) -> RequestHead:
         """What the provider gets: the edge's end-to-end fields, with this relay's credential if it has one.
 
-        Compression isn't asked for, neither of bodies nor of WebSocket messages: the way to the provider is short, and on
-        the long one events by their template and text as zstd are smaller than a gzip stream that is flushed each token.
+        Compression isn't asked for, neither of bodies nor of WebSocket messages: the way to the provider is short, and
+        on the long one events by their template and text as zstd are smaller than gzip that is flushed each token.
         """
         asked = request.head
         headers = [_uncoded(pair) for pair in forwarded(asked.headers)]

@@ -174,3 +174,34 @@ async def test_a_killed_relay_is_noticed_and_its_next_process_used(provider: Pro
             await until(lambda: link.is_ready, 10)
             again = await ask(link, provider, 2).done()
             assert len(tokens(bytes(again.body))) == 10
+
+
+async def test_edges_that_are_renamed_and_removed_while_they_are_connected(provider: Provider, tmp_path: Path) -> None:
+    with RelayProcess(configuration(tmp_path, provider.url)) as relay:
+        path = tmp_path / "relay.toml"
+        async with linked(relay) as link:
+            before = link.session
+            path.write_text(path.read_text().replace("bj-1", "bj-2"))
+            relay.child.send_signal(signal.SIGHUP)
+            await asyncio.to_thread(relay.wait_for, "generation 2", relay.err)
+            await until(lambda: link.session is not before and link.is_ready, 10)
+            reply = await ask(link, provider, 1).done()  # by its new name
+            assert len(tokens(bytes(reply.body))) == 10
+            path.write_text(path.read_text().replace(EDGE.fingerprint, NodeKey.generate().fingerprint))
+            relay.child.send_signal(signal.SIGHUP)
+            await until(lambda: not link.is_ready, 10)
+            told = await asyncio.to_thread(fetch_json, f"{relay.admin}/api/v1/sessions")
+            assert told["sessions"] == []
+
+
+async def test_a_successor_that_cannot_start_changes_nothing(provider: Provider, tmp_path: Path) -> None:
+    with RelayProcess(configuration(tmp_path, provider.url)) as relay:
+        path = tmp_path / "relay.toml"
+        good = path.read_text()
+        async with linked(relay) as link:
+            path.write_text(good + "[nonsense]\n")
+            relay.child.send_signal(signal.SIGUSR2)
+            await asyncio.to_thread(relay.wait_for, "did not become ready", relay.err)
+            reply = await ask(link, provider, 1).done()
+            assert len(tokens(bytes(reply.body))) == 10
+            assert await asyncio.to_thread(fetch_json, f"{relay.admin}/readyz") == {"status": "ready"}

@@ -131,3 +131,15 @@ def test_connections_are_counted() -> None:
     assert told[dials % ("h2", "resumed")] == told[dials % ("h2", "full")] == 1
     assert told[dials % ("none", "connection_refused")] == 1
     assert told['farline_connections_lost_total{code="connection_refused",line="direct"}'] == 1
+
+
+def test_an_edge_cannot_make_labels_without_end() -> None:
+    metrics = RelayMetrics()
+    metrics.on_suspected("bj", "cn2")
+    for number in range(100):
+        metrics.on_carrier_lost("bj", f"line{number}")
+    metrics.on_carrier_lost("bj", "cn2")
+    told = exposed(metrics)
+    assert told['farline_session_suspicions_total{edge="bj",line="cn2"}'] == 1
+    assert told['farline_session_carriers_lost_total{edge="bj",line="cn2"}'] == 1
+    assert told['farline_session_carriers_lost_total{edge="bj",line="other"}'] == 69
