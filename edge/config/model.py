@@ -263,7 +263,7 @@ class Relay:
     fingerprint: str
     lines: tuple[str, ...] = ()
     redundancy: str = "standby"  # standby | hot | single
-    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+    carrier: str = "auto"  # auto | datagram | tls: what packets travel in
 
 
 @dataclass(frozen=True, slots=True)
