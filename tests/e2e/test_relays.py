@@ -173,6 +173,7 @@ async def test_a_line_dies_and_nobody_notices() -> None:
                 assert await stream(edge, id="after") == (THROUGH, count(8))
                 assert set(provider.executions().values()) == {1}
                 assert edge.metric("farline_session_suspicions_total", line="cn2") >= 1
+                await asyncio.to_thread(edge.stop)  # while there is still a way to say goodbye
 
 
 async def test_a_relay_that_dies() -> None:
