@@ -112,6 +112,16 @@ class Ear(SessionListener):
         self.facts.session_ended()
         self.facts.lateness.restart()
 
+    @property
+    def is_busy(self) -> bool:
+        """Requests are under way."""
+        return any(connection.in_flight for connection in self._connections.values())
+
+    def judge(self, silent_for: float | None) -> None:
+        """None: it is heard, or nothing is expected of it."""
+        reason = "" if silent_for is None else f"silent for {silent_for * 1000:.0f} ms over all lines"
+        self._board.suspect_relay(self.relay, reason, monotonic())
+
     def explain(self, problems: Mapping[str, str]) -> None:
         """Why there is no session, for people."""
         if self._session is None and problems:
