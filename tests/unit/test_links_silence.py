@@ -13,6 +13,7 @@ def carriers(*heard_at: float, rtt: float = 0.2) -> dict[int, Carrier]:
         made = Carrier(number, CarrierKind.QUIC, "line", 1200, SessionConfig(bytes(16), bytes(32)), 0.0)
         made.outgoing.trip.add(rtt, 0.0)
         made.heard_at = at
+        made.is_confirmed = True
         found[number] = made
     return found
 
@@ -32,6 +33,18 @@ def test_silent_over_all_lines() -> None:
     assert judged(silence, seen, 11.4, 11.6) == pytest.approx(1.6)
     seen[1].heard_at = 11.65
     assert silence.judge(seen, True, 11.7) is None
+
+
+def test_silent_until_it_is_heard() -> None:
+    silence = Silence()
+    seen = carriers(10.0)
+    judged(silence, seen, 10.0, 12.0)
+    assert judged(silence, seen, 12.1, 30.0, is_busy=False) == pytest.approx(20.0)
+    fresh = carriers(30.0)
+    fresh[0].is_confirmed = False  # what was just dialed wasn't heard yet
+    assert silence.judge(fresh, False, 30.1) is not None
+    fresh[0].is_confirmed = True
+    assert silence.judge(fresh, False, 30.2) is None
 
 
 def test_one_line_is_heard() -> None:
