@@ -266,7 +266,7 @@ class Relay:
     fingerprint: str
     lines: tuple[str, ...] = ()
     redundancy: str = "standby"  # standby | hot | single
-    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+    carrier: str = "auto"  # auto | datagram | tls: what packets travel in
     providers: tuple[str, ...] = ()  # whose requests go there; empty: all
 
 
