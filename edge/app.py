@@ -290,7 +290,7 @@ class Node:
         """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
         log_change(change)
         self.admin.events.health(change)
-        if change.kind == "line":
+        if change.kind in ("line", "relay"):
             self._loop.call_soon(self._look_at_lines)
 
     def _look_at_lines(self) -> None:

@@ -382,7 +382,3 @@ class Snapshot:
     def lines_of(self, relay: Relay) -> tuple[str, ...]:
         """Those that lead to the relay, the preferred first."""
         return relay.lines or tuple([line.id for line in self.lines])
-
-    def way_of(self, relay: Relay) -> str:
-        """How paths name these lines together."""
-        return "+".join(self.lines_of(relay))

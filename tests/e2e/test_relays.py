@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pytest
 
+from tests.e2e.test_operations import _free_ports as free_ports
 from tests.support.nodes import Edge, Provider, fetch_json
 from tests.support.relays import NodeKeys, Relay, between, edge_config, node_keys, relayed
 from tests.support.sessions import until
@@ -173,6 +174,7 @@ async def test_a_line_dies_and_nobody_notices() -> None:
                 assert await stream(edge, id="after") == (THROUGH, count(8))
                 assert set(provider.executions().values()) == {1}
                 assert edge.metric("farline_session_suspicions_total", line="cn2") >= 1
+                await asyncio.to_thread(edge.stop)  # while there is still a way to say goodbye
 
 
 async def test_a_relay_that_dies() -> None:
@@ -219,7 +221,8 @@ async def test_a_stranger_is_refused_and_told() -> None:
 async def test_an_edge_that_restarts_drains_its_streams() -> None:
     with relayed(extra="[limits]\ndrain_seconds = 10") as (provider, _, edge, _):
         running = begun(stream(edge, "interval_ms=20,tokens=60", "drained"))
-        await asyncio.sleep(0.4)
+        await until(lambda: "drained" in provider.executions(), 10)
+        await asyncio.sleep(0.2)
         edge.child.terminate()
         assert await running == (THROUGH, count(60))
         assert provider.executions()["drained"] == 1
@@ -228,10 +231,29 @@ async def test_an_edge_that_restarts_drains_its_streams() -> None:
 
 async def test_workers_have_sessions_of_their_own() -> None:
     with node_keys() as made, Provider() as provider, Relay(made, provider.url) as relay:
-        text = edge_config(made, provider.url, relay.port).replace("[listen]\n", "[listen]\nworkers = 2\n", 1)
-        with Edge(text.replace('data = ["127.0.0.1:0"]', 'data = ["127.0.0.1:28431"]')) as edge:
+        data, admin = free_ports(2)
+        text = edge_config(made, provider.url, relay.port).replace('"127.0.0.1:0"', f'"127.0.0.1:{data}"', 1)
+        with Edge(text.replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{admin}"\nworkers = 2')) as edge:
             await until(lambda: edge.err.read_text().count("not ready → ready") == 2, 20)
             found = await asyncio.gather(*(stream(edge) for _ in range(10)))
             assert set(found) == {(THROUGH, count(8))}
             told = fetch_json(f"{edge.admin_url}/api/v1/relays")["relays"]
             assert [each["ready"] for each in told] == [True, True]
+
+
+async def test_a_relay_that_falls_silent_is_left() -> None:
+    with node_keys() as made, Provider() as provider, Relay(made, provider.url) as relay:
+        async with between(relay.port) as way:
+            with Edge(edge_config(made, provider.url, way.port)) as edge:
+                await until(lambda: "not ready → ready" in edge.err.read_text(), 20)
+                waiting = begun(stream(edge, "think_ms=6000", "waiting"))
+                await until(lambda: "waiting" in provider.executions(), 20)
+                way.silent |= {"127.0.0.2", "127.0.0.3"}
+                path, text = await waiting
+                assert (path.split("/")[1], text) == ("direct", count(8))
+                assert provider.executions()["waiting"] == 2  # nobody could know
+                assert "relay sjc: relieved → suspected" in edge.err.read_text()
+                assert (await stream(edge))[0].split("/")[1] == "direct"
+                way.silent.clear()
+                await until(lambda: relay_of(edge)["ready"], 30)
+                await asyncio.to_thread(edge.stop)
