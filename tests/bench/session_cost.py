@@ -25,7 +25,7 @@ from tests.support.session_pair import Arrivals, Pair, config
 from transport.session.core import SessionCore
 from transport.session.events.decoder import EventDecoder
 from transport.session.events.encoder import EventEncoder
-from transport.session.values import Data, Priority, Redundancy, Role, SessionConfig, StreamOpened
+from transport.session.values import Data, Priority, Redundancy, SessionConfig, StreamOpened
 
 TOKENS_PER_SECOND = 25
 ONE_WAY, JITTER, LOSS = 0.085, 0.004, 0.005
@@ -211,8 +211,8 @@ def main() -> None:
                     continue
                 relay, edge = (tape.best(asked.rounds) / run.tokens * 1e6 for tape in (run.relay, run.edge))
                 print(
-                    f"| {streams} | {name} | {turn * 1000:.0f} | {relay:.1f} | {edge:.1f} | {run.packets / run.tokens:.2f}"
-                    f" | {run.bytes / run.tokens:.0f} | {encode:.1f} | {decode:.1f} |",
+                    f"| {streams} | {name} | {turn * 1000:.0f} | {relay:.1f} | {edge:.1f}"
+                    f" | {run.packets / run.tokens:.2f} | {run.bytes / run.tokens:.0f} | {encode:.1f} | {decode:.1f} |",
                     flush=True,
                 )
 

@@ -146,8 +146,8 @@ class Outgoing:
     """What was sent over one carrier and isn't acknowledged, by packet number. `rate` is its congestion control."""
 
     __slots__ = (
-        "_counted", "_counted_at", "_newest_acked", "acked_at", "loss_ratio", "next_number", "outstanding", "overdue_at",
-        "rate", "trip",
+        "_counted", "_counted_at", "_newest_acked", "acked_at", "loss_ratio", "next_number", "outstanding",
+        "overdue_at", "rate", "trip",
     )  # fmt: skip
 
     def __init__(self, max_packet: int, now: float) -> None:
