@@ -69,6 +69,7 @@ from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
 
+WAYS_FAULT = (Origin.LINE, Origin.RELAY)
 BROKEN_OFF = frozenset((Code.CONNECTION_TERMINATED, Code.STREAM_RESET))
 OVERDUE, HEDGE, SUSPECTED = "overdue", "hedge", "line_suspected"  # reasons of a second attempt; else a failure's code
 
@@ -186,7 +187,7 @@ class AttemptMachine:
         """An untried path on a line that is neither dark nor in use nor to blame for anything yet. Those never dialed
         come before those that lost a race. A connection that was broken off may have been so by its far end: then
         other endpoints come first."""
-        good = [path for path in self._untried() if path.line not in self.dark and not self._shares_blame(path.line)]
+        good = [path for path in self._untried() if path.line not in self.dark and not self._shares_blame(path.way)]
         broke = {a.path.endpoint for a in self.attempts if a.failure is not None and a.failure.code in BROKEN_OFF}
         if broke:
             good.sort(key=lambda path: path.endpoint in broke)
@@ -195,13 +196,13 @@ class AttemptMachine:
     def _untried(self) -> list[Path]:
         return [path for path in self.candidates if not self._tried.get(path) and not self._endpoint_refused(path)]
 
-    def _shares_blame(self, line: str) -> bool:
-        """Is this line being dialed or waited for already, or did an attempt just fail on it?"""
-        if any(line == other.line for other in self._dialing):
+    def _shares_blame(self, way: str) -> bool:
+        """Is this line or relay being dialed or waited for already, or did an attempt just fail by its fault?"""
+        if any(way == other.way for other in self._dialing):
             return True
         return any(
-            attempt.path.line == line
-            and (attempt.outcome is Outcome.LIVE or (attempt.failure and attempt.failure.origin is Origin.LINE))
+            attempt.path.way == way
+            and (attempt.outcome is Outcome.LIVE or (attempt.failure and attempt.failure.origin in WAYS_FAULT))
             for attempt in self.attempts
         )
 
@@ -315,7 +316,7 @@ class AttemptMachine:
         self._last_failure = failure
         cut: list[Command] = [Cancel(number)] if outcome is Outcome.TIMEOUT else []
         if self._live:
-            return cut + self._rescue(self._live[0].path.line, now)
+            return cut + self._rescue(self._live[0].path.way, now)
         if self._dialing:
             return cut
         collateral = is_collateral(failure, live)
@@ -341,8 +342,9 @@ class AttemptMachine:
 
     def _rescue(self, line: str, now: float) -> list[Command]:
         """A line went dark. If all that is under way is on dark lines, something else must be begun; what is under way
-        stays, for the line may come back first."""
-        used = [path.line for path in self._dialing] + [live.path.line for live in self._live]
+        stays, for the line may come back first. What goes through a relay is never on a dark line: its session moves
+        it to another one by itself."""
+        used = [path.way for path in self._dialing] + [live.path.way for live in self._live]
         if line not in used or any(other not in self.dark for other in used) or self._better_candidate() is None:
             return []
         if not self._live:

@@ -16,6 +16,7 @@ from edge.version import version
 
 VERBS = {
     "edge": "run an edge node",
+    "relay": "run a relay: the far end of edges' sessions, near the providers",
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",

@@ -65,7 +65,15 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     node, listen = told["node"], told["listen"]
     yield f"{told['source']}: ok ({node['role']} {node['name']})"
     admin = f", admin {listen['admin']}" if listen["admin"] else ", no admin"
-    yield f"  listens    {', '.join(listen['data'])}{' (TLS)' if listen['tls'] else ''}{admin}"
+    where = ", ".join((*listen["data"], *(f"sessions {address}" for address in listen["session"])))
+    yield f"  listens    {where}{' (TLS)' if listen['tls'] else ''}{admin}"
+    if told["fingerprint"]:
+        yield f"  key        {told['fingerprint']}"
+    for relay in told["relays"]:
+        over = ", ".join(relay["lines"])
+        yield f"  relay      {relay['id']}: {relay['address']} over {over} ({relay['redundancy']}, {relay['carrier']})"
+    for edge in told["edges"]:
+        yield f"  edge       {edge['id']}: {edge['fingerprint']}"
     for line in told["lines"]:
         carrier = f" {line['carrier']}" if line["carrier"] else ""
         yield f"  line       {line['id']}{carrier}: {line['way']}, weight {line['weight']:g}"

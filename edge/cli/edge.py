@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 2
+    if snapshot.node.role != "edge":
+        print(f"{args.config}: role is {snapshot.node.role}; run farline {snapshot.node.role}", file=sys.stderr)
+        return 2
     if snapshot.listen.workers > 1 and args.worker is None:
         return _run_workers(args, snapshot)
     return _run_node(args, snapshot)
@@ -60,7 +63,7 @@ def _run_workers(args: argparse.Namespace, snapshot: Snapshot) -> int:
 
 def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
     set_up_logging()
-    _raise_open_files()
+    raise_open_files()
 
     async def serve() -> None:
         await Node(snapshot, worker=args.worker, run_dir=args.run_dir, on_ready=_announce).run()
@@ -73,7 +76,7 @@ def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
     return 0
 
 
-def _raise_open_files() -> None:
+def raise_open_files() -> None:
     """A stream takes two sockets: the usual soft limit of 1024 files would end at 500 streams."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:

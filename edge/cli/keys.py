@@ -1,5 +1,5 @@
 """`farline keys new` and `farline keys hash`: keys of clients and of operators. Only their SHA-256 goes into the
-configuration."""
+configuration. `farline keys node`: the key by which other nodes know this one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import argparse
 import getpass
 import hashlib
 import json
+import os
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.kinds import IDENTIFIER
+from transport.session.keys import KINDS, fingerprint, load, make, spki
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -22,7 +25,7 @@ ROLES = ("viewer", "operator", "admin")
 
 def add(subparsers: Subparsers) -> None:
     """The verb's parsers."""
-    parser = subparsers.add_parser("keys", help="make client keys and admin keys")
+    parser = subparsers.add_parser("keys", help="make keys of clients, operators and nodes")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="make a key and print it once, with its block of the configuration")
     new.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
@@ -30,6 +33,11 @@ def add(subparsers: Subparsers) -> None:
     digest = actions.add_parser("hash", help="read a key from standard input, print its block")
     digest.add_argument("--id", default="client", type=_id, metavar="NAME", help="the key's id (default: client)")
     digest.set_defaults(run=run_hash)
+    node = actions.add_parser("node", help="make a node's private key and print its fingerprint")
+    node.add_argument("--out", required=True, type=Path, metavar="FILE", help="where to write it; must not exist")
+    node.add_argument("--type", choices=KINDS, default="p256", help="default: p256")
+    node.add_argument("--json", action="store_true", help="print one JSON object")
+    node.set_defaults(run=run_node)
     for action in (new, digest):
         action.add_argument("--role", choices=ROLES, help="make it an [[admin_key]] with this role")
         action.add_argument("--json", action="store_true", help="print one JSON object")
@@ -60,6 +68,23 @@ def run_hash(args: argparse.Namespace) -> int:
         print("farline keys hash: no key on standard input", file=sys.stderr)
         return 2
     print(json.dumps({"id": args.id, "sha256": _digest(key)}) if args.json else _block(args.id, key, args.role))
+    return 0
+
+
+def run_node(args: argparse.Namespace) -> int:
+    """Writes a fresh private key that only this user may read, and prints its fingerprint."""
+    pem = make(args.type)
+    try:
+        with open(os.open(args.out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+    except OSError as error:
+        print(f"farline keys node: {args.out}: {error.strerror}", file=sys.stderr)
+        return 1
+    told = fingerprint(spki(load(pem).public_key()))
+    if args.json:
+        print(json.dumps({"file": str(args.out), "fingerprint": told}))
+    else:
+        print(f'{told}\n\nFor this node\'s configuration:\n[node]\nkey = "file:{args.out}"')
     return 0
 
 

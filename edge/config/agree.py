@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from edge.config import nodes
 from edge.config.fault import KeyPath, shown
 from edge.config.model import Address, AdminKey, ClientKey, Listen, Provider, Snapshot
 from edge.config.places import is_loopback
@@ -28,6 +29,9 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
     _check_local_models(reading, snapshot)
     _check_keys(reading, snapshot)
     _check_listeners(reading, snapshot.listen)
+    nodes.check(reading, snapshot)
+    _unique(reading, "relay", "id", [relay.id for relay in snapshot.relays])
+    _unique(reading, "edge", "id", [edge.id for edge in snapshot.edges])
     if snapshot.routing.max_billed_replays >= snapshot.routing.max_attempts:
         where = ("routing", "max_billed_replays" if reading.has(("routing", "max_billed_replays")) else "max_attempts")
         reading.fault(where, "allows more replays than attempts", "max_billed_replays < max_attempts")
@@ -120,6 +124,7 @@ def _unknown(reading: Reading, path: KeyPath, name: str, noun: str, known: set[s
 
 def _check_listeners(reading: Reading, listen: Listen) -> None:
     places: list[tuple[KeyPath, Address]] = [(("listen", "data", i), address) for i, address in enumerate(listen.data)]
+    places += [(("listen", "session", i), address) for i, address in enumerate(listen.session)]
     if listen.admin is not None:
         places.append((("listen", "admin"), listen.admin))
     for index, (path, address) in enumerate(places):

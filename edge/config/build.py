@@ -9,14 +9,14 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import AdminKey, Alert, ClientKey, Endpoint, Model, Pool, Provider
+from edge.config.model import Address, AdminKey, Alert, ClientKey, EdgePeer, Endpoint, Model, Pool, Provider, Relay
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
 from edge.config.reading import STAND_IN, Key, Reading
-from edge.config.sections import ADMIN_KEY, ALERT_RULE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER
+from edge.config.sections import ADMIN_KEY, ALERT_RULE, EDGE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER, RELAY
 from health.alert_rules import DEFAULTS, changed, default
 from health.alerts import Rule
-from transport.path import LOCAL, Line, Protocol
+from transport.path import DIRECT, LOCAL, Line, Protocol
 
 Entry = tuple[KeyPath, Mapping[str, object]]
 RESERVED = ("v1", "v1beta", "v1alpha")  # first path segments of the routes that have no provider prefix
@@ -61,6 +61,21 @@ def client_key(reading: Reading, entry: Entry) -> ClientKey:
 def admin_key(reading: Reading, entry: Entry) -> AdminKey:
     """[[admin_key]]"""
     return AdminKey(**_key_fields(reading, entry, ADMIN_KEY))
+
+
+def relay(reading: Reading, entry: Entry) -> Relay:
+    """[[relay]]"""
+    path, table = entry
+    fields = reading.fields(path, table, RELAY)
+    if fields.get("id") == DIRECT:
+        reading.fault((*path, "id"), f"{shown(DIRECT)} stands for no relay at all", "another id")
+    return Relay(**_named({"address": Address("", 0), "fingerprint": "", **fields}, "id", path))
+
+
+def edge_peer(reading: Reading, entry: Entry) -> EdgePeer:
+    """[[edge]]"""
+    path, table = entry
+    return EdgePeer(**_named({"fingerprint": "", **reading.fields(path, table, EDGE)}, "id", path))
 
 
 def _key_fields(reading: Reading, entry: Entry, keys: tuple[Key, ...]) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from edge.config.fault import KeyPath, kind
-from edge.config.model import TlsFiles
+from edge.config.model import Secret, TlsFiles
 from edge.config.reading import Key, Reading, Wrong
+from transport.session.keys import BadKey, load
 
+_NODE_KEY = '"file:node.key" (`farline keys node --out node.key` makes one)'
 _NO_CERTIFICATE = "holds no certificate that can be read"
 
 
@@ -34,6 +36,24 @@ def tls_files(reading: Reading, path: KeyPath, value: object) -> TlsFiles | None
         _check_pair(reading, path, parts["cert"], parts["key"])
         return TlsFiles(parts["cert"][0], parts["key"][0])
     return None
+
+
+def node_key(reading: Reading, path: KeyPath, value: object) -> Secret:
+    """`file:PATH` or `env:NAME` of a node's private key, PEM."""
+    if not isinstance(value, str):
+        raise Wrong(f"is {kind(value)}", _NODE_KEY)
+    source, _, name = value.partition(":")
+    if source == "file" and name:
+        where, content = reading.content(name)
+    elif source == "env" and name:
+        where, content = f"environment variable {name}", reading.environment.get(name, "").encode()
+    else:
+        raise Wrong("a private key may not stand in the file (value not shown)", _NODE_KEY)
+    try:
+        load(content)
+    except BadKey as error:
+        raise Wrong(f"{where}: {error}", "a PEM file that `farline keys node` made") from None
+    return Secret(value, content.decode())
 
 
 def _pem(reading: Reading, path: KeyPath, value: object) -> tuple[str, bytes]:

@@ -12,7 +12,9 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
 
     Certificates may change on a listener that has TLS; TLS itself can't come or go.
     """
-    kept = [key for key in ("data", "admin", "workers") if getattr(new.listen, key) != getattr(old.listen, key)]
+    kept = [
+        key for key in ("data", "session", "admin", "workers") if getattr(new.listen, key) != getattr(old.listen, key)
+    ]
     if (new.listen.tls is None) != (old.listen.tls is None):
         kept.append("tls")
     listen = replace(new.listen, **{key: getattr(old.listen, key) for key in kept})
@@ -21,5 +23,7 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         waiting.append("node.role")
     if new.node.state_dir != old.node.state_dir:
         waiting.append("node.state_dir")
-    node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir)
+    if new.node.key != old.node.key:
+        waiting.append("node.key")
+    node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir, key=old.node.key)
     return replace(new, generation=old.generation + 1, node=node, listen=listen), tuple(waiting)

@@ -45,7 +45,8 @@ class Node:
     """[node]"""
 
     name: str = "edge"
-    role: str = "edge"
+    role: str = "edge"  # edge | relay
+    key: Secret | None = None  # PEM of the private key by which the other nodes know this one
     region: str = ""
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     state_dir: str | None = None  # what outlives a restart: operators' controls, the audit log
@@ -69,6 +70,7 @@ class Listen:
     tls: TlsFiles | None = None
     workers: int = 1
     open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
+    session: tuple[Address, ...] = ()  # where edges join, UDP and TCP (relays only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ class ClassRouting:
     """[routing.class.NAME]: what is different for a priority class."""
 
     priority: str  # realtime | interactive | batch
-    policy: str
+    policy: str = ""  # "": the node's
+    relay: str = ""  # "": the node's
+    redundancy: str = ""  # single | standby | hot; "": what suits the class, or the relay's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,7 @@ class Routing:
     spill_ratio: float = 0.8  # of a line's capacity: new requests above it go elsewhere
     explore_ratio: float = 0.02  # of the requests: sent where nothing has been measured
     sticky: str = "key"  # off | key | prefix: what keeps a conversation at one endpoint
+    relay: str = "prefer"  # prefer | equal | fallback | off: paths through relays before direct ones, among them, after
     race_after_ms: float = 250.0  # a cold dial gets a rival on the next line after this long
     max_attempts: int = 4  # requests sent upstream for one client request, in all
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
@@ -176,6 +181,7 @@ class Routing:
     hedge_budget_ratio: float = 0.05  # hedges per request, averaged over ten seconds
     local: str = "last-resort"  # last-resort | sensitive-only | off: when the local pool may answer
     local_model: str | None = None  # the pool's model that stands in for models without a fallback of their own
+    drop_late_audio_ms: float = 0.0  # through relays: a microphone's audio that is later is left out; 0: never
     local_realtime_rtt_ms: float = 0.0  # realtime requests stay local when no path is known to be faster; 0: never
 
 
@@ -252,6 +258,29 @@ class AdminKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """[[relay]]: a far node that this edge reaches over `lines` (empty: all) in their order of preference."""
+
+    id: str
+    address: Address
+    fingerprint: str
+    lines: tuple[str, ...] = ()
+    redundancy: str = "standby"  # standby | hot | single
+    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+    providers: tuple[str, ...] = ()  # whose requests go there; empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePeer:
+    """[[edge]]: an edge that may use this relay."""
+
+    id: str
+    fingerprint: str
+    max_streams: int = 2000
+    max_gb_per_day: float = 0.0  # of bodies, both ways; 0: no bound
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """[alert]: sinks are notification URLs; rules are judged every `evaluate_seconds` even without any."""
 
@@ -277,6 +306,8 @@ class Snapshot:
     pools: tuple[Pool, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     admin_keys: tuple[AdminKey, ...] = ()
+    relays: tuple[Relay, ...] = ()
+    edges: tuple[EdgePeer, ...] = ()
     routing: Routing = Routing()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
@@ -284,3 +315,11 @@ class Snapshot:
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
+
+    def lines_of(self, relay: Relay) -> tuple[str, ...]:
+        """Those that lead to the relay, the preferred first."""
+        return relay.lines or tuple([line.id for line in self.lines])
+
+    def way_of(self, relay: Relay) -> str:
+        """How paths name these lines together."""
+        return "+".join(self.lines_of(relay))

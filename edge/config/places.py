@@ -97,6 +97,26 @@ def data_addresses(reading: Reading, path: KeyPath, value: object) -> tuple[Addr
     return tuple(found)
 
 
+def session_addresses(reading: Reading, path: KeyPath, value: object) -> tuple[Address, ...]:
+    """As `data_addresses`, but every one is an IP address: replies have to leave from where the edge sent to."""
+    found: list[Address] = []
+    for index, address in enumerate(data_addresses(reading, path, value)):
+        if address.unix or not (_is_ip(address.host, 4) or _is_ip(address.host, 6)):
+            where = (*path, index) if isinstance(value, list) else path
+            reading.fault(where, f"{shown(str(address))} is not an IP address with a port", '"0.0.0.0:4433"')
+        else:
+            found.append(address)
+    return tuple(found)
+
+
+def far_address(reading: Reading, path: KeyPath, value: object) -> Address:
+    """Where another node listens: `host:port` or `[v6]:port`."""
+    address = listen_address(reading, path, value)
+    if address.unix or address.port == 0 or address.host in ("0.0.0.0", "::"):
+        raise Wrong(f"{shown(value)} is not the address of another node", '"host:port" or "[v6]:port"')
+    return address
+
+
 def admin_address(reading: Reading, path: KeyPath, value: object) -> Address | None:
     """An address; "" or false for none."""
     return None if value is False or value == "" else listen_address(reading, path, value)

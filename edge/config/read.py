@@ -78,6 +78,8 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
         keys=tuple(build.client_key(reading, entry) for entry in found.get("key", ())),
         admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
+        relays=tuple(build.relay(reading, entry) for entry in found.get("relay", ())),
+        edges=tuple(build.edge_peer(reading, entry) for entry in found.get("edge", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
@@ -85,5 +87,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         health=replace(HealthRules(), **found.get("health", {})),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
     )
+    if snapshot.node.role == "relay" and "data" not in found.get("listen", {}):
+        snapshot = replace(snapshot, listen=replace(snapshot.listen, data=()))
     check(reading, snapshot)
     return replace(snapshot, files=tuple(reading.files))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-from edge.config.fault import KeyPath, kind
+from edge.config.fault import KeyPath, kind, shown
 from edge.config.model import Secret
 from edge.config.reading import Reading, Wrong
+from transport.session.keys import is_fingerprint
 
 _SECRET = '"env:NAME" or "file:PATH"'
 
@@ -48,6 +49,13 @@ def credential(reading: Reading, path: KeyPath, value: object) -> Secret | None:
 def key_digest(reading: Reading, path: KeyPath, value: object) -> str:
     """SHA-256 of a client key that stands elsewhere, lower-case hex."""
     return hashlib.sha256(secret(reading, path, value).value.encode()).hexdigest()
+
+
+def fingerprint(reading: Reading, path: KeyPath, value: object) -> str:
+    """Of another node's key, as `farline keys node` prints it."""
+    if not isinstance(value, str) or not is_fingerprint(value):
+        raise Wrong(f"{shown(value)} is not a fingerprint", '"SHA256:…" as `farline keys node` prints it')
+    return value
 
 
 def sha256(reading: Reading, path: KeyPath, value: object) -> str:

@@ -12,7 +12,7 @@ from edge.config.reading import Key, Parse, Reading, Wrong
 from health.alerts import Measure, Severity
 from health.probe import ProbeKind
 from health.probing import ProbePolicy
-from transport.path import Protocol
+from transport.path import HTTP, Protocol
 
 _BYTES = 2**40
 _NAME = kinds.text("a string of 1 to 256 printable characters")
@@ -21,7 +21,7 @@ _SEVERITY = kinds.choice(*(severity.value for severity in Severity))
 _PROBE_KIND = kinds.choice(*(kind.value for kind in ProbePolicy().kinds))
 _POLICY = kinds.choice("best", "weighted", "classic", "redundant")
 PRIORITIES = ("realtime", "interactive", "batch")
-_PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
+_PROTOCOL = kinds.choice(*(protocol.value for protocol in HTTP))
 
 
 def _protocol(reading: Reading, path: KeyPath, value: object) -> Protocol:
@@ -51,7 +51,8 @@ def _seconds(name: str, low: float = 0.001, high: float = 86_400.0) -> Key:
 
 NODE = (
     Key("name", kinds.identifier()),
-    Key("role", kinds.choice("edge")),
+    Key("role", kinds.choice("edge", "relay")),
+    Key("key", certificates.node_key),
     Key("region", _NAME),
     Key("location", kinds.coordinates),
     Key("state_dir", places.directory),
@@ -59,6 +60,7 @@ NODE = (
 )
 LISTEN = (
     Key("data", places.data_addresses),
+    Key("session", places.session_addresses),
     Key("admin", places.admin_address),
     Key("tls", certificates.tls_files),
     Key("workers", kinds.integer(1, 256)),
@@ -135,7 +137,27 @@ ADMIN_KEY = (
     Key("key", secret.key_digest),
     Key("role", kinds.choice("viewer", "operator", "admin")),
 )
-CLASS = (Key("policy", _POLICY, required=True),)
+_RELAY_MODE = kinds.choice("prefer", "equal", "fallback", "off")
+CLASS = (
+    Key("policy", _POLICY),
+    Key("relay", _RELAY_MODE),
+    Key("redundancy", kinds.choice("single", "standby", "hot")),
+)
+RELAY = (
+    Key("id", kinds.identifier(), required=True),
+    Key("address", places.far_address, required=True),
+    Key("fingerprint", secret.fingerprint, required=True),
+    Key("lines", kinds.listing(_NAME)),
+    Key("redundancy", kinds.choice("standby", "hot", "single")),
+    Key("carrier", kinds.choice("auto", "datagram", "tls", "quic")),
+    Key("providers", kinds.listing(_NAME)),
+)
+EDGE = (
+    Key("id", kinds.identifier(), required=True),
+    Key("fingerprint", secret.fingerprint, required=True),
+    Key("max_streams", kinds.integer(100, 1_000_000)),
+    Key("max_gb_per_day", kinds.number(0, 1e9)),
+)
 
 
 def _classes(reading: Reading, path: KeyPath, value: object) -> tuple[ClassRouting, ...]:
@@ -150,7 +172,7 @@ def _classes(reading: Reading, path: KeyPath, value: object) -> tuple[ClassRouti
         except Wrong as wrong:
             reading.fault((*path, name), wrong.problem, wrong.expected)
             continue
-        found.append(ClassRouting(name, fields.get("policy", "")))
+        found.append(ClassRouting(name, **fields))
     return tuple(found)
 
 
@@ -162,6 +184,7 @@ ROUTING = (
     Key("spill_ratio", kinds.number(0.01, 1)),
     Key("explore_ratio", kinds.number(0, 0.5)),
     Key("sticky", kinds.choice("off", "key", "prefix")),
+    Key("relay", _RELAY_MODE),
     Key("race_after_ms", kinds.number(0, 60_000)),
     Key("max_attempts", kinds.integer(1, 16)),
     Key("max_billed_replays", kinds.integer(0, 16)),
@@ -172,6 +195,7 @@ ROUTING = (
     Key("hedge_budget_ratio", kinds.number(0, 1)),
     Key("local", kinds.choice("last-resort", "sensitive-only", "off")),
     Key("local_model", _NAME),
+    Key("drop_late_audio_ms", kinds.number(0, 60_000)),
     Key("local_realtime_rtt_ms", kinds.number(0, 60_000)),
 )
 TIMEOUT_CLASS = (
@@ -285,6 +309,8 @@ FILE = (
     Key("pool", _tables),
     Key("key", _tables),
     Key("admin_key", _tables),
+    Key("relay", _tables),
+    Key("edge", _tables),
     Key("routing", _one(ROUTING)),
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),

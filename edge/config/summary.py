@@ -7,8 +7,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from edge.config import nodes
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Endpoint, Pool, Provider, Secret, Snapshot
+from edge.config.model import Address, Endpoint, Pool, Provider, Relay, Secret, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -29,13 +30,15 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     if not any(line.weight > 0 for line in snapshot.lines):
         found.append("no line has a weight above 0")
     routing = snapshot.routing
-    if "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
-        found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+    if not snapshot.relays and "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
+        found.append("the policy redundant needs a [[relay]] and there is none: requests are routed as by best")
     if snapshot.pools and not leads_to_pool(snapshot):
         found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
     if not snapshot.pools and any(key.data_class for key in snapshot.keys):
         found.append('keys with data_class = "sensitive" are refused everything: there is no [[pool]]')
     found += _misplaced(snapshot)
+    if snapshot.node.role == "relay" and not snapshot.edges:
+        found.append("no [[edge]]: nobody may use this relay")
     return tuple(found)
 
 
@@ -76,6 +79,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "node": {"name": snapshot.node.name, "role": snapshot.node.role, "region": snapshot.node.region},
         "listen": {
             "data": [str(address) for address in listen.data],
+            "session": [str(address) for address in listen.session],
             "admin": str(listen.admin) if listen.admin else None,
             "tls": listen.tls is not None,
             "workers": listen.workers,
@@ -86,6 +90,9 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "pools": [_pool(pool) for pool in snapshot.pools],
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
+        "fingerprint": nodes.fingerprint(snapshot.node),
+        "relays": [_relay(snapshot, relay) for relay in snapshot.relays],
+        "edges": [{"id": edge.id, "fingerprint": edge.fingerprint} for edge in snapshot.edges],
         "warnings": list(warnings(snapshot)),
     }
 
@@ -93,6 +100,17 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
 def _line(line: Line) -> dict[str, Any]:
     way = line.source or line.interface or ("proxy" if line.proxy else "system route")
     return {"id": line.id, "carrier": line.carrier, "way": way, "weight": line.weight}
+
+
+def _relay(snapshot: Snapshot, relay: Relay) -> dict[str, Any]:
+    return {
+        "id": relay.id,
+        "address": str(relay.address),
+        "fingerprint": relay.fingerprint,
+        "lines": list(snapshot.lines_of(relay)),
+        "redundancy": relay.redundancy,
+        "carrier": relay.carrier,
+    }
 
 
 def _pool(pool: Pool) -> dict[str, Any]:

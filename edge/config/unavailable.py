@@ -17,14 +17,9 @@ class Absent:
 
 
 ABSENT = (
-    Absent(("relay",)),
-    Absent(("edge",)),
     Absent(("cache",)),
     Absent(("budget",)),
     Absent(("privacy",)),
-    Absent(("node", "role"), "relay", '"edge"'),
-    Absent(("node", "key")),
-    Absent(("listen", "session")),
 )
 
 

@@ -81,7 +81,7 @@ class Api:
         return handler
 
     def _admit(self, request: web.Request, role: Role) -> Caller:
-        asking = _asking(request)
+        asking = asking_of(request)
         now = time.monotonic()
         try:
             caller = self.door.admit(asking, role)
@@ -221,6 +221,9 @@ class Api:
     async def pools(self, request: web.Request) -> web.Response:
         return _json({"pools": (await self._workers.figures())["pools"]})
 
+    async def relays(self, request: web.Request) -> web.Response:
+        return _json({"relays": (await self._workers.figures())["relays"]})
+
     async def alerts(self, request: web.Request) -> web.Response:
         now = time.monotonic()
         return _json({"alerts": [_alert(alert, now) for alert in self._inside.alerts()]})
@@ -319,7 +322,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _problem(error.status, detail, headers=kept)
 
 
-def _asking(request: web.Request) -> Asking:
+def asking_of(request: web.Request) -> Asking:
     headers = request.headers
     return Asking(
         request.method,

@@ -8,11 +8,17 @@ import logging
 import sys
 import time
 from functools import lru_cache
+from typing import Protocol as Interface
 from typing import TextIO
 
 import msgspec
 
-from edge.observe.record import RequestRecord
+
+class Summarized(Interface):
+    """The record of something that is over."""
+
+    def summary(self) -> dict[str, object]:
+        """The log line's members."""
 
 
 class RequestLog:
@@ -26,7 +32,7 @@ class RequestLog:
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def write(self, record: RequestRecord) -> None:
+    def write(self, record: Summarized) -> None:
         line = {"at": _now_utc(), "log": "request", **record.summary()}
         self._lines.append(self._encoder.encode(line))
         if self._timer is None:

@@ -20,6 +20,7 @@ SHELLS = (
     "edge/control/",
     "edge/ingress/",
     "edge/observe/",
+    "edge/relay/",
     "edge/serve/",
 )
 SEEDED = {"netem": {"random"}}  # the link model and the provider's pace draw from generators with a given seed

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.session import try_core, try_parser
+from tests.fuzz.session_records import attempt
 from transport.session.wire import ELICITING, FORMAT, WireError, decode, encode, encode_header
 
 
@@ -21,6 +22,12 @@ def test_packets_are_accepted_or_refused(seed: int) -> None:
 @given(st.integers(0, 1 << 32))
 def test_a_core_takes_anything(seed: int) -> None:
     try_core(Random(seed))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_records_are_read_or_refused_however_they_are_cut(seed: int) -> None:
+    attempt(seed)
 
 
 @settings(max_examples=300, deadline=None)

@@ -10,9 +10,11 @@ import pytest
 
 from edge.config import sections
 from edge.config.model import (
+    Address,
     AdminKey,
     Alert,
     ClientKey,
+    EdgePeer,
     Endpoint,
     Limits,
     Listen,
@@ -20,6 +22,7 @@ from edge.config.model import (
     Node,
     Pool,
     Provider,
+    Relay,
     Routing,
     Timeouts,
 )
@@ -45,6 +48,8 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[pool]]": (sections.POOL, Pool("", "", "", 0, False)),
     "[[key]]": (sections.KEY, ClientKey("", "")),
     "[[admin_key]]": (sections.ADMIN_KEY, AdminKey("", "")),
+    "[[relay]]": (sections.RELAY, Relay("", Address("", 0), "")),
+    "[[edge]]": (sections.EDGE, EdgePeer("", "")),
     "[routing]": (sections.ROUTING, Routing()),
     "[timeouts]": (sections.TIMEOUTS, Timeouts()),
     "[limits]": (sections.LIMITS, Limits()),

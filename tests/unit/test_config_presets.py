@@ -10,7 +10,20 @@ from edge.config import sections
 from edge.config.agree import clash
 from edge.config.fault import ConfigError
 from edge.config.hosts import distance, resembled
-from edge.config.model import Address, ClientKey, Endpoint, Limits, Listen, Model, Node, Provider, Routing, Timeouts
+from edge.config.model import (
+    Address,
+    ClientKey,
+    EdgePeer,
+    Endpoint,
+    Limits,
+    Listen,
+    Model,
+    Node,
+    Provider,
+    Relay,
+    Routing,
+    Timeouts,
+)
 from edge.config.places import is_private
 from edge.config.presets import CARRIED, DIALECTS, PRESETS, defaults, preset
 from edge.config.reading import Key
@@ -125,13 +138,15 @@ def test_clashing_listeners(one: Address, other: Address, expected: bool) -> Non
 @pytest.mark.parametrize(
     ("keys", "model", "derived"),
     [
-        (sections.NODE, Node, set()),
+        (sections.NODE, Node, {"key"}),
         (sections.LISTEN, Listen, set()),
         (sections.LINE, Line, set()),
         (sections.PROVIDER, Provider, {"endpoints"}),
         (sections.ENDPOINT, Endpoint, {"provider", "host", "port", "tls", "base_path"}),
         (sections.MODEL, Model, set()),
         (sections.KEY, ClientKey, set()),
+        (sections.RELAY, Relay, set()),
+        (sections.EDGE, EdgePeer, set()),
         (sections.ROUTING, Routing, set()),
         (sections.TIMEOUTS, Timeouts, set()),
         (sections.LIMITS, Limits, set()),

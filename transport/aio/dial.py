@@ -221,10 +221,10 @@ class Dialer:
                 ssl_handshake_timeout=None if context is None else self.timeout,
             )
         except OSError as error:
-            _disown(sock)
+            disown(sock)
             raise TransportError(handshake_fault(error)) from error
         except BaseException:
-            _disown(sock)
+            disown(sock)
             raise
         connection = cast(Connection, chooser.connection)
         if connection.protocol not in offer:
@@ -235,7 +235,7 @@ class Dialer:
         return Dialed(connection, time.monotonic() - began, resumed, tls, context)
 
 
-def _disown(sock: socket.socket) -> None:
+def disown(sock: socket.socket) -> None:
     """The transport that was to carry `sock` has closed it. uvloop does so by number: the object that still holds the
     number would close it once more when it is collected, and by then it may be another connection's."""
     if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):

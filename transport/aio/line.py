@@ -30,6 +30,15 @@ class SocketPolicy:
     keepalive_interval: int = 1
     udp_buffer_bytes: int = 2_097_152
 
+    def keep_alive(self, sock: socket.socket) -> None:
+        """Sets what tells a dead TCP connection."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keepalive_idle)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, self.keepalive_interval)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.user_timeout * 1000))
+
 
 def tcp_socket(line: Line, address: str, policy: SocketPolicy) -> socket.socket:
     """A non-blocking TCP socket on the line, for connecting to `address`.
@@ -38,12 +47,7 @@ def tcp_socket(line: Line, address: str, policy: SocketPolicy) -> socket.socket:
         OSError: the source address or device isn't there, or is of another family.
     """
     sock = _bound_socket(line, address, socket.SOCK_STREAM)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, policy.keepalive_idle)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, policy.keepalive_interval)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(policy.user_timeout * 1000))
+    policy.keep_alive(sock)
     if line.congestion is not None:
         _set_congestion(sock, line.id, line.congestion)
     return sock

@@ -19,7 +19,14 @@
     acks.py         packet numbers, round trips, loss
     repeats.py      the timer of the repeats
 
+    records.py      requests and replies as the bytes of a stream
+    keys.py         node keys and their fingerprints
+    setup.py        what the ends of a carrier's TLS connection say beside packets
+    seal.py         packets in encrypted datagrams
+    racing.py       datagrams or TLS? line by line
+
+    aio/            the shells: sockets, TLS, the edge's link and the relay's server
     events/         replies' events, requests and heads made small
 
-Everything here is pure: time is an argument, ids and tokens are given. Carriers encrypt and authenticate.
+Everything but `aio` is pure: time is an argument, ids and tokens are given. Carriers encrypt and authenticate.
 """

@@ -30,9 +30,12 @@ LEAST_COUNTED = 128
 
 
 class Incoming:
-    """What arrived of one carrier. `due`: when an ACK has to go at the latest (inf: none is wanted)."""
+    """What arrived of one carrier. `due`: when an ACK has to go at the latest (inf: none is wanted).
 
-    __slots__ = ("_bits", "_delay", "_unacked", "due", "largest", "largest_at")
+    `received` of the `largest` + 1 packets have come.
+    """
+
+    __slots__ = ("_bits", "_delay", "_unacked", "due", "largest", "largest_at", "received")
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -40,6 +43,7 @@ class Incoming:
         self._unacked = 0
         self.largest = -1
         self.largest_at = 0.0
+        self.received = 0
         self.due = inf
 
     def receive(self, low: int, *, is_eliciting: bool, now: float) -> bool:
@@ -52,6 +56,7 @@ class Incoming:
             return False
         else:
             self._bits |= 1 << -ahead
+        self.received += 1
         if is_eliciting:
             self._unacked += 1
             if self._unacked >= ACK_AT_ONCE:
@@ -143,10 +148,11 @@ class Sent:
 
 
 class Outgoing:
-    """What was sent over one carrier and isn't acknowledged, by packet number. `rate` is its congestion control."""
+    """What was sent over one carrier and isn't acknowledged, by packet number. `acked` counts what was; `rate` is its
+    congestion control."""
 
     __slots__ = (
-        "_counted", "_counted_at", "_newest_acked", "acked_at", "loss_ratio", "next_number", "outstanding",
+        "_counted", "_counted_at", "_newest_acked", "acked", "acked_at", "loss_ratio", "next_number", "outstanding",
         "overdue_at", "rate", "trip",
     )  # fmt: skip
 
@@ -155,6 +161,7 @@ class Outgoing:
         self.outstanding: dict[int, Sent] = {}
         self.trip = RoundTrip()
         self.rate = DeliveryRateControl(max_datagram_size=max_packet)
+        self.acked = 0
         self.acked_at = now
         self.loss_ratio = 0.0
         self.overdue_at = inf
@@ -195,6 +202,7 @@ class Outgoing:
 
     def _learn(self, acked: list[Sent], now: float, delay: float | None) -> None:
         newest = acked[-1].sent_time
+        self.acked += len(acked)
         self.acked_at = now
         self._newest_acked = max(self._newest_acked, newest)
         self._count(len(acked), 0.0, now)

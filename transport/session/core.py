@@ -81,6 +81,7 @@ class SessionCore:
         self.config = config
         self.tally = Tally()
         self.peer = ""
+        self._is_known = False
         self._scheduler = Scheduler(config, self.tally)
         self._carriers = self._scheduler.carriers
         self._streams = Streams(role, config, self._scheduler, self.tally)
@@ -163,6 +164,8 @@ class SessionCore:
             config.name,
             config.limits,
             int(carrier.rate),
+            self._is_known,
+            carrier.line,
         )
 
     # ------------------------------------------------------------------------------------------------- application
@@ -282,7 +285,7 @@ class SessionCore:
             self._meet(carrier, frame.name, frame.limits)
 
     def _meet(self, carrier: Carrier, name: str, limits: Limits) -> None:
-        carrier.is_met = True
+        carrier.is_met = self._is_known = True
         self.peer = name
         self._streams.meet(limits)
         self._streams.events.append(Joined(carrier.number, name))

@@ -85,6 +85,10 @@ class Hello(msgspec.Struct, frozen=True, gc=False):
     limits: Limits
     rate: int
     """Bytes/s that the relay may send over this carrier; 0: no budget."""
+    resumes: bool = False
+    """A relay has welcomed a carrier of this session: one that doesn't know it must not make it anew."""
+    line: str = ""
+    """What the edge calls the line, for people."""
 
 
 class Welcome(msgspec.Struct, frozen=True, gc=False):
@@ -229,6 +233,8 @@ def _hello(frame: Hello) -> bytes:
             _sized(frame.name.encode()),
             _limits(frame.limits),
             varint(frame.rate),
+            bytes((frame.resumes,)),
+            _sized(frame.line.encode()),
         )
     )
 
@@ -408,7 +414,9 @@ def _read_hello(reader: Reader) -> Hello:
     if role > Role.RELAY:
         raise WireError(Code.MALFORMED, "unknown role")
     carrier, name = reader.varint(), reader.text(64)
-    return Hello(versions, session, token, Role(role), carrier, name, _read_limits(reader), reader.varint())
+    limits, rate, flags = _read_limits(reader), reader.varint(), reader.byte()
+    line = reader.text(64)
+    return Hello(versions, session, token, Role(role), carrier, name, limits, rate, bool(flags & 1), line)
 
 
 def _read_limits(reader: Reader) -> Limits:

@@ -51,3 +51,11 @@ def test_sessions_that_are_over_are_forgotten_once_all_is_said() -> None:
     assert refused(table, hello()) is Code.EXPIRED
     assert table.sweep() == [core] and len(table) == 0
     assert table.join(hello(), "edge", 3.0)[1]
+
+
+def test_a_session_that_is_forgotten_is_not_made_anew() -> None:
+    table = SessionTable(config("sjc"))
+    resuming = Hello((1, 1), A, TOKEN, Role.EDGE, 2, "bj-1", Limits(), 0, True)
+    assert refused(table, resuming) is Code.EXPIRED and len(table) == 0
+    table.join(hello(), "edge", 0.0)
+    assert not table.join(resuming, "edge", 0.0)[1]

@@ -49,7 +49,11 @@ GOLDEN = {
     "welcome": (Welcome(1, "sjc", LIMITS), "04 0f 01 03 736a63" + LIMITS_HEX),
     "hello": (
         HELLO,
-        "03 4045 01 01" + SESSION.hex() + TOKEN.hex() + "00 03 04 626a2d31" + LIMITS_HEX + "43e8",
+        "03 4047 01 01" + SESSION.hex() + TOKEN.hex() + "00 03 04 626a2d31" + LIMITS_HEX + "43e8 00 00",
+    ),
+    "hello-resuming": (
+        Hello((1, 1), SESSION, TOKEN, Role.EDGE, 3, "bj-1", LIMITS, 1000, True, "cn2"),
+        "03 404a 01 01" + SESSION.hex() + TOKEN.hex() + "00 03 04 626a2d31" + LIMITS_HEX + "43e8 01 03 636e32",
     ),
 }
 

@@ -1,0 +1,334 @@
+"""Sessions over real sockets on loopback: an edge's link, a relay's server, and what goes wrong between them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.support.sessions import Heard, Written, until
+from transport.path import Line
+from transport.session.aio.identity import NodeKey
+from transport.session.aio.link import RelayLink, RelayTarget
+from transport.session.aio.server import Peer, SessionServer
+from transport.session.live import LiveSession, StreamSink
+from transport.session.values import CarrierKind, Code, Limits, Priority, Redundancy, SessionConfig, StreamOpened
+
+BOTH_LOOPS = True
+EDGE_KEY, RELAY_KEY = NodeKey.generate(), NodeKey.generate()
+SETTINGS = SessionConfig(bytes(16), bytes(32), "sjc")
+ONE, TWO = Line("one", source="127.0.0.2"), Line("two", source="127.0.0.3")
+
+
+class Echoing(Heard):
+    def on_stream(self, session: LiveSession, opened: StreamOpened) -> StreamSink:
+        sink = self.streams[opened.stream] = Written(session, opened.stream, echo=True)
+        return sink
+
+
+def make_server(address: tuple[str, int] = ("127.0.0.1", 0), **settings) -> SessionServer:
+    listener = settings.pop("listener", None) or Echoing()
+    peers = settings.pop("peers", {EDGE_KEY.fingerprint: Peer("bj-1")})
+    key = settings.pop("key", RELAY_KEY)
+    made = SessionServer([address], key, peers, replace(SETTINGS, **settings), listener)
+    return made
+
+
+@asynccontextmanager
+async def serving(address: tuple[str, int] = ("127.0.0.1", 0), **settings) -> AsyncIterator[SessionServer]:
+    server = make_server(address, **settings)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def linked(
+    server: SessionServer | tuple[str, int],
+    *lines: Line,
+    listener: Heard | None = None,
+    key: NodeKey = EDGE_KEY,
+    **target,
+) -> AsyncIterator[RelayLink]:
+    host, port = server if isinstance(server, tuple) else server.bound[0]
+    to = RelayTarget("sjc", host if host != "0.0.0.0" else "127.0.0.1", port, RELAY_KEY.fingerprint, lines or (ONE,))
+    link = RelayLink(replace(to, **target), key, "bj-1", listener or Heard(), linger=5.0)
+    link.start()
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def kinds(link: RelayLink) -> list[tuple[str, CarrierKind]]:
+    assert link.session is not None
+    return sorted((c.line, c.kind) for c in link.session.carriers.values())
+
+
+async def exchange(link: RelayLink, data: bytes = b"hello") -> Written:
+    assert link.session is not None
+    sink = Written()
+    stream = link.session.open(sink, Priority.INTERACTIVE)
+    sink.session, sink.stream = link.session, stream
+    link.session.write(stream, data, end=True)
+    await until(lambda: sink.is_ended or sink.over is not None, 10)
+    return sink
+
+
+async def test_tls_first_datagrams_then_and_tls_rests() -> None:
+    async with serving() as server, linked(server) as link:
+        await until(lambda: link.is_ready)
+        await until(lambda: kinds(link) == [("one", CarrierKind.QUIC)])
+        assert bytes((await exchange(link)).data) == b"hello"
+        (session,) = server.sessions
+        assert (session.peer, session.core.peer, link.session.peer) == ("bj-1", "bj-1", "sjc")
+        await until(lambda: [c.line for c in session.carriers.values()] == ["one"])
+        assert link.problems == {}
+    assert server.sessions == []
+
+
+async def test_a_megabyte_there_and_back() -> None:
+    async with serving() as server, linked(server, ONE, TWO) as link:
+        await until(lambda: len(kinds(link)) == 2 and all(kind is CarrierKind.QUIC for _, kind in kinds(link)))
+        data = bytes(range(256)) * 4096
+        assert link.session is not None
+        sink = Written()
+        sink.session, sink.stream = link.session, link.session.open(sink, Priority.INTERACTIVE)
+        link.session.write(sink.stream, data, end=True)
+        await until(lambda: sink.is_ended, 20)
+        assert bytes(sink.data) == data
+
+
+@pytest.mark.parametrize(("carrier", "kind"), [("tls", CarrierKind.TLS), ("datagram", CarrierKind.QUIC)])
+async def test_only_one_kind(carrier: str, kind: CarrierKind) -> None:
+    async with serving() as server, linked(server, carrier=carrier) as link:
+        await until(lambda: link.is_ready)
+        assert bytes((await exchange(link)).data) == b"hello"
+        assert kinds(link) == [("one", kind)]
+
+
+async def test_two_lines_and_one_that_may_not_be_used_any_more() -> None:
+    heard = Heard()
+    async with serving(("0.0.0.0", 0)) as server, linked(server, ONE, TWO, listener=heard) as link:
+        await until(lambda: kinds(link) == [("one", CarrierKind.QUIC), ("two", CarrierKind.QUIC)])
+        link.use(["two"])
+        assert [line for line, _ in kinds(link)] == ["two"]
+        assert bytes((await exchange(link)).data) == b"hello"
+        (session,) = server.sessions
+        await until(lambda: {c.line for c in session.carriers.values()} == {"two"})
+        link.use(["one", "two"])
+        await until(lambda: {line for line, _ in kinds(link)} == {"one", "two"})
+
+
+async def test_a_relay_with_another_key_is_not_believed() -> None:
+    async with serving(key=NodeKey.generate()) as server, linked(server) as link:
+        await until(lambda: "one" in link.problems)
+        assert link.problems["one"].startswith("sjc shows the key SHA256:")
+        assert RELAY_KEY.fingerprint in link.problems["one"]
+        assert not link.is_ready
+        assert server.sessions == []
+
+
+async def test_an_unknown_edge_is_told_so() -> None:
+    stranger = NodeKey.generate()
+    async with serving() as server, linked(server, key=stranger) as link:
+        await until(lambda: "one" in link.problems)
+        assert link.problems["one"] == (
+            f"sjc refuses this edge: its key {stranger.fingerprint} is in no [[edge]] of this relay"
+        )
+        assert server.refused["unknown edge"] >= 1
+        assert server.sessions == []
+
+
+async def test_an_edge_that_is_struck_off_the_list_is_out() -> None:
+    heard = Heard()
+    async with serving() as server, linked(server, listener=heard) as link:
+        await until(lambda: link.is_ready)
+        server.update_peers({})
+        await until(lambda: any(event[:2] == ("closed", Code.REFUSED) for event in heard.events))
+        await until(lambda: "one" in link.problems)
+        assert not link.is_ready
+
+
+async def test_limits_of_an_edge_hold() -> None:
+    peers = {EDGE_KEY.fingerprint: Peer("bj-1", max_streams=100)}
+    async with serving(peers=peers, limits=Limits(max_streams=5000)) as server, linked(server) as link:
+        await until(lambda: link.is_ready)
+        assert server.sessions[0].core.config.limits.max_streams == 100
+
+
+async def test_nat_rebinding_moves_the_carrier() -> None:
+    async with serving() as server, linked(server, carrier="datagram") as link:
+        await until(lambda: link.is_ready)
+        assert link.session is not None
+        sink = Written()
+        sink.session, sink.stream = link.session, link.session.open(sink, Priority.INTERACTIVE)
+        datagrams = link.ends["one"].datagrams
+        assert datagrams is not None
+        (visitor,) = server._datagrams.values()
+        for number in range(60):
+            link.session.write(sink.stream, b"%d;" % number, end=number == 59)
+            if number == 30:
+                before = datagrams.local_address
+                datagrams.rebind()
+                assert datagrams.local_address != before
+            await asyncio.sleep(0.005)
+        await until(lambda: sink.is_ended)
+        assert bytes(sink.data) == b"".join(b"%d;" % number for number in range(60))
+        assert visitor.moves == 1
+        assert visitor.address == datagrams.local_address
+
+
+async def test_a_relay_that_was_restarted_ends_the_streams_at_once() -> None:
+    heard = Heard()
+    server = make_server()
+    await server.start()
+    address = server.bound[0]
+    async with linked(address, listener=heard) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        first = link.session
+        assert first is not None
+        sink = Written()
+        stream = first.open(sink, Priority.INTERACTIVE)
+        first.write(stream, b"half a request")
+        await asyncio.sleep(0.05)
+        kill(server)
+        began = asyncio.get_running_loop().time()
+        async with serving(address) as _:
+            await until(lambda: sink.over is not None, 10)
+            assert sink.over is not None
+            assert sink.over[0] == Code.EXPIRED
+            assert asyncio.get_running_loop().time() - began < 3
+            await until(lambda: link.is_ready, 10)
+            assert link.session is not first
+            assert bytes((await exchange(link)).data) == b"hello"
+    await server.close()
+
+
+def kill(server: SessionServer) -> None:
+    """What kill -9 leaves: sockets closed by the kernel, not a word said."""
+    for visitor in list(server._visitors):
+        visitor.abort()
+    for driver in server.sessions:
+        driver.core.close(Code.NO_ERROR, "", 0.0)
+        driver.core._close_copies = 0
+        driver._finish()
+    server._datagrams.clear()
+    server._close_listeners()
+
+
+class Blocking:
+    """A UDP port that swallows everything, beside a TCP port that leads to the server."""
+
+    def __init__(self, server: SessionServer) -> None:
+        self.server = server
+
+    def __enter__(self) -> Blocking:
+        for port in self.server._udp:
+            port._loop.remove_reader(port.sock.fileno())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for port in self.server._udp:
+            if port.sock.fileno() >= 0:
+                port.start(self.server._on_datagram)
+
+
+async def test_where_udp_is_blocked_tls_wins_at_once() -> None:
+    async with serving() as server:
+        with Blocking(server):
+            async with linked(server) as link:
+                await until(lambda: link.is_ready, 2)
+                assert bytes((await exchange(link)).data) == b"hello"
+                assert ("one", CarrierKind.TLS) in kinds(link)
+                await until(lambda: kinds(link) == [("one", CarrierKind.TLS)], 10)
+                assert bytes((await exchange(link)).data) == b"hello"
+
+
+async def test_udp_that_falls_silent_is_replaced_by_tls_in_mid_stream() -> None:
+    async with serving() as server, linked(server) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        assert link.session is not None
+        sink = Written()
+        sink.session, sink.stream = link.session, link.session.open(sink, Priority.INTERACTIVE)
+        for number in range(150):
+            if number == 60:
+                Blocking(server).__enter__()
+            link.session.write(sink.stream, b"%d;" % number, end=number == 149)
+            await asyncio.sleep(0.02)
+        await until(lambda: sink.is_ended, 10)
+        assert bytes(sink.data) == b"".join(b"%d;" % number for number in range(150))
+        assert ("one", CarrierKind.TLS) in kinds(link)
+
+
+async def test_a_drained_relay_finishes_and_its_successor_gets_the_new_streams() -> None:
+    old = make_server()
+    await old.start()
+    heard = Heard()
+    async with linked(old, listener=heard) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        first = link.session
+        assert first is not None
+        sink = Written()
+        sink.session, sink.stream = first, first.open(sink, Priority.INTERACTIVE)
+        first.write(sink.stream, b"a")
+        await until(lambda: bytes(sink.data) == b"a")
+        sockets = [sock.dup() for sock in old.listening]
+        old.hold()
+        old.drain("a new version")
+        new = SessionServer([], RELAY_KEY, old.peers, SETTINGS, Echoing(), listening=sockets)
+        await new.start()
+        await until(lambda: link.is_ready and link.session is not first, 10)
+        assert bytes((await exchange(link)).data) == b"hello"
+        assert len(new.sessions) == 1
+        first.write(sink.stream, b"b", end=True)
+        await until(lambda: sink.is_ended)
+        assert bytes(sink.data) == b"ab"
+        await until(lambda: not old.sessions, 10)
+        assert ("gone away", "a new version") in heard.events
+        await new.close()
+    await old.close()
+
+
+async def test_garbage_at_the_doors() -> None:
+    async with serving() as server, linked(server) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        (connection,) = server._datagrams
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for data in (b"", b"\x20", b"\xc0" * 1200, b"\x20" + connection.to_bytes(4, "big") + bytes(100)):
+                sock.sendto(data, server.bound[0])
+        reader, writer = await asyncio.open_connection(*server.bound[0])
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await reader.read() is not None
+        writer.close()
+        assert bytes((await exchange(link)).data) == b"hello"
+        assert server._datagrams[connection].moves == 0
+        await until(lambda: server.refused.get("no handshake") == 1)
+
+
+async def test_a_relay_that_is_not_there_yet() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = sock.getsockname()
+    async with linked(address) as link:
+        await until(lambda: "one" in link.problems)
+        assert "connection_refused" in link.problems["one"]
+        async with serving(address):
+            await until(lambda: link.is_ready, 10)
+            assert link.problems == {}
+
+
+async def test_redundancy_and_rates_reach_the_session() -> None:
+    async with serving() as server:
+        async with linked(server, redundancy=Redundancy.HOT, rates={"one": 125_000.0}) as link:
+            await until(lambda: link.is_ready)
+            carriers = list(server.sessions[0].carriers.values())
+            assert carriers[0].rate == 125_000.0
+            assert link.session is not None
+            assert link.session.core.config.redundancy is Redundancy.HOT
