@@ -1,4 +1,4 @@
-"""Shows of edge–relay sessions over the lab's lines: `python -m tests.bench.sessions --show NAME`, see docs/sessions.md.
+"""Shows of edge–relay sessions over the lab's lines: `python -m tests.bench.sessions --show NAME`; docs/sessions.md.
 
 plan.py      what is played: ways, happenings, the course of a chaos run      (pure)
 judging.py   replies, records of the provider → figures, verdicts             (pure)

@@ -70,7 +70,7 @@ def _outcomes(shown: Shown, found: list[Outcome]) -> Shown:
     return shown
 
 
-# ---------------------------------------------------------------------------------------------------- by `farline bench`
+# -------------------------------------------------- by `farline bench`
 
 
 def profiles(order: Order) -> Shown:
@@ -128,7 +128,7 @@ def premium_ratios(direct: Cell, relayed: Cell) -> dict[str, float]:
     return {**found, "bytes": relayed.wire_kb_per_request / direct.wire_kb_per_request}
 
 
-# ------------------------------------------------------------------------------------------------------ turns of our own
+# -------------------------------------------------- turns of our own
 
 
 def blackhole(order: Order) -> Shown:
