@@ -30,6 +30,8 @@ class Reply:
     is_done: bool = False
     is_error: bool = False
     fault: str = ""
+    body_bytes: int = 0
+    body_crc: int = 0  # CRC-32
 
     def outcome(self, tokens: int) -> Outcome:
         """ "truncated": it looks complete (a clean end, no error) and isn't. The worst of the three."""

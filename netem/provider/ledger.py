@@ -37,6 +37,7 @@ class Record:
     tokens_planned: int = 0
     tokens_written: int = 0  # handed to the connection
     bytes_written: int = 0
+    crc_written: int = 0  # CRC-32 of the body's bytes
     head_at: float | None = None
     ended_at: float | None = None
     outcome: str = "open"  # open | complete | cancelled | a fault's name

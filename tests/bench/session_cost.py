@@ -211,8 +211,8 @@ def main() -> None:
                     continue
                 relay, edge = (tape.best(asked.rounds) / run.tokens * 1e6 for tape in (run.relay, run.edge))
                 print(
-                    f"| {streams} | {name} | {turn * 1000:.0f} | {relay:.1f} | {edge:.1f} | {run.packets / run.tokens:.2f}"
-                    f" | {run.bytes / run.tokens:.0f} | {encode:.1f} | {decode:.1f} |",
+                    f"| {streams} | {name} | {turn * 1000:.0f} | {relay:.1f} | {edge:.1f}"
+                    f" | {run.packets / run.tokens:.2f} | {run.bytes / run.tokens:.0f} | {encode:.1f} | {decode:.1f} |",
                     flush=True,
                 )
 

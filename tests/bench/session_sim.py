@@ -1,8 +1,9 @@
-"""Sessions in virtual time: `python -m tests.bench.session_sim [--seconds 30] [--only PROFILE]`.
+"""Sessions in virtual time: `python -m tests.bench.session_sim [--seconds 30] [--only PROFILE] [--seed N]`.
 
 Two cores over netem's link model, tokens flowing from the relay to the edge: 20 streams, 50 tokens/s each, 30 bytes
 a token. `delay` is from a token's writing to its arrival in order; `late` is that less half the round trip; `stalls`
 are gaps above 500 ms, per stream and minute; `bytes` are on the wire per token with IP, UDP and QUIC, both directions;
+`limit` is what nobody could beat with these lines: every token sent anew every 2 ms over all of them.
 `copies` is how often a byte of a stream was sent; `relay` and `edge` are the CPU µs that each core took per token,
 ACKs, heartbeats and timers included, carriers and applications not.
 """
@@ -13,6 +14,8 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, inf
 from typing import Any
 
 from netem.bench.stats import quantile
@@ -132,6 +135,27 @@ def simulate(
     return figures
 
 
+def limit(name: str, lines: int, seconds: float, *, seed: int = 1) -> Figures:
+    """What an omniscient sender would reach: each token over all lines again and again, the first to arrive counts."""
+    step = 0.002
+    first = [inf] * int((seconds + 5) / step)
+    for number in range(1, lines + 1):
+        link = Link(profile(name), seed, f"line{number}")
+        for index in range(len(first)):
+            for delivery in link.offer("down", 100, b"\x11", index * step):
+                first[index] = min(first[index], delivery.at)
+    for index in range(len(first) - 2, -1, -1):
+        first[index] = min(first[index], first[index + 1])
+    figures = Figures()
+    for stream in range(STREAMS):
+        began = 1.0 + stream * 0.0271 + profile(name).rtt_ms / 2000
+        times = [began + token / TOKENS_PER_SECOND for token in range(int((seconds - began) * TOKENS_PER_SECOND))]
+        arrivals = [first[ceil(at / step)] for at in times]
+        figures.delays += [arrival - at for arrival, at in zip(arrivals, times, strict=True)]
+        figures.gaps += [later - sooner for sooner, later in pairwise(arrivals)]
+    return figures
+
+
 def row(name: str, way: str, figures: Figures, seconds: float) -> str:
     tokens = max(len(figures.delays), 1)
     late = [delay * 1000 - profile(name).rtt_ms / 2 for delay in figures.delays]
@@ -165,11 +189,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     print(HEAD)
     for name in [arguments.only] if arguments.only else PROFILES:
         for way, (lines, redundancy) in WAYS.items():
-            print(row(name, way, simulate(name, lines, redundancy, arguments.seconds), arguments.seconds), flush=True)
+            figures = simulate(name, lines, redundancy, arguments.seconds, seed=arguments.seed)
+            print(row(name, way, figures, arguments.seconds), flush=True)
+        for lines in (1, 2):
+            best = limit(name, lines, arguments.seconds, seed=arguments.seed)
+            print(row(name, f"limit {lines}", best, arguments.seconds), flush=True)
     if not arguments.only:
         blackholes()
 

@@ -10,7 +10,7 @@ and does not back off: a token that waits is worth a packet.
 
 from __future__ import annotations
 
-from math import inf
+from math import exp, inf
 from typing import Any, cast
 
 from aioquic.quic.packet_builder import QuicSentPacket
@@ -23,7 +23,10 @@ FIRST_ROUND_TRIP = 0.25
 ACK_AT_ONCE = 32
 """So many packets received are acknowledged without delay: four ACKs in a row may be lost before a bit is."""
 MASK = (1 << (BITMAP_BITS + 1)) - 1
-LOSS_STEP = 1 / 128
+LOSS_MEMORY = 10.0
+"""Seconds after which what was lost is mostly forgotten. Bursts of 300 ms must not be forgotten between two of them."""
+LEAST_COUNTED = 128
+"""A loss never counts for more than one of so many packets."""
 
 
 class Incoming:
@@ -149,16 +152,9 @@ class Outgoing:
     congestion control."""
 
     __slots__ = (
-        "_newest_acked",
-        "acked",
-        "acked_at",
-        "loss_ratio",
-        "next_number",
-        "outstanding",
-        "overdue_at",
-        "rate",
-        "trip",
-    )
+        "_counted", "_counted_at", "_newest_acked", "acked", "acked_at", "loss_ratio", "next_number", "outstanding",
+        "overdue_at", "rate", "trip",
+    )  # fmt: skip
 
     def __init__(self, max_packet: int, now: float) -> None:
         self.next_number = 0
@@ -170,6 +166,8 @@ class Outgoing:
         self.loss_ratio = 0.0
         self.overdue_at = inf
         self._newest_acked = -inf
+        self._counted = 0.0
+        self._counted_at = now
 
     def send(self, packet: Sent) -> None:
         """Remembers an ack-eliciting packet under `next_number`, which then grows."""
@@ -207,7 +205,7 @@ class Outgoing:
         self.acked += len(acked)
         self.acked_at = now
         self._newest_acked = max(self._newest_acked, newest)
-        self.loss_ratio *= (1 - LOSS_STEP) ** len(acked)
+        self._count(len(acked), 0.0, now)
         if delay is not None:
             self.trip.add(max(now - newest - delay, 0.0001), now)
             self.rate.on_rtt_measurement(now=now, rtt=self.trip.latest)
@@ -227,11 +225,16 @@ class Outgoing:
                 break
             numbers.append(number)
         lost = [self.outstanding.pop(number) for number in numbers]
-        for _ in lost:
-            self.loss_ratio += (1 - self.loss_ratio) * LOSS_STEP
         if lost:
+            self._count(len(lost), 1.0, now)
             self.rate.on_packets_lost(now=now, packets=cast("list[QuicSentPacket]", lost))
         return lost
+
+    def _count(self, packets: int, lost: float, now: float) -> None:
+        """So many more packets, none of them lost or all (1.0)."""
+        self._counted = self._counted * exp((self._counted_at - now) / LOSS_MEMORY) + packets
+        self._counted_at = now
+        self.loss_ratio += (lost - self.loss_ratio) * min(packets / max(self._counted, LEAST_COUNTED), 1.0)
 
     def abandon(self) -> list[Sent]:
         """The carrier has ended: everything under way is lost."""

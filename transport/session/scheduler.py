@@ -256,7 +256,4 @@ class Scheduler:
 
 def _loses(carriers: tuple[Carrier, ...]) -> bool:
     """TCP delivers what it took: carrying bytes again over the same connection is no use."""
-    for carrier in carriers:
-        if carrier.kind is CarrierKind.QUIC:
-            return True
-    return False
+    return carriers[0].kind is CarrierKind.QUIC or CarrierKind.QUIC in [carrier.kind for carrier in carriers]

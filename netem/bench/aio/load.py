@@ -143,6 +143,8 @@ class Client:
             reader.is_done,
             reader.is_error,
             call.fault,
+            call.size,
+            call.crc,
         )
 
     async def _converse(self, index: int, call: Call, reader: RealtimeReader) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from zlib import crc32
 
 from netem.bench.tokens import SseReader
 
@@ -49,16 +50,19 @@ class Order:
 class Call:
     """One request on its way: the connection feeds it, `finished` wakes who waits for it."""
 
-    __slots__ = ("fault", "finished", "is_clean", "reader", "status")
+    __slots__ = ("crc", "fault", "finished", "is_clean", "reader", "size", "status")
 
     def __init__(self) -> None:
         self.reader = SseReader()
         self.status = 0
+        self.size = self.crc = 0  # of the body's bytes
         self.is_clean = False
         self.fault = ""
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def feed(self, data: bytes) -> None:
+        self.size += len(data)
+        self.crc = crc32(data, self.crc)
         self.reader.feed(data, time.monotonic_ns())
 
     def end(self, *, is_clean: bool = True, fault: str = "") -> None:

@@ -52,7 +52,7 @@ def play(adapter: Adapter, condition: Condition, plan: Plan, round: int) -> Turn
 def _scenario(adapter: Adapter, condition: Condition, plan: Plan, round: int) -> Scenario:
     wanted = profile(condition.profile)
     specs = tuple(LineSpec(f"line{number}", wanted) for number in range(1, adapter.lines + 1))
-    return Scenario(specs, seed=plan.seed_of(round), hosts=("provider",), congestion=adapter.congestion)
+    return Scenario(specs, seed=plan.seed_of(round), hosts=("provider", "relay"), congestion=adapter.congestion)
 
 
 class _Stage:
@@ -118,19 +118,22 @@ class _Stage:
             edge_host=lab.address("edge"),
             sources=sources,
             streams=self._load.streams,
+            relay_host=lab.address("relay"),
         )
 
     def _start(self, setup: Setup) -> list[int]:
         """The system's processes; their sessions, by the leader's pid."""
         for name, text in setup.files.items():
             (self._folder / name).write_text(text)
-        return [self._start_command(number, command) for number, command in enumerate(setup.commands, 1)]
+        pids = [self._start_command(number, command) for number, command in enumerate(setup.commands, 1)]
+        time.sleep(setup.acquaintance)
+        return pids
 
     def _start_command(self, number: int, command: Command) -> int:
         name = f"{Path(command.argv[0]).name}-{number}"
         process = self._processes.start(name, command.role, command.argv, command.environment)
         if command.port:
-            host = self._lab.address("edge") if command.role == "edge" else self._lab.address("provider")
+            host = command.host or self._lab.address("edge" if command.role == "edge" else "provider")
             self._processes.await_port(name, process, command.role, host, command.port)
         return process.pid
 

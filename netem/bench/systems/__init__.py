@@ -6,9 +6,10 @@ from netem.bench.systems.direct import DIRECT
 from netem.bench.systems.farline import FARLINE
 from netem.bench.systems.litellm import LiteLlm
 from netem.bench.systems.proxies import HaProxy, Nginx
+from netem.bench.systems.relay import RELAYED
 from netem.bench.systems.setup import Adapter
 
-_ALL: tuple[Adapter, ...] = (*DIRECT, Nginx(), HaProxy(), LiteLlm(), *FARLINE)
+_ALL: tuple[Adapter, ...] = (*DIRECT, Nginx(), HaProxy(), LiteLlm(), *FARLINE, *RELAYED)
 ADAPTERS: dict[str, Adapter] = {each.name: each for each in _ALL}
 
 

@@ -26,6 +26,7 @@ class Place:
     edge_host: str
     sources: tuple[tuple[str, str], ...]  # (line id, source address)
     streams: int
+    relay_host: str = ""
 
     @property
     def provider_url(self) -> str:
@@ -34,12 +35,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process in a namespace ("client", "edge" or "far"); it is ready when `port` accepts on the edge's address."""
+    """A process in a namespace ("client", "edge" or "far"); it is ready when `port` accepts TCP connections.
+
+    The port's address is `host`; "": the edge's or the provider's."""
 
     role: str
     argv: tuple[str, ...]
     port: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,14 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A system put in its place. `files` are written to the place's folder."""
+    """A system put in its place. `files` are written to the place's folder.
+
+    `acquaintance`: seconds that its processes need, once they are ready, to get to know each other."""
 
     base: Base
     files: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[Command, ...] = ()
+    acquaintance: float = 0.0
 
 
 class Adapter(Protocol):

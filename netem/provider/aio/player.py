@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic_ns
 from typing import Any, Protocol
+from zlib import crc32
 
 from netem.provider.aio.wheel import TICK, Wheel
 from netem.provider.ledger import Ledger, Record
@@ -91,6 +92,7 @@ class Player:
                 data = b"%b%016d%b" % (data.before, monotonic_ns(), data.after)
             self._sink.data(data)
             record.bytes_written += len(data)
+            record.crc_written = crc32(data, record.crc_written)
             record.tokens_written += act is Act.TOKEN
         elif act is Act.HEAD:
             record.head_at = now

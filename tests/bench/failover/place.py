@@ -130,8 +130,7 @@ class Place:
         """The requests that reached the provider since then (monotonic seconds), at most 10,000 of each endpoint."""
         found: list[dict[str, Any]] = []
         for number in range(self.setting.endpoints):
-            text = ask(self.lab, "far", ("127.0.0.1", CONTROL_PORT + number), "/_sim/log?limit=10000")
-            found += [each for each in json.loads(text) if each["received_at"] >= since]
+            found += read_ledger(self.lab, CONTROL_PORT + number, since)
         return sorted(found, key=lambda each: float(each["received_at"]))
 
     def client(self, load: Load, seed: int, label: str, patience: float, name: str = "client") -> LoadClient:
@@ -179,6 +178,12 @@ class Place:
         tallies = [self.lab.line(line).tally() for line in self.lines]
         offered = sum(way["offered"] for tally in tallies for way in tally.values())
         return {"offered": float(offered), **{name: float(count) for name, count in self.lab.troubles().items()}}
+
+
+def read_ledger(lab: Lab, control_port: int, since: float) -> list[dict[str, Any]]:
+    """A provider's records of the requests that it received since then (monotonic seconds), at most 10,000."""
+    text = ask(lab, "far", ("127.0.0.1", control_port), "/_sim/log?limit=10000")
+    return [each for each in json.loads(text) if each["received_at"] >= since]
 
 
 def lab_troubles(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

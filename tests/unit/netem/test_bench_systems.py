@@ -8,8 +8,10 @@ import pytest
 
 from netem.bench.systems import ADAPTERS, adapter
 from netem.bench.systems.setup import Place
+from transport.session.aio.identity import NodeKey
 
-PLACE = Place("/run/x", "/bin/python", "10.99.0.10", 9443, "/run/x/ca.pem", "10.88.0.1", (("line1", "10.77.1.2"),), 20)
+SOURCES = (("line1", "10.77.1.2"), ("line2", "10.77.2.2"))
+PLACE = Place("/run/x", "/bin/python", "10.99.0.10", 9443, "/run/x/ca.pem", "10.88.0.1", SOURCES, 20, "10.99.0.11")
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTERS))
@@ -20,10 +22,11 @@ def test_every_system(name: str) -> None:
     assert 1 <= chosen.lines <= 3
     setup = chosen.setup(PLACE)
     assert setup.base.port
+    named = [argument for command in setup.commands for argument in command.argv] + list(setup.files.values())
     for file in setup.files:
-        assert any(f"/run/x/{file}" in argument for command in setup.commands for argument in command.argv)
-    for text in setup.files.values():
-        assert "10.99.0.10" in text
+        assert any(f"/run/x/{file}" in text for text in named)
+    for file, text in setup.files.items():
+        assert file.endswith(".key") or "10.99.0.10" in text
     is_direct = not setup.commands
     assert bool(setup.base.ca_file) == is_direct
     assert setup.base.host == ("10.99.0.10" if is_direct else "10.88.0.1")
@@ -48,6 +51,32 @@ def test_farline_gets_its_lines_and_warm_connections() -> None:
     }
     read = tomllib.loads(adapter("farline-2-h3").setup(place).files["edge.toml"])
     assert read["provider"][0]["endpoint"][0]["keep_warm"] == 1
+
+
+@pytest.mark.parametrize("name", ["farline-relay-1", "farline-relay-2", "farline-relay-standby"])
+def test_edge_and_relay_know_each_other(name: str) -> None:
+    setup = adapter(name).setup(PLACE)
+    relay, edge = (tomllib.loads(setup.files[f"{each}.toml"]) for each in ("relay", "edge"))
+    assert relay["node"]["role"] == "relay"
+    assert relay["node"]["key"] == "file:/run/x/relay.key"
+    assert relay["listen"] == {"session": ["10.99.0.11:8443"], "admin": False}
+    assert edge["relay"][0]["address"] == "10.99.0.11:8443"
+    assert edge["relay"][0]["fingerprint"] == NodeKey.load(setup.files["relay.key"].encode()).fingerprint
+    assert relay["edge"][0]["fingerprint"] == NodeKey.load(setup.files["edge.key"].encode()).fingerprint
+    assert [line["id"] for line in edge["line"]] == ["line1", "line2"]
+    assert relay["provider"][0]["endpoint"][0]["url"] == edge["provider"][0]["endpoint"][0]["url"]
+    far, near = setup.commands
+    assert (far.role, far.host, far.port) == ("far", "10.99.0.11", 8443)
+    assert (near.role, near.host) == ("edge", "")
+    assert setup.acquaintance > 0
+
+
+def test_how_many_lines_carry_a_stream() -> None:
+    read = {
+        name: tomllib.loads(adapter(name).setup(PLACE).files["edge.toml"])["relay"][0]["redundancy"]
+        for name in ("farline-relay-1", "farline-relay-2", "farline-relay-standby")
+    }
+    assert list(read.values()) == ["single", "hot", "standby"]
 
 
 def test_litellm_may_live_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
