@@ -30,6 +30,7 @@ from edge.cluster.aio.membership import Here, Membership
 from edge.config.model import Relay, Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
+from edge.control.cache import cache_document
 from edge.control.figures import Load
 from edge.control.inside import Inside
 from edge.control.nodes import Nodes
@@ -327,6 +328,8 @@ class Node:
             shares=self._shares,
             pools=lambda: self.pool_board.documents(monotonic()),
             relays=self.links.documents,
+            cache=self._cache,
+            purge=self.stores.purge,
             alerts=self.alerts.book.firing,
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
@@ -363,6 +366,10 @@ class Node:
     def _shares(self, controls: Controls, provider: str, priority: str) -> Mapping[str, float]:
         ask = Ask(self.pipeline.tables.providers[provider], priority)
         return shares(ask, self.snapshot, self.board.view(monotonic()), controls, self.pipeline.moment())
+
+    async def _cache(self) -> dict[str, Any]:
+        stores = self.stores
+        return cache_document(str(self.snapshot.cache.store), await stores.look(), stores.flights(), self.metrics)
 
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""

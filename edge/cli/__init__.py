@@ -22,6 +22,7 @@ VERBS = {
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
     "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
+    "cache": "what the cache holds and saves; purging it, warming it up",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",

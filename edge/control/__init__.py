@@ -10,6 +10,7 @@ Pure
   together.py   … several workers as one picture
   lines.py      lines as operators see them
   nodes.py      the cluster's nodes; which edges a client should try
+  cache.py      the cache's figures, and what is to be purged
   requests.py   requests that ended: filters, the sentence that says why
   routes.py     every route in one table; the OpenAPI document
   schemas.py    the documents' shapes
