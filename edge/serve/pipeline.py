@@ -28,6 +28,7 @@ from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
+from edge.serve.packed import packed
 from edge.serve.question import Question, Refused, ours
 from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
@@ -265,10 +266,10 @@ class _Run(Question):
     # --- 6 attempts, 7 commit, 8 streaming ---
 
     async def _attempt(self) -> None:
-        shared, client, upload = self.shared, self.client, self.upload
+        shared, client = self.shared, self.client
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
-        headers = self._request_headers()
+        upload, headers = packed(self.upload, client, self.provider, self._request_headers())
         machine = AttemptMachine(
             self.candidates, self.policy, shared.budget, shared.lines.dark, self._patience(), shared.hedges
         )
