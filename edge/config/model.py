@@ -105,7 +105,7 @@ class Provider:
     credential: Secret | None = None
     on_client_gone: str = "cancel"  # cancel | drain
     headers: tuple[tuple[str, str], ...] = ()  # added to every request (never farline's own)
-    request_encoding: str = ""  # gzip, zstd or br: it takes JSON compressed so
+    request_encoding: str | None = None  # gzip, zstd or br: it takes JSON compressed so
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ SMALLEST_BYTES = 1400
 def packed(upload: Upload, client: ClientExchange, provider: Provider, headers: Headers) -> tuple[Upload, Headers]:
     """What to send of `upload`, and with which headers. `upload` itself stays plain, for whoever else may get it."""
     coding = provider.request_encoding
-    if not coding or not upload.complete or not SMALLEST_BYTES <= upload.size <= 2 * WHOLE_BYTES:
+    if coding is None or not upload.complete or not SMALLEST_BYTES <= upload.size <= 2 * WHOLE_BYTES:
         return upload, headers
     if not is_json(headers) or header(headers, b"content-encoding") is not None:
         return upload, headers

@@ -119,7 +119,7 @@ class Question:
         facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
         provider = self.provider = self.routed_to or self._by_model(facts.model)
         record.provider, record.facts = provider.id, facts
-        if provider.request_encoding and not complete:  # to compress it
+        if provider.request_encoding is not None and not complete:  # to compress it
             more, complete = await client.read_body(WHOLE_BYTES)
             prefix += more
         self.upload = Upload(client, self._renamed(prefix), complete)
