@@ -6,6 +6,7 @@ config/      TOML → Snapshot; faults with their line; reload
 ingress/     HTTP/1.1 server: listeners, connections, drain                       (shell)
 serve/       pipeline.py: one request, one way; streaming                         (shell)
 dialects/    OpenAI, Anthropic, Gemini, Azure: facts, usage, errors               (pure)
+codings/     gzip, zstd and br: who gets which, for what; bounds                  (pure)
 policy/      who may, and now?                                                    (pure)
 routing/     which paths, in which order                                          (pure)
 pool/        the local pool: when, which model, which server; aio/ polls them       (pure but for aio/)

@@ -73,6 +73,7 @@ class Listen:
     workers: int = 1
     open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
     session: tuple[Address, ...] = ()  # where edges join, UDP and TCP (relays only)
+    compress: str = "auto"  # replies to clients: "auto" (not in private networks), "always", "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Provider:
     credential: Secret | None = None
     on_client_gone: str = "cancel"  # cancel | drain
     headers: tuple[tuple[str, str], ...] = ()  # added to every request (never farline's own)
+    request_encoding: str | None = None  # gzip, zstd or br: it takes JSON compressed so
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ LISTEN = (
     Key("tls", certificates.tls_files),
     Key("workers", kinds.integer(1, 256)),
     Key("open", kinds.flag),
+    Key("compress", kinds.choice("auto", "always", "never")),
 )
 LINE = (
     Key("id", kinds.identifier(), required=True),
@@ -86,6 +87,7 @@ PROVIDER = (
     Key("credential", secret.credential),
     Key("on_client_gone", kinds.choice("cancel", "drain")),
     Key("headers", headers.added_headers),
+    Key("request_encoding", kinds.choice("gzip", "zstd", "br")),
     Key("endpoint", _tables),
 )
 ENDPOINT = (

@@ -1,4 +1,4 @@
-"""Decompresses a copy of a compressed reply for its meter; the client gets the provider's bytes as they are.
+"""Decompresses: a copy of a compressed reply for its meter, and request bodies (see `edge.codings.decoding`).
 
 brotli and zstandard are used if they are installed. Output is produced in pieces of bounded size, and a reply that
 expands beyond all reason ends the metering, not the reply.
@@ -22,19 +22,25 @@ class CannotInflate(Exception):
     """The bytes aren't what `content-encoding` said, or expand too much."""
 
 
-def inflater(coding: bytes) -> Inflate | None:
-    """A decompressor for one stream of a content coding (RFC 9110 §8.4.1, RFC 7932, RFC 8878); None: not available.
+class Inflater:
+    """One body of a content coding. `inflate` gives an iterator that raises CannotInflate; then it is of no use."""
 
-    The iterator it returns raises CannotInflate; after that it must not be used again.
-    """
+    __slots__ = ("has_ended", "inflate")
+
+    def __init__(self, pieces: Inflate, has_ended: Callable[[], bool], errors: tuple[type[Exception], ...]) -> None:
+        self.inflate = _bounded(pieces, errors)
+        self.has_ended = has_ended  # has the coding's own end come, and nothing after it?
+
+
+def inflater(coding: bytes) -> Inflater | None:
+    """A decompressor for a content coding (RFC 9110 §8.4.1, RFC 7932, RFC 8878); None: not available."""
     make = {b"gzip": _zlib, b"x-gzip": _zlib, b"deflate": _zlib, b"br": _brotli, b"zstd": _zstd}.get(coding)
     if make is None:
         return None
     try:
-        pieces, errors = make()
+        return make()
     except ImportError:
         return None
-    return _bounded(pieces, errors)
 
 
 def _bounded(pieces: Inflate, errors: tuple[type[Exception], ...]) -> Inflate:
@@ -53,19 +59,22 @@ def _bounded(pieces: Inflate, errors: tuple[type[Exception], ...]) -> Inflate:
     return inflate
 
 
-def _zlib() -> tuple[Inflate, tuple[type[Exception], ...]]:
+def _zlib() -> Inflater:
     decoder = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, told by the header
+    more = False  # after the end
 
     def pieces(data: bytes) -> Iterator[bytes]:
-        while data:
+        nonlocal more
+        more |= decoder.eof and data != b""
+        while data and not decoder.eof:
             piece = decoder.decompress(data, PIECE_BYTES)
             data = decoder.unconsumed_tail
             yield piece
 
-    return pieces, (zlib.error,)
+    return Inflater(pieces, lambda: decoder.eof and not more and not decoder.unused_data, (zlib.error,))
 
 
-def _brotli() -> tuple[Inflate, tuple[type[Exception], ...]]:
+def _brotli() -> Inflater:
     brotli: Any = importlib.import_module("brotli")
     decoder = brotli.Decompressor()
 
@@ -74,18 +83,21 @@ def _brotli() -> tuple[Inflate, tuple[type[Exception], ...]]:
             yield piece
             data = b""  # what exceeds the limit comes without more input
 
-    return pieces, (brotli.error, TypeError)  # TypeError: a release before 1.2, without the limit
+    return Inflater(pieces, decoder.is_finished, (brotli.error, TypeError))  # TypeError: before 1.2, without the limit
 
 
-def _zstd() -> tuple[Inflate, tuple[type[Exception], ...]]:
+def _zstd() -> Inflater:
     zstandard: Any = importlib.import_module("zstandard")
     decoder = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).decompressobj()
+    more = False  # after the end
 
     def pieces(data: bytes) -> Iterator[bytes]:
+        nonlocal more
         # Small slices bound the output: a block holds at most 128 KiB and takes at least 4 bytes.
         for start in range(0, len(data), 128):
             if decoder.eof:
+                more = True
                 return
             yield decoder.decompress(data[start : start + 128])
 
-    return pieces, (zstandard.ZstdError,)
+    return Inflater(pieces, lambda: decoder.eof and not more and not decoder.unused_data, (zstandard.ZstdError,))

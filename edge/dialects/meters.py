@@ -207,5 +207,5 @@ def through_coding(headers: Headers, make: Callable[[], Meter]) -> Meter:
     coding = (header(headers, b"content-encoding") or b"").strip().lower()
     if coding in (b"", b"identity"):
         return make()
-    inflate = inflater(coding)
-    return OpaqueMeter() if inflate is None else InflatingMeter(make(), inflate)
+    found = inflater(coding)
+    return OpaqueMeter() if found is None else InflatingMeter(make(), found.inflate)

@@ -225,6 +225,11 @@ class ClientRequest:
             if self._sink is not None:
                 self._give_up()
 
+    def reject_body(self, fault: ClientFault) -> None:
+        if not self._ended:
+            self.fault = self.fault or fault
+            self._give_up()
+
     def _give_up(self) -> None:
         fault = self.fault or ClientGone()
         self._leave(fault)

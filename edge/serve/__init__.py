@@ -7,6 +7,7 @@ reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
 throttling.py endpoints that want no more: who is asked instead, who waits (waiting.py: where the time passes)
 local.py      the local pool's stage; translated.py: its replies in other dialects
+coded.py      a client whose words are compressed; packed.py: a provider that takes them so
 notes.py      what attempts and stream know, into the record
 client.py     the seam to the ingress
 """

@@ -75,6 +75,10 @@ class ClientExchange(Interface):
     def stream_body(self, sink: BodySink) -> None:
         """From now on the rest of the body goes to `sink` as it arrives."""
 
+    def reject_body(self, fault: ClientFault) -> None:
+        """The streamed body is bad in itself: the request is given up, with the fault's status if no reply has begun.
+        The watcher hears that the client is gone."""
+
     def pause_body(self) -> None: ...
 
     def resume_body(self) -> None: ...

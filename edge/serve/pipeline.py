@@ -27,6 +27,7 @@ from edge.serve.cached import Caching, Part
 from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
+from edge.serve.packed import packed
 from edge.serve.question import Question, Refused, ours
 from edge.serve.reply import added, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
@@ -272,10 +273,10 @@ class _Run(Question):
     # --- 6 attempts, 7 commit, 8 streaming ---
 
     async def _attempt(self) -> None:
-        shared, client, upload = self.shared, self.client, self.upload
+        shared, client = self.shared, self.client
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
-        headers = self._request_headers()
+        upload, headers = packed(self.upload, client, self.provider, self._request_headers())
         if self.call is None and self.tables.carriage:
             self.call = self._call()
         machine = AttemptMachine(

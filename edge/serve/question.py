@@ -15,6 +15,8 @@ from edge.policy.permits import Permits
 from edge.pool.when import Reason
 from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange, ClientGone
+from edge.serve.coded import plain
+from edge.serve.packed import WHOLE_BYTES
 from edge.serve.reply import base_url, error_reply
 from edge.serve.tables import Tables
 from transport.failure import Code, Failure, Origin, Verdict
@@ -39,8 +41,8 @@ class Question:
 
     def __init__(self, tables: Tables, permits: Permits, client: ClientExchange, request_id: str) -> None:
         self.tables = tables  # one generation for the whole request, whatever is reloaded meanwhile
-        self.client = client
         self.fields = dict(reversed(client.headers))  # by name, the first of each: most lookups are for absent ones
+        self.client = plain(client, self.fields, tables.snapshot)  # without codings, which nobody behind it sees
         self.record = _record(client, request_id)
         self.record.traceparent = self.fields.get(b"traceparent")
         self.dialect: Dialect = by_name("openai")  # until routing knows better
@@ -120,6 +122,9 @@ class Question:
         facts = self.facts = self.dialect.facts(client.method, self.rest, client.headers, prefix, complete)
         provider = self.provider = self.routed_to or self._by_model(facts.model)
         record.provider, record.facts = provider.id, facts
+        if provider.request_encoding is not None and not complete:  # to compress it
+            more, complete = await client.read_body(WHOLE_BYTES)
+            prefix += more
         self.upload = Upload(client, self._renamed(prefix), complete)
         assert self.principal is not None
         if not self.principal.may_use(provider.id, facts.model):

@@ -286,7 +286,7 @@ def test_bombs_are_defused(coding: bytes, monkeypatch: pytest.MonkeyPatch) -> No
     assert unpack is not None
     total = 0
     try:
-        for piece in unpack(CODINGS[coding](b"\0" * (4 << 20))):
+        for piece in unpack.inflate(CODINGS[coding](b"\0" * (4 << 20))):
             total += len(piece)
     except CannotInflate:
         pass
@@ -299,11 +299,25 @@ def test_bombs_are_defused(coding: bytes, monkeypatch: pytest.MonkeyPatch) -> No
 def test_bytes_after_the_end_are_dropped_or_refused(coding: bytes) -> None:
     unpack = inflater(coding)
     assert unpack is not None
-    assert b"".join(unpack(CODINGS[coding](b"abc"))) == b"abc"
+    assert b"".join(unpack.inflate(CODINGS[coding](b"abc"))) == b"abc"
     try:
-        assert b"".join(unpack(b"trailing")) == b""
+        assert b"".join(unpack.inflate(b"trailing")) == b""
     except CannotInflate:
         pass
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("coding", CODINGS)
+def test_bytes_after_the_end_in_the_same_piece(coding: bytes) -> None:
+    """Once there was a loop that never ended."""
+    unpack = inflater(coding)
+    assert unpack is not None
+    whole = bytes(range(256)) * 1000
+    try:
+        assert b"".join(unpack.inflate(CODINGS[coding](whole) + b"trailing" * 1000)) == whole
+    except CannotInflate:
+        return
+    assert not unpack.has_ended()
 
 
 def test_a_coding_whose_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
