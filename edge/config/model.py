@@ -264,6 +264,14 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """[history]: kept in `[node] state_dir`; without one, or with 0 days, in memory for the last hours."""
+
+    days: float = 30.0  # of minutes and hours; seconds and tens of seconds are kept shorter
+    max_mb: float = 1000.0  # of the file: beyond it the oldest minutes go
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -283,4 +291,5 @@ class Snapshot:
     alert: Alert = Alert()
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
+    history: History = History()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

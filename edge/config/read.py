@@ -11,7 +11,7 @@ from typing import Any
 from edge.config import build
 from edge.config.agree import check
 from edge.config.fault import Fault, KeyPath
-from edge.config.model import Limits, Listen, Node, Routing, Snapshot, Timeouts
+from edge.config.model import History, Limits, Listen, Node, Routing, Snapshot, Timeouts
 from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
@@ -83,6 +83,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         limits=replace(Limits(), **found.get("limits", {})),
         alert=build.alert(reading, found.get("alert", {})),
         health=replace(HealthRules(), **found.get("health", {})),
+        history=replace(History(), **found.get("history", {})),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
     )
     check(reading, snapshot)

@@ -267,6 +267,9 @@ ALERT_RULE = (
 )
 
 
+HISTORY = (Key("days", kinds.number(0, 3660)), Key("max_mb", kinds.number(10, 10**6)))
+
+
 def _one(keys: tuple[Key, ...]) -> Parse:
     """A section that stands once."""
 
@@ -291,4 +294,5 @@ FILE = (
     Key("alert", _one(ALERT)),
     Key("health", _one(HEALTH)),
     Key("probe", _one(PROBE)),
+    Key("history", _one(HISTORY)),
 )

@@ -19,6 +19,7 @@ from edge.control.worker import Worker
 log = logging.getLogger("farline.admin")
 
 ALERT_FIGURES_PATH = "/internal/alert-figures"
+HISTORY_PATH = "/internal/history"
 FOLLOW_SECONDS = 1.0
 
 
@@ -40,6 +41,7 @@ class Internal:
                 web.get("/internal/requests", self._requests),
                 web.get("/internal/requests/{id}", self._request),
                 web.get("/internal/events", self._events),
+                web.get(HISTORY_PATH, self._history),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -66,6 +68,10 @@ class Internal:
 
     async def _events(self, request: web.Request) -> web.Response:
         return web.json_response(self._worker.events(int(request.query.get("since", "0"))))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        told = self._inside.history.since(int(request.query.get("since", "0")))
+        return web.Response(body=told, content_type="application/json")
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

@@ -11,7 +11,8 @@ from edge.serve.streaming import ReplyStream
 def note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
     """After the attempts are over; those of an earlier round (overseas, or the local pool) stay in the record."""
     record.attempts += [
-        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None) for a in machine.attempts
+        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None, a.sent_at)
+        for a in machine.attempts
     ]
     record.failovers += machine.failovers
     record.bytes_in = max(record.bytes_in, upload.size)

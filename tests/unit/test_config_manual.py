@@ -14,6 +14,7 @@ from edge.config.model import (
     Alert,
     ClientKey,
     Endpoint,
+    History,
     Limits,
     Listen,
     Model,
@@ -52,6 +53,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
     "[health]": (sections.HEALTH, HealthRules()),
     "[probe]": (sections.PROBE, ProbePolicy()),
+    "[history]": (sections.HISTORY, History()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 
