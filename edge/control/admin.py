@@ -17,6 +17,7 @@ from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.internal import ALERT_FIGURES_PATH, HISTORY_PATH, Internal, follow
 from edge.control.merging import merge
+from edge.control.pages import Pages
 from edge.control.peers import Peers, socket_of
 from edge.control.worker import Worker, Workers
 from edge.routing.controls import Controls
@@ -109,6 +110,7 @@ class Admin:
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
+                *Pages().routes(),
             ]
         )
         return app
