@@ -1,5 +1,5 @@
-"""The console: static files that the admin listener serves, and a page in the browser that uses nothing but the admin API.
+"""The console: static files that the admin listener serves. The page they make uses nothing but the admin API.
 
-  files.py  the files, with what a browser must be told of each
-  static/   index.html, style.css, ES modules, one dictionary for each language, uPlot (vendored, MIT)
+files.py  the files, with what a browser must be told of each
+static/   index.html, style.css, ES modules, one dictionary for each language, uPlot (vendored, MIT)
 """

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -295,6 +296,11 @@ class Api:
         door = self.door
         reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
         await reply.prepare(request)
+        with suppress(ConnectionResetError):  # the reader has left
+            await self._tell(reply, door, since, types)
+        return reply
+
+    async def _tell(self, reply: web.StreamResponse, door: Door, since: int, types: tuple[str, ...]) -> None:
         await reply.write(b": farline events\n\n")
         while not self._events.is_closed and self.door is door:
             found, since = self._events.since(since, types), self._events.last
@@ -302,7 +308,6 @@ class Api:
                 await reply.write("".join(map(_sse, found)).encode())
             if not await self._events.wait(since, KEEPALIVE_SECONDS):
                 await reply.write(b": still here\n\n")
-        return reply
 
 
 @web.middleware

@@ -17,10 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edge.config.model import History as Wanted
+from edge.history.aio.history import History, Sources
 from netem.aio.toxi import ToxiLab
 from netem.link.conditions import Conditions, Profile
 from netem.scenario import LineSpec, Scenario
 from tests.support.nodes import Edge, Provider
+from tests.support.pasts import fill
 from tests.support.proxies import ProxyLog, connect_proxy
 
 
@@ -29,7 +32,7 @@ def _line(id: str, one_way_ms: float, jitter_ms: float) -> LineSpec:
     return LineSpec(id, Profile(one_way, one_way))
 
 
-SCENARIO = Scenario((_line("cn2", 32, 1), _line("cu2", 41, 4), _line("cmi", 58, 9)))
+SCENARIO = Scenario((_line("cn2", 35, 1), _line("cu2", 36, 2), _line("cmi", 58, 8)))
 _LINES = """
 [[line]]
 id = "{id}"
@@ -39,8 +42,13 @@ weight = {weight}
 capacity_mbps = {capacity}
 cost_per_gb = {cost}
 """
-_ABOUT = {"cn2": ("CN2", 100, 500, 3.2), "cu2": ("CU2", 60, 300, 1.9), "cmi": ("CMI", 40, 200, 1.1)}
+_ABOUT = {"cn2": ("CN2", 100, 500, 3.2), "cu2": ("CU2", 100, 300, 1.9), "cmi": ("CMI", 60, 200, 1.1)}
 _ENDPOINTS = (("openai", "us-west"), ("anthropic", "us-east"), ("gemini", "asia-east"))
+_ASKED = (
+    ("/openai/v1/chat/completions", "gpt-4.1"),
+    ("/openai/v1/chat/completions", "gpt-4.1-mini"),
+    ("/anthropic/v1/messages", "claude-sonnet-4-5"),
+)
 CHAT = {"model": "gpt-4.1", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -81,12 +89,13 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(extra: str = "") -> Iterator[Stage]:
-    """Everything started and measured for a moment. `extra`: more of the node's configuration."""
+    """Everything started, with a day's past. `extra`: more of the node's configuration."""
     with (
         tempfile.TemporaryDirectory(prefix="farline-stage-") as folder,
         Provider(sim="think_ms=60,interval_ms=6,tokens=40") as provider,
         _proxy() as proxy,
         ToxiLab(SCENARIO, {"provider": proxy}) as lab,
+        _past(folder),
         Edge(_configuration(lab, provider.url, folder, extra)) as edge,
     ):
         made = Stage(edge, lab)
@@ -98,6 +107,24 @@ def stage(extra: str = "") -> Iterator[Stage]:
         finally:
             is_over.set()
             traffic.join()
+
+
+@contextlib.contextmanager
+def _past(folder: str) -> Iterator[None]:
+    """The last day at a twentieth of its probes, and the last hour at half of them."""
+
+    async def write() -> None:
+        history = History(Wanted(), folder, Sources(lambda recorder: None))
+        await history.open()
+        now, ends = int(time.time()), [id for id, _ in _ENDPOINTS]
+        await fill(history, list(_ABOUT), ends, now - 86_400, now - 3600, 20)
+        await fill(history, list(_ABOUT), ends, now - 3600, now - 5, 2)
+        await history.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(write()))  # the caller's may have a loop of its own
+    thread.start()
+    thread.join()
+    yield
 
 
 def _configuration(lab: ToxiLab, provider_url: str, folder: str, extra: str) -> str:
@@ -127,8 +154,9 @@ def _send(url: str, number: int) -> None:
     headers = {"content-type": "application/json"}
     if number % 37 == 0:
         headers["x-sim"] = "status=500"
-    body = {**CHAT, "model": ("gpt-4.1", "gpt-4.1-mini", "o4")[number % 3]}
-    asked = urllib.request.Request(f"{url}/openai/v1/chat/completions", json.dumps(body).encode(), headers)
+    route, model = _ASKED[number % len(_ASKED)]
+    body = {**CHAT, "model": model, "max_tokens": 64}
+    asked = urllib.request.Request(url + route, json.dumps(body).encode(), headers)
     with contextlib.suppress(OSError, urllib.error.HTTPError), urllib.request.urlopen(asked, timeout=30) as reply:
         reply.read()
 
@@ -144,9 +172,10 @@ def _proxy() -> Iterator[tuple[str, int]]:
             await play(reader, writer)
         writer.close()
 
-    server = loop.run_until_complete(asyncio.start_server(guarded, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    listening = asyncio.start_server(guarded, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
     try:
         yield server.sockets[0].getsockname()[:2]
     finally:

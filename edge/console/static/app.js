@@ -16,7 +16,7 @@ const PAGES = { lines, paths, requests, events, node, whatif };
 const EVERY = 2000; // milliseconds between two looks at the lines
 
 /** What all pages may use: the latest lines, and who wants to hear of events. */
-export const state = { lines: null, alerts: [], node: null, hear: new Set(), seen: new Set() };
+export const state = { lines: null, alerts: [], node: null, out: new Map(), hear: new Set(), seen: new Set() };
 
 let shown = { stop() {} };
 let frame, heard, since;
@@ -69,10 +69,20 @@ function theme() {
   return button;
 }
 
-function begin() {
+/** Remembers since when a line has been out: it may change between ejected and probation many times until it is back. */
+function follow(event) {
+  if (event.type !== "health" || event.kind !== "line") return;
+  if (event.after === "admitted") state.out.delete(event.subject);
+  else if (event.after === "ejected" && !state.out.has(event.subject)) state.out.set(event.subject, event.at);
+}
+
+async function begin() {
+  const past = await maybe("history/events?span=1d&type=health&limit=5000").catch(() => null);
+  past?.events.forEach(follow);
   show();
+  look();
   setInterval(() => { if (!document.hidden) look(); }, EVERY);
-  watch((event) => { look(); for (const hear of state.hear) hear(event); }, heard.signal);
+  watch((event) => { follow(event); look(); for (const hear of state.hear) hear(event); }, heard.signal);
 }
 
 /** Asks for what every page begins with. False: nobody is signed in. */
@@ -84,7 +94,7 @@ async function look() {
     if (nodes) state.node = nodes.nodes[0];
     since = null;
     frame.node.textContent = state.node?.name ?? "";
-    tell(verdict(told, alerts.alerts));
+    tell(verdict(told, alerts.alerts, state.out));
     for (const see of state.seen) see();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

@@ -10,11 +10,14 @@ export function number(value, digits = 0) {
   return known(value) ? value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: 0 }) : UNKNOWN;
 }
 
+/** Always with two digits behind the point. */
+export const score = (value) => (known(value) ? value.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : UNKNOWN);
+
 export const ms = (value) => (known(value) ? `${plainMs(value)} ms` : UNKNOWN);
 
 export function plainMs(value) {
   if (!known(value)) return UNKNOWN;
-  return value >= 100 ? number(value) : value >= 10 ? number(value, 1) : number(value, 2);
+  return value >= 100 ? number(value) : value >= 1 ? number(value, 1) : number(value, 2);
 }
 
 export function percent(ratio) {

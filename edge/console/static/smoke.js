@@ -88,7 +88,7 @@ function range(grid) {
 
 function label(tick, grid) {
   const long = grid.at.length && grid.at.at(-1) - grid.at[0] > 2 * 86400;
-  return long ? day(tick) : clock(tick, grid.at.at(-1) - grid.at[0] < 1200);
+  return long ? day(tick) : clock(tick, tick % 60 !== 0);
 }
 
 const STATES = { ejected: "--state-ejected", suspected: "--state-suspected", probation: "--state-probation", draining: "--state-draining", off: "--state-off" };

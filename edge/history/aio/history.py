@@ -70,22 +70,22 @@ class History:
 
     async def run(self) -> None:
         """Until cancelled; then what is there is saved."""
-        if self._keeps:
-            await self._open()
+        await self.open()
         try:
             while True:
                 await asyncio.sleep(1.0 - time.time() % 1.0)
-                await self._turn(int(time.time()) - 1)
+                await self.turn(int(time.time()) - 1)
         finally:
-            if self._keeps:
-                await self._save()
-                await self._store.close()
+            await self.close()
 
     def since(self, second: int) -> bytes:
         """This worker's cells after the second, for the first worker."""
         return msgspec.json.encode({at: cells for at, cells in self._told.items() if at > second})
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Takes up what the file has; where there can be none, history is in memory."""
+        if not self._keeps:
+            return
         try:
             await self._store.open()
         except (OSError, sqlite3.Error) as error:
@@ -99,8 +99,14 @@ class History:
         for at, cells in journaled:
             self._rollup.add(at, cells)
 
-    async def _turn(self, at: int) -> None:
-        """The second `at` is over."""
+    async def close(self) -> None:
+        """Saves what isn't saved."""
+        if self._keeps:
+            await self._save()
+            await self._store.close()
+
+    async def turn(self, at: int) -> None:
+        """The second `at` (since the epoch) is over."""
         self._sources.look(self.recorder)
         cells = self.recorder.take()
         if not self._keeps:

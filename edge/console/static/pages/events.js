@@ -55,7 +55,7 @@ function strip(id, columns, begins, ends, step, events, marked) {
     if (known) made.append(svg("rect", { x: place(at), y: loss ? 8 : 13, width, height: loss ? 14 : 4, fill: colour(`--loss-${loss ? Math.max(1, lossLevel(loss)) : 0}`) }));
   });
   for (const event of events) {
-    if ((event.subject ?? event.target) === id && event.seconds >= begins) made.append(svg("rect", { x: place(event.seconds) - 0.8, y: 0, width: 1.6, height: 22, fill: colour("--text") }));
+    if ((event.subject ?? event.target) === id && event.seconds >= begins) made.append(svg("rect", { x: place(event.seconds) - 0.8, y: 0, width: 1.2, height: 22, class: "event", fill: colour("--text") }));
   }
   if (marked) made.append(svg("rect", { x: place(marked) - 1.5, y: 0, width: 3, height: 22, fill: colour("--link") }));
   return made;
@@ -84,8 +84,9 @@ const LEVELS = { ejected: "bad", suspected: "warn", probation: "warn", admitted:
 
 function about(event) {
   if (event.type === "health") {
-    const text = t("events.health", { kind: t(`kind.${event.kind}`), subject: event.subject, before: stateWord(event.before), after: stateWord(event.after) });
-    return [LEVELS[event.after] ?? "note", event.reason ? `${text} (${said("reason", event.reason)})` : text];
+    const isSilence = ["suspected", "relieved"].includes(event.after);
+    const text = t(isSilence ? "events.silence" : "events.health", { kind: t(`kind.${event.kind}`), subject: event.subject, before: stateWord(event.before), after: stateWord(event.after) });
+    return [LEVELS[event.after] ?? "note", event.reason && event.after !== "relieved" ? `${text} (${said("reason", event.reason)})` : text];
   }
   if (event.type === "control") return ["note", t("events.control", { who: event.who, action: said("action", event.action), target: event.target ?? "", change: change(event) })];
   if (event.type === "reload") return [event.faults ? "bad" : "note", `${said("action", event.action)} ${event.faults?.join("; ") ?? ""}`];
@@ -96,9 +97,10 @@ function about(event) {
 function change(event) {
   const before = event.before?.lines?.[event.target], after = event.after?.lines?.[event.target];
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})]);
-  const told = [...names].filter((name) => before?.[name] !== after?.[name])
+  const told = [...names].filter((name) => (before?.[name] ?? DEFAULTS[name]) !== (after?.[name] ?? DEFAULTS[name]))
     .map((name) => `${said("control", name)} ${shown(before?.[name])} → ${shown(after?.[name])}`);
   return told.length ? `: ${told.join(", ")}` : "";
 }
 
+const DEFAULTS = { switch: "on" };
 const shown = (value) => (value === null || value === undefined ? t("events.configured") : typeof value === "string" ? stateWord(value) : value);

@@ -2,7 +2,7 @@
 
 import { Refused, ask, get } from "../api.js";
 import { dialog, fill, h, table } from "../dom.js";
-import { UNKNOWN, moment, money, ms, number, percent, plainMs, rate, stateOf, stateWord } from "../format.js";
+import { UNKNOWN, moment, money, ms, number, percent, plainMs, rate, score, stateOf, stateWord } from "../format.js";
 import { said, t } from "../i18n.js";
 import { LOSSES, onGrid, smoke } from "../smoke.js";
 
@@ -146,13 +146,12 @@ class Lines {
   }
 
   side(card, line) {
-    const score = this.ranking?.scores[line.id];
     const today = this.today?.sums[line.id];
     const ranked = this.ranking?.ranking.paths.find((each) => each.line === line.id);
     const busier = Math.max(line.up_bps, line.down_bps);
     fill(card.side,
       h("dl.figures", null,
-        figure(t("figure.score"), score === undefined ? UNKNOWN : number(score, 2)),
+        figure(t("figure.score"), score(this.ranking?.scores[line.id])),
         figure(t("figure.share"), percent(line.share_60s), t("figure.requests_60s", { n: number(line.requests_60s) })),
         figure(t("figure.in_flight"), number(line.in_flight)),
         figure(t("figure.cost_today"), line.cost_per_gb === null ? UNKNOWN : money(today?.cost ?? 0), today ? t("figure.requests_today", { n: number(today.requests) }) : ""),
@@ -296,9 +295,8 @@ function figure(name, value, more, title) {
 }
 
 function terms(ranked) {
-  const parts = ranked.terms.filter((term) => Math.abs(term.cost) >= 0.05).map((term) => `${said("term", term.name)} ${term.cost < 0 ? "−" : "+"}${plainMs(Math.abs(term.cost))}`);
-  return h("p.terms", null, ranked.cost === null ? t("terms.weighted") : t("terms.cost", { ms: plainMs(ranked.cost) }), parts.length && ranked.cost !== null ? `: ${parts.join(" ")}` : "",
-    ranked.note ? h("span.quiet", null, ` · ${ranked.note}`) : null);
+  const parts = ranked.terms.filter((term) => Math.abs(term.cost) >= 0.05).map((term) => `${said("term", term.name)} ${term.cost < 0 ? "−" : ""}${plainMs(Math.abs(term.cost))}`);
+  return h("p.terms", null, ranked.cost === null ? t("terms.weighted") : t("terms.cost", { ms: plainMs(ranked.cost) }), parts.length && ranked.cost !== null ? `: ${parts.join(" · ")}` : "");
 }
 
 function legend() {

@@ -2,13 +2,13 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, lasting, number, percent, plainMs, stateWord } from "../format.js";
+import { UNKNOWN, lasting, number, percent, plainMs, stateOf, stateWord } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
 const SPANS = ["10m", "3h", "1d"];
 
-export function show(view) {
+export function show(view, state) {
   let span = "10m", isStopped = false;
   const matrix = h("div"), far = h("div");
   const choice = h("div.choice", { role: "group", "aria-label": t("span.label") }, SPANS.map((each) => h("button", {
@@ -27,7 +27,7 @@ export function show(view) {
       quietly(get("paths")), quietly(get(`history/paths?span=${span}`)), quietly(get("endpoints")), quietly(maybe("relays")),
       quietly(get(`history/endpoints?span=${span}`))]);
     if (isStopped || !paths || !ends) return;
-    fill(matrix, grid(paths.paths, sums?.sums ?? {}, ends.endpoints));
+    fill(matrix, grid(paths.paths, sums?.sums ?? {}, ends.endpoints, state.lines?.lines ?? []));
     fill(far, table(t("ends.title"), COLUMNS(), ends.endpoints.map((each) => end(each, pasts?.sums[each.id]))), relays?.relays?.length ? relayTable(relays.relays) : null);
   }
 
@@ -52,22 +52,25 @@ function headroom(each) {
   return told ? `${percent(told.requests_ratio)} · ${percent(told.tokens_ratio)}` : t("ends.no_limit");
 }
 
-function grid(paths, sums, endpoints) {
+function grid(paths, sums, endpoints, lines) {
+  const states = new Map(lines.map((line) => [line.id, stateOf(line)]));
   const rows = [...new Set(paths.map((path) => `${path.line}/${path.relay ?? "direct"}`))];
   const by = new Map(paths.map((path) => [path.path, path]));
   return h("div.scroll", { tabindex: "0", role: "region", "aria-label": t("paths.title") }, h("table.matrix", null,
     h("caption.hidden", null, t("paths.title")),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("line")), endpoints.map((each) => h("th", { scope: "col" }, each.id, each.region ? h("small", null, ` ${each.region}`) : null)))),
-    h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.replace("/direct", "").replace("/", " → ")),
-      endpoints.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`])))))));
+    h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.replace("/direct", "").replace("/", " → "), h("small", null, badge(states.get(row.split("/")[0]) ?? "unknown"))),
+      endpoints.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`], states.get(row.split("/")[0])))))));
 }
 
-function cell(path, sums) {
+function cell(path, sums, lineState) {
   if (!path) return h("td", null, UNKNOWN);
   const rtt = path.rtt ?? {};
-  return h("td", { "data-state": path.standing },
+  const loss = sums?.loss ?? path.loss?.ratio_60s;
+  const worse = lineState === "ejected" ? "ejected" : path.standing;
+  return h(loss > 0.05 ? "td.lossy" : "td", { "data-state": worse },
     h("p", null, h("b", null, plainMs(sums?.rtt_p50_ms ?? rtt.median_ms)), " ms ", h("span.quiet", null, t("figure.p95", { ms: plainMs(sums?.rtt_p95_ms ?? rtt.p95_ms) }))),
-    h("p", null, t("chart.loss", { loss: percent(sums?.loss ?? path.loss?.ratio_60s) })),
+    h("p", null, t("chart.loss", { loss: percent(loss) })),
     h("p", null, t("paths.first_byte", { p50: plainMs(sums?.first_byte_p50_ms ?? path.first_byte_p50_ms), p95: plainMs(sums?.first_byte_p95_ms ?? path.first_byte_p95_ms) })),
     path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${said("reason", path.reason)}` : ""));
 }

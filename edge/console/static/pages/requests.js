@@ -6,7 +6,7 @@ import { UNKNOWN, bytes, clock, ms, number, plainMs } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
-const COLUMNS = () => [[t("requests.at")], [t("requests.model")], [t("requests.path")], [t("requests.status"), "num"], [t("figure.first_byte"), "num"],
+const COLUMNS = () => [[t("requests.at")], [t("requests.model")], [t("requests.path")], [t("requests.status"), "num"], [t("requests.first_byte"), "num"],
   [t("requests.duration"), "num"], [t("requests.size"), "num"], [t("requests.attempts"), "num"], [t("requests.key")]];
 
 export function show(view, state, [picked]) {
@@ -35,7 +35,7 @@ export function show(view, state, [picked]) {
   }
 
   async function load() {
-    const told = await quietly(get(`requests?${new URLSearchParams({ limit: 100, ...wanted })}`));
+    const told = await quietly(get(`requests?${new URLSearchParams({ limit: 60, ...wanted })}`));
     if (isStopped || !told) return;
     rows = told.requests;
     draw();
