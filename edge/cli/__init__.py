@@ -18,6 +18,7 @@ VERBS = {
     "edge": "run an edge node",
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
+    "top": "a running node at a glance, live in the terminal",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
@@ -29,7 +30,7 @@ _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK
 _FIRST_STEPS = """\
 To begin:
   farline edge                 run on defaults: http://127.0.0.1:8080/openai/v1, /anthropic, /gemini, …
-  farline lines                see how the lines of the running edge are
+  farline top                  see how the running edge is, live (the console: http://127.0.0.1:8081/)
   farline check -c FILE        see whether a configuration is right
   farline VERB --help          all about one verb
 """

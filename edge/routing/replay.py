@@ -99,7 +99,7 @@ def _shifted(past: Past, predicted: Mapping[Path, Prediction], would: Path) -> f
     """The first byte over another path: never sooner than nothing."""
     if past.first_byte is None or past.path is None or past.path not in predicted or would not in predicted:
         return past.first_byte
-    return max(0.0, past.first_byte + predicted[would][0] - predicted[past.path][0])
+    return max(0.0, past.first_byte + (predicted[would][0] - predicted[past.path][0]))
 
 
 def _count(

@@ -111,14 +111,14 @@ def stage(extra: str = "") -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def _past(folder: str) -> Iterator[None]:
-    """The last day at a twentieth of its probes, and the last hour at half of them."""
+    """The last day, and the last hour more closely."""
 
     async def write() -> None:
         history = History(Wanted(), folder, Sources(lambda recorder: None))
         await history.open()
         now, ends = int(time.time()), [id for id, _ in _ENDPOINTS]
-        await fill(history, list(_ABOUT), ends, now - 86_400, now - 3600, 20)
-        await fill(history, list(_ABOUT), ends, now - 3600, now - 5, 2)
+        await fill(history, list(_ABOUT), ends, now - 86_400, now - 3600, 120)
+        await fill(history, list(_ABOUT), ends, now - 3600, now - 5, 10)
         await history.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(write()))  # the caller's may have a loop of its own

@@ -60,7 +60,7 @@ function grid(paths, sums, endpoints, lines) {
     h("caption.hidden", null, t("paths.title")),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("line")), endpoints.map((each) => h("th", { scope: "col" }, each.id, each.region ? h("small", null, ` ${each.region}`) : null)))),
     h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.replace("/direct", "").replace("/", " → "), h("small", null, badge(states.get(row.split("/")[0]) ?? "unknown"))),
-      endpoints.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`], states.get(row.split("/")[0])))))));
+      endpoints.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`], states.get(row.split("/")[0]))))))));
 }
 
 function cell(path, sums, lineState) {
