@@ -10,7 +10,7 @@ from edge.history.recorder import Recorder
 from edge.routing.controls import Switch
 from health.probe import ProbeKind, ProbeResult
 from health.standing import Standing
-from health.view import HealthView, LineHealth
+from health.view import HealthView, LineHealth, PathHealth, RttFigures
 from transport.path import Path
 
 BAD_SECONDS, OUT_SECONDS = 1500, 400  # of one hour in eight
@@ -35,11 +35,13 @@ async def fill(
     """Every `step`th second. In one hour of eight the second line is bad, and a while ejected."""
     chance = random.Random(7)
     switches = dict.fromkeys(lines, Switch.ON)
+    nearest = {Path(line, ends[0]): PathHealth(rtt=RttFigures(0.1, 0.1, 0.1, 0.1, 0.0, 9, 1.0)) for line in lines}
     second_line = lines[min(1, len(lines) - 1)]
     for second in range(begins, until, step):
         is_bad = second // 3600 % 8 == 3 and second % 3600 < BAD_SECONDS
         is_out = is_bad and second % 3600 < OUT_SECONDS
         probes(history.recorder, lines, ends, second, chance, second_line if is_bad else "")
-        view = HealthView({second_line: LineHealth(Standing.EJECTED if is_out else Standing.ADMITTED)})
+        standing = Standing.EJECTED if is_out else Standing.ADMITTED
+        view = HealthView({second_line: LineHealth(standing)}, nearest)
         history.recorder.look(view, switches, None)
         await history.turn(second)

@@ -117,7 +117,8 @@ def _past(folder: str) -> Iterator[None]:
         history = History(Wanted(), folder, Sources(lambda recorder: None))
         await history.open()
         now, ends = int(time.time()), [id for id, _ in _ENDPOINTS]
-        await fill(history, list(_ABOUT), ends, now - 86_400, now - 3600, 120)
+        await fill(history, list(_ABOUT), ends, now - 86_400, now - 10_800, 120)
+        await fill(history, list(_ABOUT), ends, now - 10_800, now - 3600, 20)
         await fill(history, list(_ABOUT), ends, now - 3600, now - 5, 10)
         await history.close()
 

@@ -66,4 +66,18 @@ export function stateOf(line) {
   return line.suspected && line.standing === "admitted" ? "suspected" : line.standing;
 }
 
+const REASONS = [
+  [/^silent for (\d+) ms$/, "reason.silent", ["ms"]],
+  [/^silent: no answer to (\d+) questions in (\d+) ms$/, "reason.unanswered", ["n", "ms"]],
+];
+
+/** Why, in the node's words: codes and its two usual sentences are translated. */
+export function because(text) {
+  for (const [pattern, key, names] of REASONS) {
+    const found = pattern.exec(text);
+    if (found) return t(key, Object.fromEntries(names.map((name, place) => [name, found[place + 1]])));
+  }
+  return said("reason", text);
+}
+
 export const stateWord = (state) => said("state", state);

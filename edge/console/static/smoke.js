@@ -43,7 +43,7 @@ export function smoke(parent, name, read, sync) {
   const series = [{}, ...QUANTILES.map(() => ({ stroke: "transparent", width: 0, points: { show: false } }))];
   const axis = { stroke: css("--quiet"), grid: { stroke: css("--line"), width: 1 }, ticks: { show: false }, font: `11px ${css("--font")}` };
   const chart = new uPlot({
-    width: parent.clientWidth || 600, height, legend: { show: false }, padding: [6, 4, 0, 0],
+    width: parent.clientWidth || 600, height, legend: { show: false }, padding: [6, 16, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, ...(sync ? { sync: { key: sync } } : {}) },
     scales: { x: { time: true }, y: { range: () => range(grid) } },
     series,
@@ -80,7 +80,7 @@ function range(grid) {
   const known = (name) => (grid[name] ?? []).filter((value) => value !== null).sort((one, two) => one - two);
   const high = known("rtt_p95_ms"), low = known("rtt_p5_ms");
   if (!high.length) return [0, 100];
-  const top = Math.min(high.at(-1), 3 * high[Math.floor(high.length / 2)]);
+  const top = Math.min(high.at(-1), 1.3 * high[Math.floor(high.length * 0.98)], 4 * high[Math.floor(high.length / 2)]);
   const bottom = low[0];
   const room = Math.max(top - bottom, top * 0.2) * 0.12;
   return [Math.max(0, bottom - room), top + room];

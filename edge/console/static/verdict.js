@@ -1,7 +1,7 @@
 // The first thing on every page: is something wrong, and what. Worst first.
 
-import { moment, percent, stateOf } from "./format.js";
-import { said, t } from "./i18n.js";
+import { because, moment, percent, stateOf } from "./format.js";
+import { t } from "./i18n.js";
 
 const WORST_FIRST = ["ejected", "suspected", "probation", "off", "draining"];
 const LEVELS = { ejected: "bad", suspected: "warn", probation: "warn", off: "note", draining: "note" };
@@ -20,7 +20,8 @@ export function verdict(told, alerts, out) {
   if (told.workers.length < told.workers_expected) {
     found.push({ level: "warn", text: t("verdict.workers", { n: told.workers.length, of: told.workers_expected }) });
   }
-  for (const alert of alerts) {
+  const toldOf = new Set(told.lines.filter((line) => stateOf(line) !== "admitted").map((line) => line.id));
+  for (const alert of alerts.filter((each) => !toldOf.has(each.subject))) {
     const level = alert.severity === "critical" ? "bad" : "warn";
     found.push({ level, text: t("verdict.alert", { rule: alert.rule, subject: alert.subject || t("verdict.node") }) });
   }
@@ -42,7 +43,7 @@ function about(line, state, out) {
   const facts = [];
   const loss = line.loss?.ratio_60s;
   if (loss) facts.push(t("verdict.loss", { loss: percent(loss) }));
-  if (line.reason && ["ejected", "suspected", "probation"].includes(state)) facts.push(said("reason", line.reason));
+  if (line.reason && ["ejected", "suspected", "probation"].includes(state)) facts.push(because(line.reason));
   if (state === "draining") facts.push(t("verdict.under_way", { n: line.in_flight }));
   const at = out.get(line.id) ?? line.since;
   const since = at && state !== "draining" && state !== "off" ? t("verdict.since", { at: moment(at) }) : "";

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h, svg } from "../dom.js";
-import { clock, day, moment, stateWord } from "../format.js";
+import { because, clock, day, moment, number, stateWord } from "../format.js";
 import { said, t } from "../i18n.js";
 import { lossLevel } from "../smoke.js";
 import { SPANS, quietly } from "./lines.js";
@@ -70,7 +70,7 @@ function axis(begins, ends) {
 function items(events, mark) {
   const made = [];
   let last = "";
-  for (const event of events) {
+  for (const event of calmed(events)) {
     const date = day(event.seconds);
     if (date !== last) made.push(h("li.day", null, date));
     last = date;
@@ -80,13 +80,34 @@ function items(events, mark) {
   return made;
 }
 
+/** A silence that was over soon is one event, told when it began. `events`: newest first. */
+function calmed(events) {
+  const ends = new Map(), kept = [];
+  for (const event of events) {
+    if (event.after === "relieved") {
+      ends.set(event.subject, event);
+      kept.push(event);
+    } else if (event.after === "suspected" && ends.has(event.subject)) {
+      const end = ends.get(event.subject);
+      kept.splice(kept.indexOf(end), 1);
+      kept.push({ ...event, lasted: end.seconds - event.seconds });
+      ends.delete(event.subject);
+    } else {
+      if (event.type === "health") ends.delete(event.subject);
+      kept.push(event);
+    }
+  }
+  return kept;
+}
+
 const LEVELS = { ejected: "bad", suspected: "warn", probation: "warn", admitted: "good", relieved: "good" };
 
 function about(event) {
+  if (event.lasted !== undefined) return ["note", t("events.hiccup", { kind: t(`kind.${event.kind}`), subject: event.subject, seconds: number(event.lasted, 1) })];
   if (event.type === "health") {
     const isSilence = ["suspected", "relieved"].includes(event.after);
     const text = t(isSilence ? "events.silence" : "events.health", { kind: t(`kind.${event.kind}`), subject: event.subject, before: stateWord(event.before), after: stateWord(event.after) });
-    return [LEVELS[event.after] ?? "note", event.reason && event.after !== "relieved" ? `${text} (${said("reason", event.reason)})` : text];
+    return [LEVELS[event.after] ?? "note", event.reason && event.after !== "relieved" ? text + t("verdict.facts", { facts: because(event.reason) }) : text];
   }
   if (event.type === "control") return ["note", t("events.control", { who: event.who, action: said("action", event.action), target: event.target ?? "", change: change(event) })];
   if (event.type === "reload") return [event.faults ? "bad" : "note", `${said("action", event.action)} ${event.faults?.join("; ") ?? ""}`];

@@ -2,7 +2,7 @@
 
 import { Refused, ask, get } from "../api.js";
 import { dialog, fill, h, table } from "../dom.js";
-import { UNKNOWN, moment, money, ms, number, percent, plainMs, rate, score, stateOf, stateWord } from "../format.js";
+import { UNKNOWN, because, moment, money, ms, number, percent, plainMs, rate, score, stateOf, stateWord } from "../format.js";
 import { said, t } from "../i18n.js";
 import { LOSSES, onGrid, smoke } from "../smoke.js";
 
@@ -132,7 +132,7 @@ class Lines {
     fill(card.head, h("h2", null, line.id), h("span.carrier", null, [line.carrier, line.way].filter(Boolean).join(" · ")),
       h("p", null, h("span.badge", { "data-state": word }, stateWord(word)), " ",
         h("span.quiet", null, line.since ? t("line.since", { at: moment(line.since, true) }) : t("line.since_start"))),
-      line.reason && word !== "admitted" ? h("p.reason", null, said("reason", line.reason)) : null,
+      line.reason && word !== "admitted" ? h("p.reason", null, because(line.reason)) : null,
       line.maintenance.map((each) => h("p.reason", null, t("maintenance.window", { begins: moment(each.begins), ends: moment(each.ends) }), each.note ? ` (${each.note})` : "")),
       line.pins.map((each) => h("p.reason", null, t("pin.pinned", { subject: each.subject }), " ",
         h("button.quiet", { type: "button", onclick: () => this.act(ask("DELETE", `pins?subject=${encodeURIComponent(each.subject)}`)) }, t("pin.remove")))));
@@ -140,7 +140,7 @@ class Lines {
     fill(card.figures,
       figure(t("figure.rtt"), ms(rtt.estimate_ms), t("figure.p95", { ms: plainMs(rtt.p95_ms) })),
       figure(t("figure.jitter"), ms(rtt.jitter_ms)),
-      figure(t("figure.loss"), percent(loss.ratio_10s), `${percent(loss.ratio_60s)} · ${percent(loss.ratio_300s)}`, t("figure.loss_windows")));
+      figure(t("figure.loss"), percent(loss.ratio_10s), line.loss ? `${percent(loss.ratio_60s)} · ${percent(loss.ratio_300s)}` : "", t("figure.loss_windows")));
     this.side(card, line);
     this.knobs(card, line, word);
   }
@@ -228,7 +228,7 @@ class Lines {
     dialog(t("drain.title", { id }), (close) => h("form", {
       method: "dialog", onsubmit: (event) => { event.preventDefault(); close(); this.act(ask("POST", `lines/${encodeURIComponent(id)}/drain`, isLast ? { force: true } : {})); },
     }, h("p", null, t("drain.text", { n: line.in_flight })), isLast ? h("p.wrong", null, t("drain.last")) : null, shares ? sharesTable(shares) : null,
-    h("div.buttons", null, h("button.main", { type: "submit" }, t("drain.drain")), h("button", { type: "button", onclick: close }, t("cancel")))));
+    h("div.buttons", null, h("button.main", { type: "submit", autofocus: true }, t("drain.drain")), h("button", { type: "button", onclick: close }, t("cancel")))));
   }
 
   pin(id) {
@@ -236,7 +236,7 @@ class Lines {
     dialog(t("pin.title", { id }), (close) => h("form", {
       onsubmit: (event) => { event.preventDefault(); close(); this.act(ask("PUT", "pins", { subject: subject.value, line: id })); },
     }, h("p", null, t("pin.text")), h("label", { for: "subject" }, t("pin.subject")), subject, h("p.note", null, t("pin.examples")),
-    h("div.buttons", null, h("button.main", { type: "submit" }, t("pin.button")), h("button", { type: "button", onclick: close }, t("cancel")))));
+    h("div.buttons", null, h("button.main", { type: "submit", autofocus: true }, t("pin.button")), h("button", { type: "button", onclick: close }, t("cancel")))));
   }
 
   maintain(id) {
@@ -253,7 +253,7 @@ class Lines {
       },
     }, h("p", null, t("maintenance.text")), h("label", { for: "begins" }, t("maintenance.begins")), begins,
     h("label", { for: "minutes" }, t("maintenance.minutes")), minutes, h("label", { for: "note" }, t("maintenance.note")), note,
-    h("div.buttons", null, h("button.main", { type: "submit" }, t("maintenance.add")), h("button", { type: "button", onclick: close }, t("cancel")))));
+    h("div.buttons", null, h("button.main", { type: "submit", autofocus: true }, t("maintenance.add")), h("button", { type: "button", onclick: close }, t("cancel")))));
   }
 
   /** Does it, says what came of it, and shows the lines anew. */

@@ -2,8 +2,8 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, lasting, number, percent, plainMs, stateOf, stateWord } from "../format.js";
-import { said, t } from "../i18n.js";
+import { UNKNOWN, because, lasting, number, percent, plainMs, stateOf, stateWord } from "../format.js";
+import { t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
 const SPANS = ["10m", "3h", "1d"];
@@ -42,7 +42,7 @@ const COLUMNS = () => [[t("ends.id")], [t("ends.provider")], [t("ends.region")],
 function end(each, past) {
   const first = past ? `${plainMs(past.first_byte_p50_ms)} / ${plainMs(past.first_byte_p95_ms)}` : UNKNOWN;
   return [[each.id, h("small", null, ` ${each.url}`)], each.provider, each.region || UNKNOWN,
-    [badge(each.standing), each.reason ? h("small", null, ` ${said("reason", each.reason)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
+    [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
 }
 
 /** What the provider still allows, as far as its replies have said it. */
@@ -72,7 +72,7 @@ function cell(path, sums, lineState) {
     h("p", null, h("b", null, plainMs(sums?.rtt_p50_ms ?? rtt.median_ms)), " ms ", h("span.quiet", null, t("figure.p95", { ms: plainMs(sums?.rtt_p95_ms ?? rtt.p95_ms) }))),
     h("p", null, t("chart.loss", { loss: percent(loss) })),
     h("p", null, t("paths.first_byte", { p50: plainMs(sums?.first_byte_p50_ms ?? path.first_byte_p50_ms), p95: plainMs(sums?.first_byte_p95_ms ?? path.first_byte_p95_ms) })),
-    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${said("reason", path.reason)}` : ""));
+    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason)}` : ""));
 }
 
 function relayTable(relays) {

@@ -2,7 +2,7 @@
 
 import { Refused, get } from "../api.js";
 import { fill, h, table, tr } from "../dom.js";
-import { UNKNOWN, bytes, clock, ms, number, plainMs } from "../format.js";
+import { UNKNOWN, because, bytes, clock, ms, number, plainMs } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
@@ -54,7 +54,7 @@ export function show(view, state, [picked]) {
     const failed = each.failure || each.status >= 400;
     const open = h("button.quiet.mono", { type: "button", "data-id": each.request, onclick: () => pick(each.request) }, clock(each.at));
     return tr([open, each.model ?? each.operation ?? UNKNOWN, [each.path ?? UNKNOWN, each.failovers.length ? h("small", null, ` ${t("requests.failover")}`) : null],
-      [failed ? `${each.status} ${each.failure ? said("reason", each.failure) : ""}` : each.status], ms(each.ttfb_ms), ms(each.duration_ms), bytes(each.bytes_out),
+      [failed ? `${each.status} ${each.failure ? because(each.failure) : ""}` : each.status], ms(each.ttfb_ms), ms(each.duration_ms), bytes(each.bytes_out),
       number(each.attempts.length), each.principal || UNKNOWN], COLUMNS(),
     { class: `row${failed ? " bad" : ""}${each.request === picked ? " picked" : ""}`, onclick: (event) => { if (event.target.tagName !== "BUTTON") pick(each.request); } });
   }
@@ -93,7 +93,7 @@ function one(told, close) {
     [t("requests.tokens"), t("requests.tokens_of", { input: number(told.tokens.input), output: number(told.tokens.output), cached: number(told.tokens.cached) })],
     [t("requests.size"), `${bytes(told.bytes_in)} ↑ ${bytes(told.bytes_out)} ↓`], told.detail ? [t("requests.detail"), told.detail] : null].filter(Boolean);
   return [h("div.top", null, h("h2", null, `${told.method} ${told.route}`), h("button.quiet", { type: "button", onclick: close }, t("close"))),
-    h("p", null, h("b", null, told.status), ` ${told.path ?? ""} `, told.failure ? h("span.bad-text", null, said("reason", told.failure)) : null),
+    h("p", null, h("b", null, told.status), ` ${told.path ?? ""} `, told.failure ? h("span.bad-text", null, because(told.failure)) : null),
     h("h3", null, t("waterfall.title")), waterfall(told),
     h("h3", null, t("why.title")), h("p", { lang: "en" }, told.why), told.ranking ? ranking(told.ranking) : h("p.quiet", null, t("why.forgotten")),
     h("dl.figures", null, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value ?? UNKNOWN))))];
@@ -112,7 +112,7 @@ function waterfall(told) {
     const fails = attempt.code || attempt.outcome === "refused" || attempt.outcome === "error";
     const until = isLast ? first ?? ended : attempts[number + 1] ?? first ?? ended;
     if (number === 0) add(t("waterfall.connect", { path: attempt.path }), routed, begins, "wait");
-    add(fails ? t("waterfall.failed", { path: attempt.path, why: said("reason", attempt.code ?? String(attempt.status ?? attempt.outcome)) }) : t("waterfall.first", { path: attempt.path }), begins, until, fails ? "bad" : "first");
+    add(fails ? t("waterfall.failed", { path: attempt.path, why: because(attempt.code ?? String(attempt.status ?? attempt.outcome)) }) : t("waterfall.first", { path: attempt.path }), begins, until, fails ? "bad" : "first");
   });
   if (!told.attempts.length && sent !== null) add(t("waterfall.first", { path: told.path ?? "" }), sent, first ?? ended, "first");
   if (first !== null) add(t("waterfall.tokens"), first, ended, told.failure ? "bad" : "tokens");
