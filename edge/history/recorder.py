@@ -6,10 +6,11 @@ are those to all far ends. A kind of probe that nobody answers is filtered somew
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
-from edge.history.sketch import add
+from edge.history.sketch import bucket_of
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
@@ -61,6 +62,7 @@ class Recorder:
         self._prices: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
         self._voices: dict[Path, _Voices] = {}
+        self._subjects: dict[Path, tuple[str, ...]] = {}
 
     def configure(self, lines: Iterable[Line]) -> None:
         """Prices are those of the configuration in use when bytes are counted."""
@@ -73,42 +75,38 @@ class Recorder:
 
     def probe(self, result: ProbeResult) -> None:
         """What a probe says of its path, line and far end."""
-        outcome, path = result.outcome, result.path
-        is_answer = result.rtt is not None or (result.failure is not None and _is_refusal(result.failure))
-        if outcome is Outcome.DUPLICATE or (result.failure is not None and result.failure.origin is Origin.EDGE):
+        outcome, path, failure = result.outcome, result.path, result.failure
+        is_answer = result.rtt is not None or (failure is not None and _is_refusal(failure))
+        if outcome is Outcome.DUPLICATE or (failure is not None and failure.origin is Origin.EDGE):
             return
-        if not self._voice(path).counts(result.kind, is_answer) and result.failure is None:
+        if not self._voice(path).counts(result.kind, is_answer) and failure is None:
             return
-        for subject in (f"{PATHS}:{path}", f"{LINES}:{path.line}", f"{ENDPOINTS}:{path.endpoint}"):
-            cell = self._cell(subject)
+        cells = self._cells_of(path)
+        for cell in cells:
             if outcome is Outcome.LATE:  # it was counted as lost when its time was over
                 cell.lost -= 1
             else:
                 cell.sent += 1
                 cell.lost += not is_answer
-            if result.rtt is not None and self._is_round_trip(subject, result):
-                add(cell.rtt, result.rtt)
+        if result.rtt is not None and result.kind is not ProbeKind.HTTP:  # which takes the far end's own time as well
+            self._round_trip(path, cells, bucket_of(result.rtt))
 
     def request(self, record: RequestRecord) -> None:
         """A client's request is over."""
-        first = None if record.first_byte_at is None else record.first_byte_at - record.received_at
-        subjects = [NODE, f"{KEYS}:{record.principal}"] if record.principal else [NODE]
-        for subject in subjects:
-            cell = self._cell(subject)
+        path, first, sent = record.path, record.first_byte_at, record.sent_at
+        cells = [self._cell(NODE), self._cell(f"{KEYS}:{record.principal}")] if record.principal else [self._cell(NODE)]
+        for cell in cells:
             cell.requests += 1
             cell.failures += record.failure is not None or record.status >= 500
-            self._carried(cell, record, first)
         for attempt in record.attempts:
             if attempt.path.line != LOCAL:
                 self._cell(ATTEMPTS).requests += 1
-            for subject in _of_path(attempt.path):
-                cell = self._cell(subject)
+            for cell in self._cells_of(attempt.path):
                 cell.requests += 1
                 cell.failures += attempt.code is not None
-        if record.path is not None:
-            first = None if first is None or record.sent_at is None else first + record.received_at - record.sent_at
-            for subject in _of_path(record.path):
-                self._carried(self._cell(subject), record, first)
+        self._carried(cells, record, None if first is None else first - record.received_at)
+        if path is not None:
+            self._carried(self._cells_of(path), record, None if first is None or sent is None else first - sent)
 
     def look(self, view: HealthView, switches: Mapping[str, Switch], scores: Mapping[str, float] | None) -> None:
         """Standings right now, once a second. `switches`: what operators said of each line; `scores`, when they were
@@ -126,22 +124,32 @@ class Recorder:
             self._cell(f"{ENDPOINTS}:{endpoint}").state = _STATES[far_end.standing]
         self._nearest = nearest(view)
 
-    def _carried(self, cell: Cell, record: RequestRecord, first: float | None) -> None:
-        if first is not None:
-            add(cell.first_byte, first)
-        cell.up += record.bytes_in
-        cell.down += record.bytes_out
-        cell.input_tokens += record.usage.input or 0
-        cell.output_tokens += record.usage.output or 0
-        if record.path is not None:
-            cell.cost += (record.bytes_in + record.bytes_out) / 1e9 * self._prices.get(record.path.line, 0.0)
+    def _carried(self, cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:
+        bucket = None if first is None else bucket_of(first)
+        price = self._prices.get(record.path.line, 0.0) if record.path is not None else 0.0
+        for cell in cells:
+            if bucket is not None:
+                cell.first_byte[bucket] = cell.first_byte.get(bucket, 0) + 1
+            cell.up += record.bytes_in
+            cell.down += record.bytes_out
+            cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
+            if record.usage is not NO_USAGE:
+                cell.input_tokens += record.usage.input or 0
+                cell.output_tokens += record.usage.output or 0
 
-    def _is_round_trip(self, subject: str, result: ProbeResult) -> bool:
-        """HTTP checks take the far end's own time as well."""
-        path = result.path
-        if result.kind is ProbeKind.HTTP:
-            return False
-        return not subject.startswith(LINES) or self._nearest.get(path.line, path.endpoint) == path.endpoint
+    def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
+        for place, cell in enumerate(cells):
+            if place != 1 or self._nearest.get(path.line, path.endpoint) == path.endpoint:
+                cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
+
+    def _cells_of(self, path: Path) -> list[Cell]:
+        """Of the path, its line and its far end; the local pool has no line."""
+        subjects = self._subjects.get(path)
+        if subjects is None:
+            if len(self._subjects) >= MOST_SUBJECTS:
+                self._subjects.clear()
+            subjects = self._subjects[path] = _of_path(path)
+        return [self._cell(subject) for subject in subjects]
 
     def _voice(self, path: Path) -> _Voices:
         voices = self._voices.get(path)

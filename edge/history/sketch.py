@@ -15,9 +15,14 @@ _LOG_WIDTH = log(1.02)
 SMALLEST = 1e-5  # seconds; what is shorter counts as this
 
 
+def bucket_of(seconds: float) -> int:
+    """Where a sample counts."""
+    return int(log(seconds / SMALLEST) / _LOG_WIDTH) if seconds > SMALLEST else 0
+
+
 def add(sketch: Sketch, seconds: float) -> None:
     """One more sample."""
-    bucket = int(log(max(seconds, SMALLEST) / SMALLEST) / _LOG_WIDTH)
+    bucket = bucket_of(seconds)
     sketch[bucket] = sketch.get(bucket, 0) + 1
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.dialects.facts import Usage
 from edge.history import recorder as recording
 from edge.history.blocks import Damaged, decode, decode_second, encode, encode_second
 from edge.history.cell import Cell, State, joined
@@ -142,11 +143,14 @@ def test_a_request_counts_for_its_key_the_node_and_every_attempts_line() -> None
     recorder = Recorder()
     recorder.configure([Line("cn2", cost_per_gb=2.0)])
     attempts = [AttemptTrace(CU2, "failed", None, "line_down"), AttemptTrace(CN2, "committed", 200, None)]
-    recorder.request(request(attempts=attempts, bytes_in=10**9, bytes_out=10**9, sent_at=11.0, first_byte_at=11.5))
+    usage = Usage(input=7, output=None)
+    record = request(attempts=attempts, bytes_in=10**9, bytes_out=10**9, sent_at=11.0, first_byte_at=11.5, usage=usage)
+    recorder.request(record)
     cells = recorder.take()
     assert (cells["lines:cu2"].requests, cells["lines:cu2"].failures) == (1, 1)
     line, node = cells["lines:cn2"], cells["node"]
     assert (line.requests, line.failures, line.up, line.down, line.cost) == (1, 0, 10**9, 10**9, 4.0)
+    assert (line.input_tokens, line.output_tokens) == (7, 0)
     assert quantiles(line.first_byte, (0.5,)) == [pytest.approx(0.5, rel=0.02)]
     assert quantiles(node.first_byte, (0.5,)) == [pytest.approx(1.5, rel=0.02)]
     assert (node.requests, cells["keys:ann"].requests, cells["attempts"].requests) == (1, 1, 2)

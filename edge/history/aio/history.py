@@ -166,9 +166,12 @@ class History:
 
     # --- answers ---
 
-    async def series(self, kind: str, id: str | None, span: Span, since: int = 0) -> dict[str, Any]:
-        """Columns of one subject of a kind, or of all (`id` None), by id. `since`: only points from this second on."""
-        end = int(time.time())
+    async def series(
+        self, kind: str, id: str | None, span: Span, since: int = 0, until: int | None = None
+    ) -> dict[str, Any]:
+        """Columns of one subject of a kind, or of all (`id` None), by id. `since`: only points from this second on;
+        `until` None: now."""
+        end = int(time.time()) if until is None else until
         begins = max(end - span.seconds, since)
         begins -= begins % span.step
         prefix = f"{kind}:" if id is None else f"{kind}:{id}"

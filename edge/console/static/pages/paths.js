@@ -32,7 +32,8 @@ export function show(view, state) {
   }
 
   load();
-  const timer = setInterval(() => { if (!document.hidden) load(); }, 3000);
+  let turns = 0; // sums over hours change slowly, and cost the node more
+  const timer = setInterval(() => { if (!document.hidden && (span === "10m" || ++turns % 5 === 0)) load(); }, 3000);
   return { stop: () => { isStopped = true; clearInterval(timer); } };
 }
 
