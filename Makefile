@@ -56,9 +56,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.cache/peers: tests/support/install-peers.sh tests/support/install-toxiproxy.sh
+.cache/peers: tests/support/install-peers.sh tests/support/install-toxiproxy.sh tests/support/install-browser.sh
 	tests/support/install-peers.sh
 	tests/support/install-toxiproxy.sh
+	tests/support/install-browser.sh
 	@mkdir -p .cache && touch $@
 
 .cache/llama/llama-server: tests/support/install-llama.sh

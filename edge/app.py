@@ -35,6 +35,8 @@ from edge.control.figures import Load
 from edge.control.inside import Inside
 from edge.control.nodes import Nodes
 from edge.control.requests import recent_by_line
+from edge.history.aio.history import History, Sources
+from edge.history.recorder import Recorder
 from edge.ingress.server import Ingress
 from edge.links.aio.links import Links
 from edge.links.aio.ways import Ways
@@ -59,8 +61,9 @@ from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls, Switch
 from edge.routing.explain import as_document
-from edge.routing.foresight import scores, shares
+from edge.routing.foresight import ranking, scores, shares
 from edge.routing.redundancy import named
+from edge.routing.replay import Past
 from edge.serve.cached import Caching
 from edge.serve.clock import LocalClock
 from edge.serve.local import LocalPool
@@ -76,6 +79,7 @@ from health.board import HealthBoard
 from health.change import Change
 from health.lag import MEMORY as LAG_MEMORY
 from health.lag import LoopLag
+from health.probe import ProbeResult
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
 from transport.path import LOCAL, Line
@@ -126,7 +130,7 @@ class Node:
             self.pools,
             Listeners(
                 observer.on_probe_result,
-                self.metrics.on_probe,
+                self._on_probe,
                 self._doubted,
                 on_asked=observer.on_asked,
                 is_off=self._is_off,
@@ -180,6 +184,18 @@ class Node:
         )
         self.board.on_change = self._on_change
         self.figures = NodeFigures(monotonic())
+        self.history = History(
+            snapshot.history,
+            snapshot.node.state_dir,
+            Sources(
+                self._look_for_history,
+                lambda since: self.admin.events.since(since),
+                (lambda since: self.admin.cells_of_peers(since)) if run_dir is not None else None,
+            ),
+            keeps=not worker,
+        )
+        self.history.recorder.configure(snapshot.lines)
+        self._looks = 0
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
@@ -219,6 +235,7 @@ class Node:
             stack.push_async_callback(self.membership.close)
             if not self.worker:
                 self.tasks.start(self.alerts.run())
+            self.tasks.start(self.history.run())
             self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
             stack.push_async_callback(self.prober.close)
             if self.snapshot.source is not None:
@@ -256,6 +273,7 @@ class Node:
         self.pipeline.hedges.configure(new.routing.hedge_budget_ratio, 0.0)
         self._configure_board(new, tables.upstreams)
         self.alerts.configure(new.alert)
+        self.history.recorder.configure(new.lines)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.links.update(new)
@@ -298,6 +316,17 @@ class Node:
         self.pipeline.lines.update(self.board.view(monotonic()))
         self.links.choose_lines()
 
+    def _on_probe(self, result: ProbeResult) -> None:
+        self.metrics.on_probe(result)
+        self.history.recorder.probe(result)
+
+    def _look_for_history(self, recorder: Recorder) -> None:
+        """Once a second; scores cost more and are looked at every ten."""
+        view, controls, moment = self.board.view(monotonic()), self.pipeline.controls, self.pipeline.moment()
+        self._looks += 1
+        found = scores(self.snapshot, view, controls, moment) if self._looks % 10 == 1 else None
+        recorder.look(view, {line.id: controls.switch(line.id, moment.utc) for line in self.snapshot.lines}, found)
+
     def _doubted(self) -> set[str]:
         """Lines to probe fast."""
         now = monotonic()
@@ -310,6 +339,7 @@ class Node:
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
+        self.history.recorder.request(record)
         self.observer.on_finished(record)
         self.request_log.write(record)
         self.recent.add(record)
@@ -334,6 +364,10 @@ class Node:
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
             exposition=self._exposition,
+            history=self.history,
+            ranking=self._ranking,
+            pasts=self._pasts,
+            moment=lambda: self.pipeline.moment(),
         )
 
     def _here(self) -> Here:
@@ -370,6 +404,27 @@ class Node:
     async def _cache(self) -> dict[str, Any]:
         stores = self.stores
         return cache_document(str(self.snapshot.cache.store), await stores.look(), stores.flights(), self.metrics)
+
+    def _ranking(self, provider: str, priority: str) -> Mapping[str, Any]:
+        ask, view = Ask(self.pipeline.tables.providers[provider], priority), self.board.view(monotonic())
+        snapshot, controls, moment = self.snapshot, self.pipeline.controls, self.pipeline.moment()
+        return {
+            "scores": scores(snapshot, view, controls, moment),
+            "ranking": as_document(ranking(ask, snapshot, view, controls, moment)),
+        }
+
+    def _pasts(self) -> list[Past]:
+        return [
+            Past(
+                record.choice,
+                record.path,
+                None if record.first_byte_at is None else record.first_byte_at - record.received_at,
+                record.failure is not None or record.status >= 500,
+                record.bytes_in + record.bytes_out,
+            )
+            for record in reversed(self.recent.latest(sys.maxsize))
+            if record.choice is not None and (record.path is None or record.path.line != LOCAL)
+        ]
 
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""

@@ -19,6 +19,7 @@ VERBS = {
     "relay": "run a relay: the far end of edges' sessions, near the providers",
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
+    "top": "a running node at a glance, live in the terminal",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
     "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
@@ -33,7 +34,7 @@ _DESCRIPTION = "An edge proxy for overseas LLM APIs: applications keep their SDK
 _FIRST_STEPS = """\
 To begin:
   farline edge                 run on defaults: http://127.0.0.1:8080/openai/v1, /anthropic, /gemini, …
-  farline lines                see how the lines of the running edge are
+  farline top                  see how the running edge is, live (the console: http://127.0.0.1:8081/)
   farline check -c FILE        see whether a configuration is right
   farline VERB --help          all about one verb
 """

@@ -12,7 +12,7 @@ from rich.text import Text
 
 Document = dict[str, Any]
 
-_STYLES = {
+STYLES = {
     "admitted": "green",
     "probation": "yellow",
     "suspected": "yellow",
@@ -45,8 +45,8 @@ def _relays(told: list[Document]) -> RenderableType:
         rtt, factor = (relay["rtt"] or {}).get("median_ms"), relay["redundancy_factor"]
         table.add_row(
             Text(name, style="bold"),
-            Text(state, style=_STYLES[state]),
-            _number(rtt),
+            Text(state, style=STYLES[state]),
+            number(rtt),
             *(str(relay[key]) for key in ("in_flight", "sessions", "resumes", "suspicions")),
             "–" if factor is None else f"{factor:.2f}",
             _carriers(relay),
@@ -65,7 +65,7 @@ def _carriers(relay: Document) -> str:
     if not relay["ready"]:
         return str(relay["why_not"])
     return ", ".join(
-        f"{each['line']} {each['kind']} {_number(each['rtt_ms'])} ms" + (" suspected" if each["suspected"] else "")
+        f"{each['line']} {each['kind']} {number(each['rtt_ms'])} ms" + (" suspected" if each["suspected"] else "")
         for each in relay["carriers"]
     )
 
@@ -75,16 +75,16 @@ def _line_cells(line: Document) -> Iterator[RenderableType]:
     rtt, loss = line["rtt"] or {}, line["loss"] or {}
     yield Text(line["id"], style="bold")
     yield line["carrier"] or "–"
-    yield Text(state, style=_STYLES[state])
+    yield Text(state, style=STYLES[state])
     yield _ago(line["since"])
     for name in ("estimate_ms", "p95_ms", "jitter_ms"):
-        yield _number(rtt.get(name))
+        yield number(rtt.get(name))
     for name in ("ratio_10s", "ratio_60s", "ratio_300s"):
-        yield _percent(loss.get(name))
+        yield percent(loss.get(name))
     yield _weight(line["weight"])
-    yield _percent(line["share_60s"])
+    yield percent(line["share_60s"])
     yield str(line["in_flight"])
-    yield _percent(line["utilisation"])
+    yield percent(line["utilisation"])
 
 
 def state_of(line: Document) -> str:
@@ -175,7 +175,7 @@ def applied(told: Document) -> RenderableType:
 def preview(told: Document) -> RenderableType:
     table = _table("line", right=("share now", "then"))
     for line, share in told["now"].items():
-        table.add_row(line, _percent(share), _percent(told["then"][line]))
+        table.add_row(line, percent(share), percent(told["then"][line]))
     return table
 
 
@@ -191,7 +191,7 @@ def why(told: Document) -> RenderableType:
     for rank, path in enumerate(ranking["paths"], 1):
         terms = {term["name"]: term for term in path["terms"]}
         cells = [_term(terms[name]) if name in terms else "" for name in names]
-        table.add_row(str(rank), path["path"], _number(path["cost"]), *cells, path["note"])
+        table.add_row(str(rank), path["path"], number(path["cost"]), *cells, path["note"])
     for path in ranking["excluded"]:
         table.add_row("–", path["path"], "", *("" for _ in names), path["note"], style="dim")
     return Group(*parts, table, Text("Each term: what was measured → what it adds to the cost."))
@@ -214,11 +214,11 @@ def _table(*left: str, right: tuple[str, ...] = (), last: str = "") -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def _percent(ratio: float | None) -> str:
+def percent(ratio: float | None) -> str:
     return "–" if ratio is None else f"{ratio:.1%}"
 
 

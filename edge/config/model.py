@@ -355,6 +355,14 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """[history]: kept in `[node] state_dir`; without one, or with 0 days, in memory for the last hours."""
+
+    days: float = 30.0  # of minutes and hours; seconds and tens of seconds are kept shorter
+    max_mb: float = 1000.0  # of the file: beyond it the oldest minutes go
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -379,6 +387,7 @@ class Snapshot:
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     cluster: Cluster = Cluster()
     trace: Trace = Trace()
+    history: History = History()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
 
     def lines_of(self, relay: Relay) -> tuple[str, ...]:

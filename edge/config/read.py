@@ -11,7 +11,7 @@ from typing import Any
 from edge.config import build, caching
 from edge.config.agree import check
 from edge.config.fault import Fault, KeyPath
-from edge.config.model import Cluster, Limits, Listen, Node, Routing, Snapshot, Timeouts, Trace
+from edge.config.model import Cluster, History, Limits, Listen, Node, Routing, Snapshot, Timeouts, Trace
 from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.reading import Reading
@@ -87,6 +87,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         alert=build.alert(reading, found.get("alert", {})),
         cache=caching.cache(reading, found.get("cache", {}), keys),
         health=replace(HealthRules(), **found.get("health", {})),
+        history=replace(History(), **found.get("history", {})),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
         cluster=replace(Cluster(), **found.get("cluster", {})),
         trace=replace(Trace(), **found.get("trace", {})),

@@ -322,6 +322,7 @@ CLUSTER = (
     Key("share", kinds.listing(kinds.choice("controls", "penalties"))),
     Key("geo_file", places.readable_file),
 )
+HISTORY = (Key("days", kinds.number(0, 3660)), Key("max_mb", kinds.number(10, 10**6)))
 
 
 def _one(keys: tuple[Key, ...]) -> Parse:
@@ -353,4 +354,5 @@ FILE = (
     Key("probe", _one(PROBE)),
     Key("cluster", _one(CLUSTER)),
     Key("trace", _one(TRACE)),
+    Key("history", _one(HISTORY)),
 )

@@ -18,7 +18,10 @@ Pure
   times.py      RFC 3339
 Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
-  api.py        a method for each route
+  api.py        a method for each route, those of the present and of changes
+  hindsight.py  … and those of history, scores and what-if
+  answers.py    bodies, query strings, replies
+  pages.py      the console's files
   desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited
   state.py      controls.json
   audit.py      audit.jsonl

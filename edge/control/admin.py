@@ -15,9 +15,10 @@ from edge.control.audit import Audit
 from edge.control.desk import ControlDesk
 from edge.control.events import Events
 from edge.control.inside import Inside
-from edge.control.internal import ALERT_FIGURES_PATH, Internal, follow
+from edge.control.internal import ALERT_FIGURES_PATH, HISTORY_PATH, Internal, follow
 from edge.control.merging import merge
 from edge.control.nodes import Nodes
+from edge.control.pages import Pages
 from edge.control.peers import Peers, socket_of
 from edge.control.worker import Worker, Workers
 from edge.routing.controls import Controls
@@ -83,6 +84,11 @@ class Admin:
         told = await self._peers.texts(ALERT_FIGURES_PATH) if self._peers is not None else {}
         return [msgspec.json.decode(text, type=Figures) for text in told.values()]
 
+    async def cells_of_peers(self, since: int) -> list[str]:
+        """What the other workers recorded after a second, for the history; one that doesn't answer is left out."""
+        told = await self._peers.texts(f"{HISTORY_PATH}?since={since}") if self._peers is not None else {}
+        return list(told.values())
+
     def reloaded(self, new: Snapshot, old: Snapshot) -> None:
         """A new configuration is in use."""
         if new.admin_keys != old.admin_keys:
@@ -109,6 +115,7 @@ class Admin:
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
+                *Pages().routes(),
             ]
         )
         return app

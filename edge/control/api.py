@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -14,19 +15,20 @@ from edge.config.model import AdminKey
 from edge.config.summary import document as config_document
 from edge.control import problem
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway
+from edge.control.answers import HEADERS, body, json_reply, queried
 from edge.control.audit import Audit
 from edge.control.cache import purge_of
 from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
 from edge.control.desk import Applied, ControlDesk
 from edge.control.documents import as_document, pin_document, silence_document
 from edge.control.events import Events
+from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
 from edge.control.rate import Rates
 from edge.control.requested import (
     MOST_BYTES,
-    decoded,
     line_changes,
     pin_change,
     silence_change,
@@ -48,7 +50,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_WATCHERS = 64  # of the event stream, at a time
 KEEPALIVE_SECONDS = 15.0
 _STATUS_OF = {"absent": 404, "invalid": 400, "conflict": 409}
-_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 
@@ -60,6 +61,7 @@ class Api:
     ) -> None:
         self.door = Door(inside.snapshot().admin_keys)
         self._inside = inside
+        self._hindsight = Hindsight(inside, desk)
         self._desk = desk
         self._workers = workers
         self._audit = audit
@@ -84,7 +86,7 @@ class Api:
         return app
 
     def _guarded(self, route: Route) -> Handler:
-        answer: Handler = getattr(self, route.name)
+        answer: Handler = getattr(self._hindsight if hasattr(Hindsight, route.name) else self, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
             request[_CALLER] = self._admit(request, route.role)
@@ -114,7 +116,7 @@ class Api:
 
     async def lines(self, request: web.Request) -> web.Response:
         figures = await self._workers.figures()
-        return _json(
+        return json_reply(
             {
                 "version": self._desk.controls.version,
                 "lines": line_documents(self._inside.snapshot(), self._desk.controls, figures, time.time()),
@@ -125,7 +127,7 @@ class Api:
         )
 
     async def line(self, request: web.Request) -> web.Response:
-        return _json(await self._line(request.match_info["id"]))
+        return json_reply(await self._line(request.match_info["id"]))
 
     async def _line(self, id: str) -> dict[str, Any]:
         self._check_line(id)
@@ -141,19 +143,19 @@ class Api:
     async def change_line(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
         self._check_line(id)
-        return await self._change(request, line_changes(id, await _body(request)), "set line", id)
+        return await self._change(request, line_changes(id, await body(request)), "set line", id)
 
     async def drain(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        changes = switch_change(id, Switch.DRAINING, await _body(request))
+        changes = switch_change(id, Switch.DRAINING, await body(request))
         return await self._change(request, changes, "drain line", id)
 
     async def undrain(self, request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        return await self._change(request, switch_change(id, Switch.ON, await _body(request)), "undrain line", id)
+        return await self._change(request, switch_change(id, Switch.ON, await body(request)), "undrain line", id)
 
     async def preview(self, request: web.Request) -> web.Response:
-        question = what_if(await _body(request))
+        question = what_if(await body(request))
         providers = [provider.id for provider in self._inside.snapshot().providers]
         provider = question.provider or providers[0]
         if provider not in providers:
@@ -161,16 +163,16 @@ class Api:
         now = self._desk.controls
         then = self._desk.what_if(question.changes)
         shares = [dict(self._inside.shares(each, provider, question.priority)) for each in (now, then)]
-        return _json({"now": shares[0], "then": shares[1]})
+        return json_reply({"now": shares[0], "then": shares[1]})
 
     # --- pins, maintenance, all controls ---
 
     async def pins(self, request: web.Request) -> web.Response:
         controls = self._desk.controls
-        return _json({"version": controls.version, "pins": [pin_document(pin) for pin in controls.pins]})
+        return json_reply({"version": controls.version, "pins": [pin_document(pin) for pin in controls.pins]})
 
     async def pin(self, request: web.Request) -> web.Response:
-        document = await _body(request)
+        document = await body(request)
         return await self._change(request, pin_change(document), "pin", str(document["subject"]))
 
     async def unpin(self, request: web.Request) -> web.Response:
@@ -179,10 +181,10 @@ class Api:
 
     async def maintenance(self, request: web.Request) -> web.Response:
         controls = self._desk.controls
-        return _json({"version": controls.version, "maintenance": maintenance_documents(controls, time.time())})
+        return json_reply({"version": controls.version, "maintenance": maintenance_documents(controls, time.time())})
 
     async def add_window(self, request: web.Request) -> web.Response:
-        document = await _body(request)
+        document = await body(request)
         changes = window_change(document, time.time())
         return await self._change(request, changes, "add maintenance", str(document["line"]), status=201)
 
@@ -191,7 +193,7 @@ class Api:
         return await self._change(request, (DropWindow(id),), "remove maintenance", id)
 
     async def controls(self, request: web.Request) -> web.Response:
-        return _json({**as_document(self._desk.controls), "persistence": self._desk.persistence})
+        return json_reply({**as_document(self._desk.controls), "persistence": self._desk.persistence})
 
     async def reset(self, request: web.Request) -> web.Response:
         return await self._change(request, (Reset(),), "reset controls")
@@ -203,17 +205,17 @@ class Api:
         told = _applied(applied, self._desk.persistence)
         if "/lines/" in request.path:
             told["line"] = await self._line(target)
-        return _json(told, status)
+        return json_reply(told, status)
 
     # --- figures ---
 
     async def paths(self, request: web.Request) -> web.Response:
         figures = await self._workers.figures()
-        return _json({"paths": [{"path": path, **each} for path, each in figures["paths"].items()]})
+        return json_reply({"paths": [{"path": path, **each} for path, each in figures["paths"].items()]})
 
     async def endpoints(self, request: web.Request) -> web.Response:
         measured = (await self._workers.figures())["endpoints"]
-        return _json(
+        return json_reply(
             {
                 "endpoints": [
                     {
@@ -231,20 +233,20 @@ class Api:
         )
 
     async def pools(self, request: web.Request) -> web.Response:
-        return _json({"pools": (await self._workers.figures())["pools"]})
+        return json_reply({"pools": (await self._workers.figures())["pools"]})
 
     async def relays(self, request: web.Request) -> web.Response:
-        return _json({"relays": (await self._workers.figures())["relays"]})
+        return json_reply({"relays": (await self._workers.figures())["relays"]})
 
     async def cache(self, request: web.Request) -> web.Response:
-        return _json(await self._workers.cache())
+        return json_reply(await self._workers.cache())
 
     async def purge_cache(self, request: web.Request) -> web.Response:
-        document = await _body(request)
+        document = await body(request)
         told = await self._workers.purge(purge_of(document), document)
         target = " ".join(f"{name}={value}" for name, value in document.items() if name != "all") or "all"
         self._desk.note_done(request[_CALLER], "purge cache", target, told)
-        return _json(told)
+        return json_reply(told)
 
     async def alerts(self, request: web.Request) -> web.Response:
         now, utc = time.monotonic(), time.time()
@@ -252,10 +254,10 @@ class Api:
         told = [
             _alert(alert, any(_covers(silence, alert) for silence in silences), now) for alert in self._inside.alerts()
         ]
-        return _json({"alerts": told, "silences": [silence_document(silence) for silence in silences]})
+        return json_reply({"alerts": told, "silences": [silence_document(silence) for silence in silences]})
 
     async def silence(self, request: web.Request) -> web.Response:
-        document = await _body(request)
+        document = await body(request)
         changes = silence_change(document, time.time())
         return await self._change(request, changes, "silence", str(document["rule"]), status=201)
 
@@ -265,20 +267,20 @@ class Api:
 
     async def requests(self, request: web.Request) -> web.Response:
         query = dict(request.query)
-        return _json({"requests": await self._workers.requests(_queried(wanted, query), query)})
+        return json_reply({"requests": await self._workers.requests(queried(wanted, query), query)})
 
     async def request(self, request: web.Request) -> web.Response:
         found = await self._workers.request(request.match_info["id"])
         if found is None:
             raise Refused("absent", "no request of that id is remembered: it is unknown, under way, or too long ago")
-        return _json(found)
+        return json_reply(found)
 
     async def nodes(self, request: web.Request) -> web.Response:
         snapshot, figures = self._inside.snapshot(), await self._workers.figures()
         node = snapshot.node
         near, rtts = request.query.get("near"), request.query.get("rtt", "")
         near_told = {} if near is None else {"near": ranking(self.others, near, rtts, snapshot.cluster.geo_file)}
-        return _json(
+        return json_reply(
             {
                 "cluster": self.others.document(),
                 **near_told,
@@ -303,25 +305,25 @@ class Api:
         )
 
     async def config(self, request: web.Request) -> web.Response:
-        return _json(config_document(self._inside.snapshot()))
+        return json_reply(config_document(self._inside.snapshot()))
 
     async def audit(self, request: web.Request) -> web.Response:
-        limit = _queried(lambda query: number(query, "limit", 50, 1, 500), dict(request.query))
-        return _json({"entries": self._audit.latest(limit)})
+        limit = queried(lambda query: number(query, "limit", 50, 1, 500), dict(request.query))
+        return json_reply({"entries": self._audit.latest(limit)})
 
     async def openapi(self, request: web.Request) -> web.Response:
-        return _json(self._openapi)
+        return json_reply(self._openapi)
 
     # --- events ---
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
         known = {"since": request.headers.get("last-event-id", str(self._events.last)), **query}
-        since = _queried(lambda query: number(query, "since", 0, 0, 2**63), known)
+        since = queried(lambda query: number(query, "since", 0, 0, 2**63), known)
         types = tuple(request.query.getall("type", ()))
         if "application/json" in request.headers.get("accept", ""):
             since = since if "since" in query else 0
-            return _json({"last": self._events.last, "events": self._events.since(since, types)})
+            return json_reply({"last": self._events.last, "events": self._events.since(since, types)})
         if self._watchers >= MOST_WATCHERS:
             raise web.HTTPServiceUnavailable(text=f"{MOST_WATCHERS} callers watch already")
         self._watchers += 1
@@ -333,8 +335,13 @@ class Api:
     async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
         """Until the caller leaves, the node stops, or other keys are configured (the caller may come again)."""
         door = self.door
-        reply = web.StreamResponse(headers={**_HEADERS, "content-type": "text/event-stream"})
+        reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
         await reply.prepare(request)
+        with suppress(ConnectionResetError):  # the reader has left
+            await self._tell(reply, door, since, types)
+        return reply
+
+    async def _tell(self, reply: web.StreamResponse, door: Door, since: int, types: tuple[str, ...]) -> None:
         await reply.write(b": farline events\n\n")
         while not self._events.is_closed and self.door is door:
             found, since = self._events.since(since, types), self._events.last
@@ -342,7 +349,6 @@ class Api:
                 await reply.write("".join(map(_sse, found)).encode())
             if not await self._events.wait(since, KEEPALIVE_SECONDS):
                 await reply.write(b": still here\n\n")
-        return reply
 
 
 @web.middleware
@@ -375,17 +381,6 @@ def asking_of(request: web.Request) -> Asking:
     )
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    return dict(decoded(await request.read()))
-
-
-def _queried(parse: Callable[[dict[str, str]], Any], query: dict[str, str]) -> Any:
-    try:
-        return parse(query)
-    except ValueError as error:
-        raise Refused("invalid", str(error)) from None
-
-
 def _covers(silence: Silence, alert: Alert) -> bool:
     return silence.rule in ("*", alert.rule.id) and silence.subject in ("*", alert.subject)
 
@@ -416,11 +411,7 @@ def _sse(event: dict[str, Any]) -> str:
     return f"id: {event['id']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
 
 
-def _json(document: Any, status: int = 200) -> web.Response:
-    return web.json_response(document, status=status, headers=_HEADERS)
-
-
 def _problem(status: int, detail: str, pointer: str = "", headers: dict[str, str] | None = None) -> web.Response:
     told = problem.problem(status, detail, pointer)
-    headers = {**_HEADERS, **(headers or {})}
+    headers = {**HEADERS, **(headers or {})}
     return web.json_response(told, status=status, content_type=problem.CONTENT_TYPE, headers=headers)

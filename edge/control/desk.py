@@ -58,7 +58,7 @@ class ControlDesk:
         self.controls = Controls()
         self.on_change: Callable[[Controls, Controls], None] = lambda before, after: None
         self.persistence = "file" if snapshot.node.state_dir else "memory"
-        self._known = Known.of(snapshot)
+        self.known = Known.of(snapshot)
         self._put_in_effect = put_in_effect
         self._audit = audit
         self._events = events
@@ -93,7 +93,7 @@ class ControlDesk:
         """
         async with self._changing:
             before = self.controls
-            after = apply(before, changes, self._known, time.time())
+            after = apply(before, changes, self.known, time.time())
             applied = await self._spread(after)  # even if nothing is new: who lacks it gets it, and it is saved
             if after is not before:
                 self._record(before, applied, caller, action, target)
@@ -104,7 +104,7 @@ class ControlDesk:
         """Operators of other nodes (`who`) changed something: in effect here as far as it is about our lines."""
         async with self._changing:
             before = self.controls
-            after = joined(before, told, self._known.lines)
+            after = joined(before, told, self.known.lines)
             if after is not before:
                 self._record(before, await self._spread(after), None, "cluster", who)
 
@@ -117,18 +117,18 @@ class ControlDesk:
 
     def what_if(self, changes: Sequence[Change]) -> Controls:
         """The controls that the changes would make. Raises Refused."""
-        return apply(self.controls, changes, self._known, time.time())
+        return apply(self.controls, changes, self.known, time.time())
 
     async def reloaded(self, snapshot: Snapshot) -> None:
         """A new configuration is in use: overrides stay, those of lines that are gone don't."""
-        self._known = Known.of(snapshot)
+        self.known = Known.of(snapshot)
         if not self._worker:
             await self._prune()
 
     async def _prune(self) -> None:
         async with self._changing:
             before = self.controls
-            kept, gone = prune(before, self._known)
+            kept, gone = prune(before, self.known)
             if gone:
                 log.warning("controls dropped, their lines are no longer configured: %s", ", ".join(gone))
                 self._record(before, await self._spread(kept), None, "lines gone", ", ".join(gone))

@@ -10,8 +10,11 @@ from cache.purge import Purge
 from edge.alerts.figures import Figures
 from edge.config.model import Snapshot
 from edge.control.figures import Load
+from edge.history.aio.history import History
 from edge.observe.record import RequestRecord
+from edge.routing.ask import Moment
 from edge.routing.controls import Controls
+from edge.routing.replay import Past
 from health.alerts import Alert
 from health.view import HealthView
 
@@ -24,6 +27,8 @@ class Inside:
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show.
     `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError.
+    `ranking`: the scores of the lines, and how the paths of a request to a provider's id, of a priority, would be
+    ranked now. `pasts`: requests that ended and whose choice is still known, oldest first.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
@@ -41,3 +46,7 @@ class Inside:
     alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]
     exposition: Callable[[], bytes]
+    history: History
+    ranking: Callable[[str, str], Mapping[str, Any]]
+    pasts: Callable[[], list[Past]]
+    moment: Callable[[], Moment]

@@ -20,6 +20,7 @@ from edge.control.worker import CACHE_PATH, Worker
 log = logging.getLogger("farline.admin")
 
 ALERT_FIGURES_PATH = "/internal/alert-figures"
+HISTORY_PATH = "/internal/history"
 FOLLOW_SECONDS = 1.0
 
 
@@ -43,6 +44,7 @@ class Internal:
                 web.get("/internal/events", self._events),
                 web.get(CACHE_PATH, self._cache),
                 web.put(CACHE_PATH, self._purge),
+                web.get(HISTORY_PATH, self._history),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -75,6 +77,10 @@ class Internal:
 
     async def _purge(self, request: web.Request) -> web.Response:
         return web.json_response(await self._worker.purge(purge_of(await request.json())))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        told = self._inside.history.since(int(request.query.get("since", "0")))
+        return web.Response(body=told, content_type="application/json")
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

@@ -15,6 +15,7 @@ from edge.routing.controls import Maintenance, Pin, Silence, Switch
 MOST_BYTES = 64 * 1024  # of a body
 _SWITCHES = {switch.value: switch for switch in Switch}
 _PRIORITIES = ("realtime", "interactive", "batch")
+POLICIES = ("best", "weighted", "classic")
 _NOTE = 256  # characters
 
 
@@ -75,6 +76,24 @@ def what_if(document: Mapping[str, Any]) -> WhatIf:
     if priority not in _PRIORITIES:
         raise Refused("invalid", f"expected one of {', '.join(_PRIORITIES)}", "/priority")
     return WhatIf(changes, provider, priority)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Other weights, switches and a policy ("": as it was) to replay the remembered requests against."""
+
+    changes: tuple[Change, ...]
+    policy: str
+
+
+def replay_question(document: Mapping[str, Any]) -> Replay:
+    """`{"lines": {"cn2": {"weight": 50}}, "policy": "weighted"}`, each optional"""
+    _check_members(document, "lines", "policy")
+    changes = what_if({"lines": document.get("lines", {})}).changes
+    policy = document.get("policy") or ""
+    if policy and policy not in POLICIES:
+        raise Refused("invalid", f"expected one of {', '.join(POLICIES)}", "/policy")
+    return Replay(changes, policy)
 
 
 def switch_change(line: str, switch: Switch, document: Mapping[str, Any]) -> tuple[Change, ...]:

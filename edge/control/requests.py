@@ -82,7 +82,28 @@ def documents(records: Iterable[RequestRecord], which: Wanted, utc_offset: float
 
 def document(record: RequestRecord, utc_offset: float) -> dict[str, Any]:
     """One request. `at`: when its head had come in."""
-    return {"at": rfc3339(round(record.received_at + utc_offset, 3)), **record.summary()}
+    return {
+        "at": rfc3339(round(record.received_at + utc_offset, 3)),
+        **record.summary(),
+        "priority": record.priority,
+        "times_ms": times(record),
+    }
+
+
+def times(record: RequestRecord) -> dict[str, Any]:
+    """When each step was reached, milliseconds after the request's head had come in; null: never. `attempts`: when each
+    had been sent whole."""
+
+    def after(at: float | None) -> float | None:
+        return None if at is None else round((at - record.received_at) * 1000, 2)
+
+    return {
+        "routed": after(record.routed_at),
+        "sent": after(record.sent_at),
+        "first_byte": after(record.first_byte_at),
+        "ended": after(record.ended_at),
+        "attempts": [after(attempt.sent_at) for attempt in record.attempts],
+    }
 
 
 def recent_by_line(records: Iterable[RequestRecord], now: float) -> Counter[str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.control.access import Role
-from edge.control.schemas import SCHEMAS, ref
+from edge.control.schemas import PRIORITY, SCHEMAS, ref
+from edge.history.spans import SPANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ _REQUEST_FILTERS = (
 )
 _SINCE = Query("since", {"type": "integer"}, "The id of the last event that is known.")
 _TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]})
+
+_SPAN = Query("span", {"type": "string", "enum": [*SPANS], "default": "3h"})
+_SINCE_SECOND = Query("since", {"type": "integer"}, "Only points from this second (since the epoch) on.")
+_MOST = Query("limit", {"type": "integer", "minimum": 1, "maximum": 5000, "default": 1000}, "The newest.")
+_SERIES = (_SPAN, _SINCE_SECOND)
+_HISTORY = (
+    Query("span", {"type": "string", "enum": [*SPANS, "today"], "default": "3h"}, "today: since the node's midnight."),
+    Query("series", {"type": "boolean", "default": False}, "Columns for charts instead of sums; not of today."),
+    _SINCE_SECOND,
+)
 
 ROUTES = (
     Route("GET", "/api/v1/lines", "lines", Role.VIEWER, "All lines.", "Lines"),
@@ -134,6 +145,43 @@ ROUTES = (
         "Health changes, controls, reloads: server-sent events, or a list if the caller accepts application/json.",
         "Events",
         query=(_SINCE, _TYPE),
+    ),
+    Route("GET", "/api/v1/history/node", "history_node", Role.VIEWER, "All requests.", "History", query=_HISTORY),
+    Route("GET", "/api/v1/history/lines", "history_lines", Role.VIEWER, "All lines.", "History", query=_HISTORY),
+    Route("GET", "/api/v1/history/lines/{id}", "history_line", Role.VIEWER, "A line.", "Series", query=_SERIES),
+    Route("GET", "/api/v1/history/paths", "history_paths", Role.VIEWER, "All paths.", "History", query=_HISTORY),
+    Route("GET", "/api/v1/history/paths/{id}", "history_path", Role.VIEWER, "A path.", "Series", query=_SERIES),
+    Route("GET", "/api/v1/history/endpoints", "history_endpoints", Role.VIEWER, "Far ends.", "History", query=_HISTORY),
+    Route(
+        "GET", "/api/v1/history/endpoints/{id}", "history_endpoint", Role.VIEWER, "A far end.", "Series", query=_SERIES
+    ),
+    Route("GET", "/api/v1/history/keys", "history_keys", Role.VIEWER, "By client key.", "History", query=_HISTORY),
+    Route(
+        "GET",
+        "/api/v1/history/events",
+        "history_events",
+        Role.VIEWER,
+        "What happened, oldest first, also before a restart.",
+        "Events",
+        query=(_SPAN, _MOST, _TYPE),
+    ),
+    Route(
+        "GET",
+        "/api/v1/ranking",
+        "ranking",
+        Role.VIEWER,
+        "Each line's score, and how the paths of a request would be ranked now.",
+        "Scores",
+        query=(Query("provider", _TEXT), Query("priority", PRIORITY)),
+    ),
+    Route(
+        "POST",
+        "/api/v1/what-if",
+        "what_if",
+        Role.VIEWER,
+        "The remembered requests replayed against other weights or another policy.",
+        "Replayed",
+        "Replay",
     ),
     Route("GET", "/api/v1/audit", "audit", Role.ADMIN, "Who changed what, newest first.", "Audit", query=(_LIMIT,)),
     Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),

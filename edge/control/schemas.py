@@ -314,6 +314,38 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Event": {"type": "object", "required": ["id", "at", "type"]},
     "Events": record({"last": COUNT, "events": array(ref("Event"))}),
+    "Columns": said("One entry for each point; null: nothing known.", mapping(array({}))),
+    "Series": record(
+        {"span": TEXT, "begins": COUNT, "ends": COUNT, "step_seconds": COUNT, "series": mapping(ref("Columns"))}
+    ),
+    "History": record(
+        {"span": TEXT, "begins": COUNT, "ends": COUNT},
+        {
+            "step_seconds": COUNT,
+            "series": mapping(ref("Columns")),
+            "sums": mapping(said("Latencies, losses, requests, bytes, cost, tokens.", ANY)),
+        },
+    ),
+    "Scores": record(
+        {"scores": said("1: the best line; 0: not used now.", mapping(NUMBER)), "ranking": ANY, "provider": TEXT}
+    ),
+    "Replay": record(
+        {},
+        {
+            "lines": mapping(ref("LineChange")),
+            "policy": {"type": "string", "enum": ["best", "weighted", "classic", ""]},
+        },
+    ),
+    "Outcome": {"type": "object", "required": ["requests", "shares", "failure_ratio", "cost"]},
+    "Replayed": record(
+        {
+            "since": said("When the oldest of the requests came in; null: none is remembered.", optional(TIME)),
+            "moved": said("Requests that would have begun on another line.", COUNT),
+            "actual": ref("Outcome"),
+            "model": said("What the model says of the paths that were taken.", ref("Outcome")),
+            "then": said("… and of those that would have been.", ref("Outcome")),
+        }
+    ),
     "AuditEntry": {"type": "object", "required": ["at", "who", "action", "before", "after"]},
     "Audit": record({"entries": array(ref("AuditEntry"))}),
     "Node": record(

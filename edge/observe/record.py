@@ -12,7 +12,7 @@ from transport.path import Path
 
 
 class AttemptTrace(Struct):
-    """One attempt, for the log: where, how it ended, why."""
+    """One attempt, for the log: where, how it ended, why. `sent_at`: when the request's last byte was handed over."""
 
     path: Path
     outcome: str

@@ -9,8 +9,10 @@ from edge.config.model import Provider, Snapshot
 from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
+from edge.routing.explain import explain
 from edge.routing.hold import Hold
 from edge.routing.lane import lane_of
+from edge.routing.ranking import Ranking
 from edge.routing.scene import Mark, Scene
 from health.view import HealthView
 from transport.path import relay_end
@@ -32,6 +34,11 @@ def scores(snapshot: Snapshot, view: HealthView, controls: Controls, moment: Mom
             costs[line] = min(costs.get(line, float("inf")), max(lane.costs[index], 1e-9))
     best = min(costs.values(), default=0.0)
     return {line: best / costs[line] if line in costs else 0.0 for line in lane.scene.lines}
+
+
+def ranking(ask: Ask, snapshot: Snapshot, view: HealthView, controls: Controls, moment: Moment) -> Ranking:
+    """How the paths of a request like `ask` would be ranked now, and why."""
+    return explain(Chooser().choose(ask, snapshot, view, controls, moment, 0.0, 0.5))
 
 
 def shares(

@@ -111,7 +111,7 @@ async def test_every_route_that_only_looks(client: Client) -> None:
         if route.method == "GET" and "{id}" not in route.path:
             await client.ask("GET", route.path)
             looked.add(route.path)
-    assert len(looked) == len([route for route in ROUTES if route.method == "GET"]) - 2
+    assert len(looked) == len([route for route in ROUTES if route.method == "GET" and "{id}" not in route.path])
     line = await client.ask("GET", "/api/v1/lines/cu2")
     assert (line["id"], line["way"], line["switch"]) == ("cu2", LINES["cu2"], "on")
     (node,) = (await client.ask("GET", "/api/v1/nodes"))["nodes"]
@@ -119,6 +119,51 @@ async def test_every_route_that_only_looks(client: Client) -> None:
     assert (await client.ask("GET", "/api/v1/paths"))["paths"][0]["path"] == "cn2/direct/openai"
     assert (await client.ask("GET", "/api/v1/endpoints"))["endpoints"][0]["url"] == "http://127.0.0.1:9"
     assert (await client.ask("GET", "/api/v1/config"))["lines"][0]["id"] == "cn2"
+
+
+async def test_history_scores_and_what_if(client: Client) -> None:
+    history = client.node.history
+    cell = history.recorder._cell("lines:cn2")
+    cell.sent, cell.lost, cell.cost = 10, 1, 0.5
+    history.recorder._cell("paths:cn2/direct/openai").sent = 10
+    await history.turn(int(time()) - 1)
+    for span in ("10m", "3h", "today"):
+        sums = (await client.ask("GET", f"/api/v1/history/lines?span={span}"))["sums"]
+        assert (sums["cn2"]["loss"], sums["cn2"]["cost"]) == (0.1, 0.5), span
+    told = await client.ask("GET", "/api/v1/history/lines/cn2?span=10m")
+    assert told["series"]["cn2"]["loss"] == [0.1]
+    assert (await client.ask("GET", "/api/v1/history/lines?span=10m&series=true"))["series"].keys() >= {"cn2"}
+    path = await client.ask("GET", "/api/v1/history/paths/cn2%2Fdirect%2Fopenai?span=1d")
+    assert path["series"].keys() == {"cn2/direct/openai"}
+    await client.ask("GET", "/api/v1/history/endpoints/nobody", status=404)
+    for wrong in ("lines?span=2h", "lines?span=today&series=true", "lines/cn2?span=today", "events?span=x"):
+        await client.ask("GET", f"/api/v1/history/{wrong}", status=400)
+    await client.ask("PATCH", "/api/v1/lines/cn2", {"weight": 50})
+    (event,) = (await client.ask("GET", "/api/v1/history/events?type=control"))["events"]
+    assert (event["action"], event["target"]) == ("set line", "cn2")
+    ranked = await client.ask("GET", "/api/v1/ranking?priority=batch")
+    assert ranked["scores"].keys() == {"cn2", "cu2", "cmi"}
+    assert len(ranked["ranking"]["paths"]) == 3
+    await client.ask("GET", "/api/v1/ranking?provider=x", status=400)
+    await client.ask("GET", "/api/v1/ranking?priority=x", status=400)
+    replayed = await client.ask("POST", "/api/v1/what-if", {"policy": "weighted"})
+    assert (replayed["since"], replayed["then"]["requests"]) == (None, 0)
+    await client.ask("POST", "/api/v1/what-if", {"lines": {"nobody": {"weight": 1}}}, status=404)
+
+
+async def test_the_console_is_served_with_its_policy_and_by_tags(client: Client) -> None:
+    async with client.session.get(client.url + "/") as page:
+        assert (page.status, page.content_type) == (200, "text/html")
+        assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        assert 'src="console/app.js"' in await page.text()
+    async with client.session.get(client.url + "/console/app.js", headers={"accept-encoding": "identity"}) as script:
+        assert (script.status, script.content_type) == (200, "text/javascript")
+        tag = script.headers["etag"]
+    async with client.session.get(client.url + "/console/app.js", headers={"if-none-match": tag}) as again:
+        assert again.status == 304
+    for wrong in ("/console/nothing.js", "/console/../files.py", "/console/%2e%2e/files.py"):
+        async with client.session.get(client.url + wrong) as reply:
+            assert reply.status == 404
 
 
 async def test_a_change_is_in_effect_when_its_reply_comes(client: Client) -> None:

@@ -20,6 +20,7 @@ from edge.config.model import (
     Cluster,
     EdgePeer,
     Endpoint,
+    History,
     Limits,
     Listen,
     Model,
@@ -67,6 +68,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[probe]": (sections.PROBE, ProbePolicy()),
     "[trace]": (sections.TRACE, Trace()),
     "[cluster]": (sections.CLUSTER, Cluster()),
+    "[history]": (sections.HISTORY, History()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
 

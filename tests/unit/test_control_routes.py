@@ -24,4 +24,4 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_what_changes_something_takes_more_than_looking() -> None:
     looking = {route.name for route in ROUTES if route.method != "GET" and route.role.value == "viewer"}
-    assert looking == {"preview"}
+    assert looking == {"preview", "what_if"}

@@ -1,0 +1,156 @@
+// The frame around the pages: sign-in, what is wrong in one sentence, and which page is shown.
+
+import { Refused, get, keep, key, maybe, watch } from "./api.js";
+import { fill, h } from "./dom.js";
+import { clock } from "./format.js";
+import { LANGUAGES, choose, language, t } from "./i18n.js";
+import { verdict } from "./verdict.js";
+import * as lines from "./pages/lines.js";
+import * as paths from "./pages/paths.js";
+import * as requests from "./pages/requests.js";
+import * as events from "./pages/events.js";
+import * as node from "./pages/node.js";
+import * as whatif from "./pages/whatif.js";
+
+const PAGES = { lines, paths, requests, events, node, whatif };
+const EVERY = 2000; // milliseconds between two looks at the lines
+
+/** What all pages may use: the latest lines, and who wants to hear of events. */
+export const state = { lines: null, alerts: [], node: null, out: new Map(), hear: new Set(), seen: new Set() };
+
+let shown = { stop() {} };
+let frame, heard, since;
+
+async function main() {
+  await choose();
+  build();
+  addEventListener("hashchange", show);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  heard = new AbortController();
+  if (await look()) begin();
+}
+
+function build() {
+  const named = (name) => h("a", { href: `#${name}`, "data-page": name }, t(`page.${name}`));
+  frame = {
+    node: h("span.node"),
+    nav: h("nav", { "aria-label": t("nav.pages") }, Object.keys(PAGES).map(named)),
+    verdict: h("div.verdict", { id: "verdict", role: "status", "aria-live": "polite" }),
+    main: h("main", { id: "main", tabindex: "-1" }),
+  };
+  const out = h("button.quiet", { type: "button", hidden: !key(), onclick: leave }, t("sign.out"));
+  document.body.replaceChildren(
+    h("a.skip", { href: "#main", onclick: (event) => { event.preventDefault(); frame.main.focus(); } }, t("nav.skip")),
+    h("header", null, h("span.brand", null, "farline"), frame.node, frame.nav, h("div.tools", null, languages(), theme(), out)),
+    frame.verdict, frame.main);
+}
+
+function languages() {
+  return h("div.tools", { role: "group", "aria-label": t("nav.language") }, Object.entries(LANGUAGES).map(([code, name]) =>
+    h("button.quiet", {
+      type: "button", lang: code, "aria-pressed": String(code === language),
+      onclick: async () => { await choose(code); build(); show(); look(); },
+    }, name)));
+}
+
+function theme() {
+  const button = h("button.quiet", { type: "button" });
+  const dark = () => document.documentElement.dataset.theme === "dark" ||
+    (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  const name = () => { button.textContent = t(dark() ? "theme.light" : "theme.dark"); };
+  button.addEventListener("click", () => {
+    const next = dark() ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    localStorage.setItem("farline.theme", next);
+    name();
+    show();
+  });
+  name();
+  return button;
+}
+
+/** Remembers since when a line has been out: it may change between ejected and probation many times until it is back. */
+function follow(event) {
+  if (event.type !== "health" || event.kind !== "line") return;
+  if (event.after === "admitted") state.out.delete(event.subject);
+  else if (event.after === "ejected" && !state.out.has(event.subject)) state.out.set(event.subject, event.at);
+}
+
+async function begin() {
+  const past = await maybe("history/events?span=1d&type=health&limit=5000").catch(() => null);
+  past?.events.forEach(follow);
+  show();
+  look();
+  setInterval(() => { if (!document.hidden) look(); }, EVERY);
+  watch((event) => { follow(event); look(); for (const hear of state.hear) hear(event); }, heard.signal);
+}
+
+/** Asks for what every page begins with. False: nobody is signed in. */
+async function look() {
+  try {
+    const [told, alerts, nodes] = await Promise.all([get("lines"), get("alerts"), state.node ? null : maybe("nodes")]);
+    state.lines = told;
+    state.alerts = alerts.alerts;
+    if (nodes) state.node = nodes.nodes[0];
+    since = null;
+    frame.node.textContent = state.node?.name ?? "";
+    tell(verdict(told, alerts.alerts, state.out));
+    for (const see of state.seen) see();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401) return signIn(key() ? t("sign.unknown") : "");
+    if (error.status === 403) tell([{ level: "bad", text: error.message }]);
+    else if (error.status !== 429) {
+      since ??= Date.now() / 1000;
+      tell([{ level: "bad", text: t("verdict.silent", { at: clock(since) }) }]);
+    }
+  }
+  return true;
+}
+
+function tell(sentences) {
+  const level = sentences[0].level;
+  frame.verdict.dataset.level = level;
+  fill(frame.verdict, sentences.map((each) => h("p", { "data-level": each.level }, each.text)));
+  const title = sentences[0].text;
+  document.title = `${level === "good" ? "" : "! "}${state.node?.name ?? "farline"}: ${title}`;
+}
+
+function show() {
+  shown.stop?.();
+  state.hear.clear();
+  state.seen.clear();
+  const name = location.hash.slice(1).split("/")[0] || "lines";
+  const page = PAGES[name] ?? lines;
+  for (const link of frame.nav.children) {
+    if (link.dataset.page === (name in PAGES ? name : "lines")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const view = h("div");
+  frame.main.replaceChildren(h("h1.hidden", null, t(`page.${name in PAGES ? name : "lines"}`)), view);
+  shown = page.show(view, state, location.hash.slice(1).split("/").slice(1).map(decodeURIComponent)) ?? { stop() {} };
+}
+
+function signIn(problem) {
+  const field = h("input", { id: "key", type: "password", autocomplete: "current-password", required: true });
+  const form = h("form.sign", { onsubmit: (event) => { event.preventDefault(); keep(field.value.trim()); location.reload(); } },
+    h("h1", null, t("sign.title")),
+    h("label", { for: "key" }, t("sign.key")), field,
+    problem ? h("p.wrong", { role: "alert" }, problem) : null,
+    h("p.note", null, t("sign.note")),
+    h("button.main", { type: "submit" }, t("sign.in")));
+  frame.verdict.replaceChildren();
+  delete frame.verdict.dataset.level;
+  frame.main.replaceChildren(form);
+  frame.nav.hidden = true;
+  field.focus();
+  return false;
+}
+
+function leave() {
+  keep(null);
+  heard.abort();
+  location.reload();
+}
+
+main();

@@ -1,0 +1,139 @@
+"""The admin API's answers about what was and what would be: history, scores, what-if. (Shell.)"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiohttp import web
+
+from edge.control.answers import body, json_reply, queried
+from edge.control.changes import Refused, apply
+from edge.control.desk import ControlDesk
+from edge.control.inside import Inside
+from edge.control.requested import replay_question
+from edge.control.requests import flag, number
+from edge.control.times import rfc3339
+from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS
+from edge.history.spans import HOURS, SPANS, Span
+from edge.routing.controls import Controls
+from edge.routing.replay import replay
+
+TODAY = "today"
+MOST_EVENTS = 5000
+_PRIORITIES = ("realtime", "interactive", "batch")
+
+
+class Hindsight:
+    """Each method answers the route of its name in `routes.ROUTES`."""
+
+    def __init__(self, inside: Inside, desk: ControlDesk) -> None:
+        self._inside = inside
+        self._desk = desk
+
+    async def history_node(self, request: web.Request) -> web.Response:
+        return await self._all(request, NODE)
+
+    async def history_lines(self, request: web.Request) -> web.Response:
+        return await self._all(request, LINES)
+
+    async def history_paths(self, request: web.Request) -> web.Response:
+        return await self._all(request, PATHS)
+
+    async def history_endpoints(self, request: web.Request) -> web.Response:
+        return await self._all(request, ENDPOINTS)
+
+    async def history_keys(self, request: web.Request) -> web.Response:
+        return await self._all(request, KEYS)
+
+    async def history_line(self, request: web.Request) -> web.Response:
+        return await self._one(request, LINES)
+
+    async def history_path(self, request: web.Request) -> web.Response:
+        return await self._one(request, PATHS)
+
+    async def history_endpoint(self, request: web.Request) -> web.Response:
+        return await self._one(request, ENDPOINTS)
+
+    async def history_events(self, request: web.Request) -> web.Response:
+        span, most = queried(_events_question, dict(request.query))
+        types = frozenset(request.query.getall("type", ()))
+        found = await self._inside.history.events(time.time() - span.seconds, most)
+        told = [event for event in found if not types or event["type"] in types]
+        return json_reply({"last": max((event["id"] for event in found), default=0), "events": told})
+
+    async def ranking(self, request: web.Request) -> web.Response:
+        providers = [provider.id for provider in self._inside.snapshot().providers]
+        provider = request.query.get("provider", providers[0])
+        if provider not in providers:
+            raise Refused("invalid", f'no provider "{provider}"; there is {", ".join(providers)}')
+        priority = request.query.get("priority", "interactive")
+        if priority not in _PRIORITIES:
+            raise Refused("invalid", f"priority: expected one of {', '.join(_PRIORITIES)}")
+        return json_reply({**self._inside.ranking(provider, priority), "provider": provider})
+
+    async def what_if(self, request: web.Request) -> web.Response:
+        question = replay_question(await body(request))
+        self._desk.what_if(question.changes)  # refused, if there are no such lines
+        pasts, known, now = self._inside.pasts(), self._desk.known, time.time()
+
+        def change(old: Controls) -> Controls:
+            return apply(old, question.changes, known, now) if question.changes else old
+
+        replayed = await asyncio.to_thread(replay, pasts, change, question.policy)
+        since = time.time() - time.monotonic() + pasts[0].choice.at if pasts else None
+        return json_reply(
+            {
+                "since": None if since is None else rfc3339(round(since, 3)),
+                "moved": replayed.moved,
+                "actual": replayed.actual.document(),
+                "model": replayed.model.document(),
+                "then": replayed.then.document(),
+            }
+        )
+
+    async def _all(self, request: web.Request, kind: str) -> web.Response:
+        name, wants_series, since = queried(_question, dict(request.query))
+        history = self._inside.history
+        if wants_series:
+            return json_reply(await history.series(kind, None, SPANS[name], since))
+        end = int(time.time())
+        tier, begins = (HOURS, self._midnight(end)) if name == TODAY else _sums_of(SPANS[name], end)
+        return json_reply({"span": name, "ends": end, **await history.sums(kind, tier, begins)})
+
+    async def _one(self, request: web.Request, kind: str) -> web.Response:
+        name, _, since = queried(_question, dict(request.query))
+        if name == TODAY:
+            raise Refused("invalid", f"span: expected one of {', '.join(SPANS)}")
+        id = request.match_info["id"]
+        told = await self._inside.history.series(kind, id, SPANS[name], since)
+        if not told["series"] and not since:
+            raise Refused("absent", f'nothing is known of "{id}" in that time')
+        return json_reply(told)
+
+    def _midnight(self, utc: int) -> int:
+        """The node's own."""
+        return utc - utc % 60 - self._inside.moment().minute * 60
+
+
+def _sums_of(span: Span, end: int) -> tuple[Any, int]:
+    return span.sums, end - span.seconds
+
+
+def _question(query: dict[str, str]) -> tuple[str, bool, int]:
+    """Raises ValueError."""
+    name = query.get("span", "3h")
+    wants_series = flag(query, "series")
+    known = [*SPANS] if wants_series else [*SPANS, TODAY]
+    if name not in known:
+        raise ValueError(f"span: expected one of {', '.join(known)}")
+    return name, wants_series, number(query, "since", 0, 0, 2**40)
+
+
+def _events_question(query: dict[str, str]) -> tuple[Span, int]:
+    """Raises ValueError."""
+    name = query.get("span", "3h")
+    if name not in SPANS:
+        raise ValueError(f"span: expected one of {', '.join(SPANS)}")
+    return SPANS[name], number(query, "limit", 1000, 1, MOST_EVENTS)

@@ -1,0 +1,70 @@
+"""What one subject – a line, path, far end, key or the node – did in one stretch of time."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct, field
+
+from edge.history.sketch import Sketch, join
+
+
+class State(IntEnum):
+    """What a line or far end was, in ascending order of badness: of a stretch of time the worst counts."""
+
+    UNKNOWN = 0
+    ADMITTED = 1
+    OFF = 2
+    DRAINING = 3
+    PROBATION = 4
+    SUSPECTED = 5
+    EJECTED = 6
+
+
+class Cell(Struct, array_like=True):
+    """Counts and sums, so that two can be added up. Sketches are of seconds; bytes are of bodies.
+
+    `requests` and `failures`: of lines, paths and far ends their attempts, of keys and the node the clients' requests.
+    `cost`: bytes × the line's price per GB. `score`: the sum of the line's scores each time one was taken, `scores`
+    how often.
+    """
+
+    sent: int = 0  # probes that say something
+    lost: int = 0
+    rtt: Sketch = field(default_factory=dict)
+    requests: int = 0
+    failures: int = 0
+    first_byte: Sketch = field(default_factory=dict)
+    up: int = 0
+    down: int = 0
+    cost: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    state: int = 0
+    score: float = 0.0
+    scores: int = 0
+
+    def join(self, other: Cell) -> None:
+        """What `other` did as well."""
+        self.sent += other.sent
+        self.lost += other.lost
+        join(self.rtt, other.rtt)
+        self.requests += other.requests
+        self.failures += other.failures
+        join(self.first_byte, other.first_byte)
+        self.up += other.up
+        self.down += other.down
+        self.cost += other.cost
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.state = max(self.state, other.state)
+        self.score += other.score
+        self.scores += other.scores
+
+
+def joined(cells: list[Cell]) -> Cell:
+    """All of them as one."""
+    total = Cell()
+    for cell in cells:
+        total.join(cell)
+    return total

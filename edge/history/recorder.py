@@ -1,0 +1,191 @@
+"""Observations → the cells of the second that is going on. Every worker has a recorder; touched by its loop only.
+
+A line's round trips are those to its nearest far end: a line to two continents would else show two clouds. Its losses
+are those to all far ends. A kind of probe that nobody answers is filtered somewhere and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from edge.dialects.facts import NO_USAGE
+from edge.history.cell import Cell, State
+from edge.history.sketch import bucket_of
+from edge.observe.record import RequestRecord
+from edge.routing.controls import Switch
+from health.probe import Outcome, ProbeKind, ProbeResult
+from health.standing import Standing
+from health.view import HealthView
+from transport.failure import Code, Failure, Origin
+from transport.path import LOCAL, Line, Path
+
+NODE = "node"  # the subject of all requests together
+ATTEMPTS = "attempts"  # … of all attempts on lines
+LINES, PATHS, ENDPOINTS, KEYS = "lines", "paths", "endpoints", "keys"  # kinds; a subject is kind:id
+MOST_SUBJECTS = 5000  # beyond them new ones aren't recorded
+SILENT = 20  # unanswered in a row, while another kind is answered on the path: filtered
+
+_STATES = {
+    Standing.ADMITTED: State.ADMITTED,
+    Standing.PROBATION: State.PROBATION,
+    Standing.EJECTED: State.EJECTED,
+}
+_SWITCHES = {Switch.ON: State.UNKNOWN, Switch.DRAINING: State.DRAINING, Switch.OFF: State.OFF}
+
+
+class _Voices:
+    """Which kinds of probe are answered on a path. `unanswered`: in a row; a kind never answered isn't in it."""
+
+    __slots__ = ("unanswered",)
+
+    def __init__(self) -> None:
+        self.unanswered: dict[ProbeKind, int] = {}
+
+    def counts(self, kind: ProbeKind, is_answer: bool) -> bool:
+        """Does this probe say something?"""
+        if is_answer:
+            self.unanswered[kind] = 0
+            return True
+        if kind not in self.unanswered:
+            return False
+        self.unanswered[kind] += 1
+        others = (number for other, number in self.unanswered.items() if other is not kind)
+        return self.unanswered[kind] <= SILENT or all(number > SILENT for number in others)
+
+
+class Recorder:
+    """`take` hands out what has come since it was last called."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, Cell] = {}
+        self._known: set[str] = set()
+        self._prices: dict[str, float] = {}
+        self._nearest: dict[str, str] = {}
+        self._voices: dict[Path, _Voices] = {}
+        self._subjects: dict[Path, tuple[str, ...]] = {}
+
+    def configure(self, lines: Iterable[Line]) -> None:
+        """Prices are those of the configuration in use when bytes are counted."""
+        self._prices = {line.id: line.cost_per_gb for line in lines}
+
+    def take(self) -> dict[str, Cell]:
+        """The cells of the second that is over, by subject."""
+        cells, self._cells = self._cells, {}
+        return cells
+
+    def probe(self, result: ProbeResult) -> None:
+        """What a probe says of its path, line and far end."""
+        outcome, path, failure = result.outcome, result.path, result.failure
+        is_answer = result.rtt is not None or (failure is not None and _is_refusal(failure))
+        if outcome is Outcome.DUPLICATE or (failure is not None and failure.origin is Origin.EDGE):
+            return
+        if not self._voice(path).counts(result.kind, is_answer) and failure is None:
+            return
+        cells = self._cells_of(path)
+        for cell in cells:
+            if outcome is Outcome.LATE:  # it was counted as lost when its time was over
+                cell.lost -= 1
+            else:
+                cell.sent += 1
+                cell.lost += not is_answer
+        if result.rtt is not None and result.kind is not ProbeKind.HTTP:  # which takes the far end's own time as well
+            self._round_trip(path, cells, bucket_of(result.rtt))
+
+    def request(self, record: RequestRecord) -> None:
+        """A client's request is over."""
+        path, first, sent = record.path, record.first_byte_at, record.sent_at
+        cells = [self._cell(NODE), self._cell(f"{KEYS}:{record.principal}")] if record.principal else [self._cell(NODE)]
+        for cell in cells:
+            cell.requests += 1
+            cell.failures += record.failure is not None or record.status >= 500
+        for attempt in record.attempts:
+            if attempt.path.line != LOCAL:
+                self._cell(ATTEMPTS).requests += 1
+            for cell in self._cells_of(attempt.path):
+                cell.requests += 1
+                cell.failures += attempt.code is not None
+        self._carried(cells, record, None if first is None else first - record.received_at)
+        if path is not None:
+            self._carried(self._cells_of(path), record, None if first is None or sent is None else first - sent)
+
+    def look(self, view: HealthView, switches: Mapping[str, Switch], scores: Mapping[str, float] | None) -> None:
+        """Standings right now, once a second. `switches`: what operators said of each line; `scores`, when they were
+        worked out."""
+        for line, switch in switches.items():
+            cell, health = self._cell(f"{LINES}:{line}"), view.line(line)
+            suspected = State.SUSPECTED if health.is_suspected else State.UNKNOWN
+            cell.state = max(_STATES[health.standing], suspected, _SWITCHES[switch])
+            if scores is not None:
+                cell.score += scores.get(line, 0.0)
+                cell.scores += 1
+        for path, known in view.paths.items():
+            self._cell(f"{PATHS}:{path}").state = _STATES[known.standing]
+        for endpoint, far_end in view.endpoints.items():
+            self._cell(f"{ENDPOINTS}:{endpoint}").state = _STATES[far_end.standing]
+        self._nearest = nearest(view)
+
+    def _carried(self, cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:
+        bucket = None if first is None else bucket_of(first)
+        price = self._prices.get(record.path.line, 0.0) if record.path is not None else 0.0
+        for cell in cells:
+            if bucket is not None:
+                cell.first_byte[bucket] = cell.first_byte.get(bucket, 0) + 1
+            cell.up += record.bytes_in
+            cell.down += record.bytes_out
+            cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
+            if record.usage is not NO_USAGE:
+                cell.input_tokens += record.usage.input or 0
+                cell.output_tokens += record.usage.output or 0
+
+    def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
+        for place, cell in enumerate(cells):
+            if place != 1 or self._nearest.get(path.line, path.endpoint) == path.endpoint:
+                cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
+
+    def _cells_of(self, path: Path) -> list[Cell]:
+        """Of the path, its line and its far end; the local pool has no line."""
+        subjects = self._subjects.get(path)
+        if subjects is None:
+            if len(self._subjects) >= MOST_SUBJECTS:
+                self._subjects.clear()
+            subjects = self._subjects[path] = _of_path(path)
+        return [self._cell(subject) for subject in subjects]
+
+    def _voice(self, path: Path) -> _Voices:
+        voices = self._voices.get(path)
+        if voices is None:
+            if len(self._voices) >= MOST_SUBJECTS:
+                self._voices.clear()
+            voices = self._voices[path] = _Voices()
+        return voices
+
+    def _cell(self, subject: str) -> Cell:
+        cell = self._cells.get(subject)
+        if cell is None:
+            if subject not in self._known:
+                if len(self._known) >= MOST_SUBJECTS:
+                    return Cell()
+                self._known.add(subject)
+            cell = self._cells[subject] = Cell()
+        return cell
+
+
+def _is_refusal(failure: Failure) -> bool:
+    """It was the far end that spoke: its packets came back."""
+    return failure.origin is Origin.ENDPOINT or failure.code == Code.CONNECTION_REFUSED
+
+
+def _of_path(path: Path) -> tuple[str, ...]:
+    if path.line == LOCAL:
+        return (f"{PATHS}:{path}",)
+    return (f"{PATHS}:{path}", f"{LINES}:{path.line}", f"{ENDPOINTS}:{path.endpoint}")
+
+
+def nearest(view: HealthView) -> dict[str, str]:
+    """Each line's far end with the shortest median round trip, as far as any is known."""
+    found: dict[str, tuple[float, str]] = {}
+    for path, health in view.paths.items():
+        if health.rtt is not None:
+            here = (health.rtt.median, path.endpoint)
+            found[path.line] = min(found.get(path.line, here), here)
+    return {line: endpoint for line, (_, endpoint) in found.items()}

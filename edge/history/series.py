@@ -1,0 +1,83 @@
+"""Cells → columns for charts, and sums for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from edge.history.cell import Cell, State, joined
+from edge.history.sketch import quantiles
+
+Cells = Mapping[int, Cell]  # by the second at which each begins
+
+RTT_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+FIRST_BYTE_SHARES = (0.5, 0.95)
+COLUMNS = (
+    *("rtt_p5_ms", "rtt_p25_ms", "rtt_p50_ms", "rtt_p75_ms", "rtt_p95_ms"),
+    *("loss", "state", "score", "share", "requests", "failures", "first_byte_p50_ms", "first_byte_p95_ms"),
+    *("up_bps", "down_bps", "cost"),
+)
+
+
+def points(cells: Cells, step: int) -> dict[int, Cell]:
+    """Cells that fall into the same `step` seconds as one."""
+    grouped: dict[int, list[Cell]] = {}
+    for at in sorted(cells):
+        grouped.setdefault(at - at % step, []).append(cells[at])
+    return {at: joined(group) for at, group in grouped.items()}
+
+
+def columns(found: Cells, step: int, requests: Mapping[int, int]) -> dict[str, list[Any]]:
+    """A chart's columns, one entry for each point, `at` ascending. `requests`: those of all subjects, for the share."""
+    told: dict[str, list[Any]] = {"at": list(found), **{name: [] for name in COLUMNS}}
+    for at, cell in found.items():
+        for name, value in zip(COLUMNS, _row(cell, step, requests.get(at, 0)), strict=True):
+            told[name].append(value)
+    return told
+
+
+def _row(cell: Cell, step: int, requests: int) -> Iterable[Any]:
+    yield from _ms(cell.rtt, RTT_SHARES)
+    yield loss(cell)
+    yield State(cell.state).name.lower() if cell.state else None
+    yield round(cell.score / cell.scores, 4) if cell.scores else None
+    yield round(cell.requests / requests, 4) if requests else None
+    yield cell.requests
+    yield cell.failures
+    yield from _ms(cell.first_byte, FIRST_BYTE_SHARES)
+    yield round(cell.up * 8 / step)
+    yield round(cell.down * 8 / step)
+    yield round(cell.cost, 6)
+
+
+def summary(cells: Iterable[Cell]) -> dict[str, Any]:
+    """All of them in figures. `unavailable_ratio`: of the cells whose state is known, those that were EJECTED."""
+    cells = list(cells)
+    total = joined(cells)
+    states = [cell.state for cell in cells if cell.state]
+    rtt, first_byte = _ms(total.rtt, RTT_SHARES), _ms(total.first_byte, FIRST_BYTE_SHARES)
+    return {
+        **{f"rtt_{name}_ms": value for name, value in zip(("p5", "p25", "p50", "p75", "p95"), rtt, strict=True)},
+        "probes": total.sent,
+        "loss": loss(total),
+        "unavailable_ratio": round(states.count(State.EJECTED) / len(states), 5) if states else None,
+        "requests": total.requests,
+        "failures": total.failures,
+        "first_byte_p50_ms": first_byte[0],
+        "first_byte_p95_ms": first_byte[1],
+        "up_bytes": total.up,
+        "down_bytes": total.down,
+        "cost": round(total.cost, 6),
+        "input_tokens": total.input_tokens,
+        "output_tokens": total.output_tokens,
+    }
+
+
+def loss(cell: Cell) -> float | None:
+    """Share of the probes that were lost; a late answer may come in another second than its loss."""
+    return round(min(1.0, max(0, cell.lost) / cell.sent), 4) if cell.sent else None
+
+
+def _ms(sketch: Mapping[int, int], shares: tuple[float, ...]) -> list[float | None]:
+    found = quantiles(sketch, shares)
+    return [None] * len(shares) if found is None else [round(value * 1000, 2) for value in found]

@@ -1,0 +1,227 @@
+"""The console in a real Chromium, with a real node whose line is failing: every page, both languages and themes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.stage import Stage, stage
+
+ROOT = Path(__file__).parents[2]
+AXE = next((ROOT / ".cache" / "axe").glob("axe-*.min.js"), None)
+SHOTS = ROOT / ".cache" / "screenshots"
+PAGES = ("lines", "paths", "requests", "events", "node", "whatif")
+FEW_SECONDS = 20_000  # milliseconds, as the browser's driver counts
+
+
+@pytest.fixture(scope="module")
+def failing() -> Iterator[Stage]:
+    """A node with traffic; its line cu2 has just died."""
+    with stage() as running:
+        running.until(lambda lines: all(line["rtt"] for line in lines.values()))
+        running.break_line("cu2")
+        running.until(lambda lines: lines["cu2"]["standing"] == "ejected")
+        yield running
+        assert "Traceback" not in running.edge.err.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("FARLINE_CHROMIUM") or shutil.which("chromium")
+    assert path and AXE, "no Chromium or axe-core: run tests/support/install-browser.sh"
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, failing: Stage) -> Iterator[Page]:
+    with_window = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", reduced_motion="reduce")
+    page = with_window.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    yield page
+    with_window.close()
+    assert [text for text in said if "404 (Not Found)" not in text] == []
+
+
+def opened(page: Page, failing: Stage, name: str = "lines") -> Page:
+    page.goto(f"{failing.edge.admin_url}/#{name}")
+    page.reload()  # another fragment alone would load nothing
+    expect(page.locator("#verdict p").first).to_be_visible(timeout=FEW_SECONDS)
+    return page
+
+
+def shoot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds wrong for people who see, hear or move differently."""
+    assert AXE is not None
+    page.evaluate(AXE.read_text())  # not by a script element: the page's policy forbids that
+    found: Any = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+    return [
+        f"{each['impact']} {each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+SETTLED = {
+    "lines": ".card .uplot canvas",
+    "paths": "table.matrix td b",
+    "requests": "table.requests tbody tr",
+    "events": "ol.events li time",
+    "node": "section.panel table",
+    "whatif": "form table",
+}
+
+
+@pytest.mark.parametrize("look", [("en", "light"), ("zh", "dark")], ids="-".join)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_says_what_is_wrong_and_hinders_nobody(
+    page: Page, failing: Stage, name: str, look: tuple[str, str]
+) -> None:
+    language, theme = look
+    page.add_init_script(f"localStorage['farline.language'] = '{language}'; localStorage['farline.theme'] = '{theme}'")
+    opened(page, failing, name)
+    expect(page.locator("#verdict")).to_contain_text("cu2")
+    expect(page.locator(SETTLED[name]).first).to_be_visible(timeout=FEW_SECONDS)
+    if name == "requests":
+        page.locator("table.requests button").first.click()
+        expect(page.locator(".waterfall .part").first).to_be_attached()
+    if name == "whatif":
+        page.locator("button.main").click()
+        expect(page.locator("table").nth(1)).to_be_visible()
+    page.wait_for_timeout(700)  # the charts' first points
+    shoot(page, f"{name}-{language}-{theme}")
+    assert serious(page) == []
+    assert not re.search(r"\b(verdict|figure|page|state|term)\.\w+", page.inner_text("body")), "a word is missing"
+
+
+def test_a_week_and_a_day_have_charts(page: Page, failing: Stage) -> None:
+    opened(page, failing)
+    for span in ("3h", "1d", "7d"):
+        with page.expect_response(lambda reply, span=span: f"span={span}&series" in reply.url) as told:
+            page.locator(f"[data-span='{span}']").click()
+        series = told.value.json()["series"]
+        assert {"cn2", "cu2", "cmi"} <= series.keys()
+        assert any(loss and loss > 0.2 for loss in series["cu2"]["loss"])
+        label = page.locator(".card .uplot").first
+        expect(label).to_have_attribute("aria-label", re.compile("median"), timeout=FEW_SECONDS)
+        page.wait_for_timeout(300)
+        shoot(page, f"lines-{span}")
+
+
+def test_a_weight_is_previewed_then_applied(page: Page, failing: Stage) -> None:
+    failing.api("controls", "DELETE")
+    opened(page, failing)
+    weight = page.get_by_role("spinbutton", name="Weight of cmi")
+    weight.fill("90")
+    weight.press("Tab")
+    bar = page.get_by_role("region", name="Shares with other weights").first
+    expect(bar).to_be_visible()
+    expect(bar).to_contain_text("Nothing has changed yet")
+    shoot(page, "lines-preview")
+    assert failing.lines()["cmi"]["weight"]["effective"] == 60
+    page.get_by_role("button", name="Apply weights").click()
+    expect(page.locator(".toast")).to_contain_text("Done")
+    assert failing.lines()["cmi"]["weight"]["effective"] == 90
+    failing.api("controls", "DELETE")
+
+
+def test_a_line_is_drained_and_used_again_by_keyboard_alone(page: Page, failing: Stage) -> None:
+    opened(page, failing)
+    card = page.get_by_role("region", name="Line cmi")
+    card.get_by_role("button", name="Drain").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Drain cmi?")).to_be_visible()
+    assert serious(page) == []
+    shoot(page, "lines-drain")
+    page.keyboard.press("Escape")
+    assert failing.lines()["cmi"]["switch"] == "on"
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Drain cmi?")
+    dialog.get_by_role("button", name="Drain").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_contain_text("cmi is draining by hand", timeout=FEW_SECONDS)
+    card.get_by_role("button", name="Use again").click()
+    expect(page.locator("#verdict")).not_to_contain_text("cmi is draining", timeout=FEW_SECONDS)
+    assert failing.lines()["cmi"]["switch"] == "on"
+
+
+def test_a_pin_and_a_maintenance_window(page: Page, failing: Stage) -> None:
+    opened(page, failing)
+    card = page.get_by_role("region", name="Line cn2")
+    card.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Which requests").fill("model:o4")
+    page.get_by_role("dialog").get_by_role("button", name="Pin").click()
+    expect(card).to_contain_text("model:o4 is pinned to it")
+    card.get_by_role("button", name="Unpin").click()
+    expect(card).not_to_contain_text("model:o4")
+    card.get_by_role("button", name="Maintenance").click()
+    page.get_by_role("dialog").get_by_label("Begins").fill("2031-01-01T02:00")
+    page.get_by_role("dialog").get_by_label("Note").fill("carrier ticket 4711")
+    page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    expect(card).to_contain_text("carrier ticket 4711")
+    failing.api("controls", "DELETE")
+
+
+def test_events_come_by_themselves(page: Page, failing: Stage) -> None:
+    opened(page, failing, "events")
+    expect(page.locator("ol.events li").first).to_be_visible()
+    failing.api("lines/cmi", "PATCH", {"weight": 33})
+    expect(page.locator("ol.events")).to_contain_text("weight as configured → 33", timeout=5000)
+    failing.api("controls", "DELETE")
+
+
+def test_how_soon_a_page_is_ready(page: Page, failing: Stage) -> None:
+    """Reported, not judged: the machine may be busy."""
+    told = {}
+    for name in PAGES:
+        opened(page, failing, name)
+        began = time.perf_counter()
+        opened(page, failing, name)
+        told[name] = round(time.perf_counter() - began, 2)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    (SHOTS / "ready-seconds.json").write_text(json.dumps(told))
+
+
+def test_with_keys_configured_one_signs_in(browser: Browser) -> None:
+    digest = hashlib.sha256(b"fla-ann").hexdigest()
+    keyed = f'[[admin_key]]\nid = "ann"\nrole = "operator"\nsha256 = "{digest}"\n'
+    with stage(keyed) as running:
+        window = browser.new_context(locale="en-GB")
+        page = window.new_page()
+        page.goto(running.edge.admin_url)
+        field = page.get_by_label("Admin key")
+        expect(field).to_be_focused(timeout=FEW_SECONDS)
+        assert serious(page) == []
+        field.fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("not known")
+        page.get_by_label("Admin key").fill("fla-ann")
+        page.keyboard.press("Enter")
+        expect(page.locator("#verdict")).to_contain_text("lines are fine", timeout=FEW_SECONDS)
+        assert "fla-ann" not in page.url
+        running.api("lines/cmi", "PATCH", {"weight": 33}, token="fla-ann")
+        page.get_by_role("link", name="Events").click()
+        expect(page.locator("ol.events")).to_contain_text("ann: set cmi", timeout=FEW_SECONDS)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Admin key")).to_be_visible(timeout=FEW_SECONDS)
+        window.close()

@@ -1,0 +1,39 @@
+"""`farline top` against a real node whose line is failing, and `farline report` of its past."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from edge.cli import main
+from tests.support.stage import Stage, stage
+
+
+@pytest.fixture(scope="module")
+def failing() -> Iterator[Stage]:
+    with stage() as running:
+        running.until(lambda lines: all(line["rtt"] for line in lines.values()))
+        running.break_line("cu2")
+        running.until(lambda lines: lines["cu2"]["standing"] == "ejected")
+        yield running
+
+
+def test_one_frame_says_what_is_wrong_first(failing: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["top", "--once", "--width", "140", "--admin", failing.edge.admin_url]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("farline ")
+    assert said[1].startswith(("cu2 is EJECTED", "cu2 is on probation"))
+    text = "\n".join(said)
+    assert all(f"\n{id} " in text for id in ("cn2", "cu2", "cmi"))
+    assert "→ ejected" in text
+    assert any(bar in text for bar in "▁▂▃▄▅▆▇█")
+
+
+def test_a_frame_as_json(failing: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["top", "--once", "--json", "--admin", failing.edge.admin_url]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["charts"]["series"].keys() == {"cn2", "cu2", "cmi"}
+    assert main(["top", "--json", "--admin", failing.edge.admin_url]) == 2
+    assert main(["top", "--once", "--admin", "127.0.0.1:1"]) == 2
