@@ -176,7 +176,7 @@ _SCANNER = re.compile(
   | (?P<clock>\d{{1,2}}(?::\d\d)?\s?(?:am|pm|a\.m|p\.m)\b|\d{{1,2}}:\d\d)
   | (?P<date>\d+(?:[-/:]\d+)+|\d+(?:\.\d+){{2,}})(?![a-z0-9])
   | (?P<amount>(?P<prefix>[¥$€£])?\s?(?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)
-      \s?(?P<myriad>[十百千万亿]+)?\s?(?P<unit>{_any_of(_UNITS)})?)(?![a-z0-9])
+      \s?(?P<myriad>[十百千万亿]+)?(?:\s?(?P<unit>{_any_of(_UNITS)})|(?![a-zA-Z0-9])))
   | (?P<code>\#?[a-zA-Z]*\d[a-zA-Z0-9]*(?:[-_][a-zA-Z0-9]+)*|[a-zA-Z]+(?:[-_][a-zA-Z0-9]*\d[a-zA-Z0-9]*)+)
   | '(?:s|d|ll|ve|re|m)\b
   | (?P<listed>(?<![a-z]){_any_of(form for form in _LISTED if form[0].isascii())}
