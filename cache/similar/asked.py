@@ -1,4 +1,4 @@
-"""A request as similar ones see it: its question, what the question says, and the key of everything else."""
+"""A request as similar ones see it: its question in the normal form, and the key of its group."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from cache.canonical import Uncacheable, read
 from cache.key import Key, key_of
 from cache.policy import Decision
 from cache.question import Question
-from cache.similar.guards import Features, features
+from cache.similar.guards import features
 from cache.similar.normal import NotPlain, normal, trimmed
 from cache.similar.place import NoQuestion, place_of
 
 VERSION = 1
 """Of normal forms and guards. Raise it with every change of the lists: what was stored before is not found any more."""
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Asked(Struct, frozen=True):
-    """`scope` names everything but the question: model, system prompt, tools, history, parameters, tenant. `key` names
-    the scope, the question's normal form and what the guards read in it."""
+    """`text` is the normal form. `group` names everything else of the request, and what the guards read in the text."""
 
-    text: str  # the normal form
-    features: Features
-    scope: Key
-    key: Key
+    text: str
+    group: Key
 
 
 def asked_of(question: Question, decision: Decision) -> Asked | str:
@@ -37,17 +34,10 @@ def asked_of(question: Question, decision: Decision) -> Asked | str:
     if decision.key is None or decision.rule.similar == "off":
         return "off"
     try:
-        document = read(question.body).document
-        place = place_of(question.dialect, question.operation, document)
+        place = place_of(question.dialect, question.operation, read(question.body).document)
         text, said = normal(place.text), features(trimmed(place.text))
-        rule = decision.rule
-        rest = key_of(question, place.replaced(None), rule.scope == "shared", rule.headers)
+        rest = key_of(question, place.replaced(None), decision.rule.scope == "shared", decision.rule.headers)
     except (NoQuestion, NotPlain, Uncacheable) as why:
         return str(why)
-    return Asked(text, said, _apart("scope", rest, b""), _apart("normal", rest, _encode((text, said))))
-
-
-def _apart(purpose: str, key: Key, more: bytes) -> Key:
-    """Keys that no request has as its exact one."""
-    digest = hashlib.sha256(b"farline similar %d %s" % (VERSION, purpose.encode()) + key.digest + more).digest()
-    return msgspec.structs.replace(key, digest=digest)
+    digest = hashlib.sha256(b"farline similar %d" % VERSION + rest.digest + _encode(said)).digest()
+    return Asked(text, msgspec.structs.replace(rest, digest=digest))

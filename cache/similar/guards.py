@@ -20,7 +20,8 @@ _WHETHER = "⁇"  # stands for 能不能's 不能, and the like
 _A_NOT_A = re.compile(f"([{_HAN}])[不没]\\1")
 _OR_NOT = re.compile(r"了没有?(?=\W*$)")
 _FIRST_ASKING = re.compile(
-    r"\W*(?:can|could|do|does|did|is|are|am|was|were|will|would|should|have|has|had|may|must|shall|whether|if i|if we)\b"
+    r"\W*(?:can|could|do|does|did|is|are|am|was|were|will|would|should|shall|have|has|had|may|must|whether|if i|if we)"
+    r"(?:n't)?\b"
 )
 _FREELY = {"how", "where", "when", "whattodo"}  # beside these, "can" adds nothing: where can I, where do I
 

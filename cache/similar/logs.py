@@ -3,8 +3,10 @@
 Two kinds of lines, not mixed:
 
     {"a": "…", "b": "…", "same": true}            a pair, judged by somebody
-    {"question": "…", "answer": "…"}              in the order in which they were asked; `label` instead of `answer` says
-                                                  which questions have the same answer, `scope` parts different ones
+    {"question": "…", "answer": "…"}              in the order in which they were asked
+
+In the second kind, `label` instead of `answer` says which questions have the same answer, and `scope` (the name
+of a system prompt, say) parts those that never answer each other.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from msgspec import Struct
 from cache.similar.calibration import Trial
 from cache.similar.guards import Features, disagreement, features
 from cache.similar.normal import NotPlain, normal, trimmed
-from cache.similar.shortlist import Score
+from cache.similar.vectors import Score
 
 
 class BadLine(ValueError):
@@ -102,7 +104,7 @@ def agrees(one: Known, other: Known) -> bool:
 
 
 def trials(lines: Sequence[Pair] | Sequence[Asked], by_text: dict[str, Known], score: Score) -> list[Trial]:
-    """What the semantic shortlist would have done; `by_text` has all of `texts_of`."""
+    """What semantic matching would have done; `by_text` has all of `texts_of`."""
     pairs = [line for line in lines if isinstance(line, Pair)]
     if pairs:
         return [_of_pair(by_text[pair.a], by_text[pair.b], pair.same, score) for pair in pairs]
@@ -145,7 +147,5 @@ def _of_log(asked: Sequence[Asked], by_text: dict[str, Known], score: Score) -> 
         scores = score(mine.vector, [by_text[text].vector for text in passing])
         nearest = max(zip(scores, passing, strict=True), default=None)
         could = line.meaning in before.values()
-        yield Trial(
-            nearest[0] if nearest else None, nearest is not None and before[nearest[1]] == line.meaning, could
-        )
+        yield Trial(nearest[0] if nearest else None, nearest is not None and before[nearest[1]] == line.meaning, could)
         before[line.question] = line.meaning

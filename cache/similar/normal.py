@@ -33,8 +33,8 @@ class NotPlain(Exception):
 
 
 def folded(text: str) -> str:
-    """Half width, small letters, straight apostrophes; composed (NFC). `x²` stays apart from `x2`, and what mixes letters
-    and digits (an id) keeps its case."""
+    """Half width, small letters, straight apostrophes; composed (NFC). `x²` stays apart from `x2`, and what mixes
+    letters and digits (an id) keeps its case."""
     usual = _INVISIBLE.sub("", text).translate(_APOSTROPHES)
     if not usual.isascii():
         usual = unicodedata.normalize("NFC", "".join(map(_narrow, usual)))

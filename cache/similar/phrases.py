@@ -1,4 +1,4 @@
-"""What people say around a question without asking anything: greetings, thanks, requests to be told. Chinese and English.
+"""What people say around a question without asking anything: greetings, thanks, requests to be told.
 
 Patterns for text that is folded already (cache/similar/normal.py); `_` stands for a break (punctuation or white space).
 Only at the text's beginning or end, never inside: "你好用英语怎么说" asks about the greeting itself. Greetings and thanks

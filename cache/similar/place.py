@@ -60,7 +60,9 @@ def _in_content(content: Any) -> Place:
     if len(texts) != 1:
         raise NoQuestion("not one text")
     at = texts[0]
-    return Place(parts[at]["text"], lambda other: {"content": [*parts[:at], {**parts[at], "text": other}, *parts[at + 1 :]]})
+    return Place(
+        parts[at]["text"], lambda other: {"content": [*parts[:at], {**parts[at], "text": other}, *parts[at + 1 :]]}
+    )
 
 
 def _is_text(part: Any) -> bool:

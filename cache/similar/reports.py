@@ -12,12 +12,12 @@ MOST_REMEMBERED = 10_000
 
 
 class Answered(Struct, frozen=True):
-    """`asked` and `candidate` are the digests of the two normal forms, the same for one normal form."""
+    """`asked` and `candidate` are normal forms; `entry` is the key of the answer that was given."""
 
-    scope: Key
-    asked: bytes
-    candidate: bytes
-    entry: bytes
+    group: Key
+    asked: str
+    candidate: str
+    entry: Key
 
 
 class Answers:
@@ -25,17 +25,18 @@ class Answers:
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
-        self._by_request: OrderedDict[str, Answered] = OrderedDict()
+        self._by_request: OrderedDict[str, tuple[str, Answered]] = OrderedDict()
 
-    def remember(self, request_id: str, answered: Answered) -> None:
-        self._by_request[request_id] = answered
+    def remember(self, request_id: str, tenant: str, answered: Answered) -> None:
+        """`tenant`: the id of who was answered."""
+        self._by_request[request_id] = (tenant, answered)
         if len(self._by_request) > self._most:
             self._by_request.popitem(last=False)
 
     def take(self, request_id: str, tenant: str | None = None) -> Answered | None:
         """What this request was answered with, once; None if it isn't known, or is another tenant's. No tenant: an
         operator's report."""
-        answered = self._by_request.get(request_id)
-        if answered is None or tenant not in (None, answered.scope.tenant.partition("+")[0]):
+        found = self._by_request.get(request_id)
+        if found is None or tenant not in (None, found[0]):
             return None
-        return self._by_request.pop(request_id)
+        return self._by_request.pop(request_id)[1]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import sqrt
 from operator import mul
 from struct import Struct as Layout
 
-LEXICAL = "lexical"
-"""The name of the embedding below; a model's vectors are kept under its own."""
+Score = Callable[[bytes, Sequence[bytes]], Sequence[float]]
 
 _LEXICAL_PLACES = 384
 
@@ -37,7 +36,7 @@ def packed(numbers: Sequence[float]) -> bytes:
 
 
 def cosines(one: bytes, others: Sequence[bytes]) -> list[float]:
-    """Of `one` with each; of another length it is 0. 384 places take 12 µs each: for some hundreds of others."""
+    """Of `one` with each; of another length it is 0."""
     layout = _layout(len(one) // 2)
     mine = layout.unpack(one)
     return [sum(map(mul, mine, layout.unpack(other))) if len(other) == len(one) else 0.0 for other in others]
