@@ -12,7 +12,7 @@ from cache.key import Key, key_of
 from cache.policy import Decision
 from cache.question import Question
 from cache.similar.guards import features
-from cache.similar.normal import NotPlain, normal, trimmed
+from cache.similar.normal import NotPlain, spaced, trimmed
 from cache.similar.place import NoQuestion, place_of
 
 VERSION = 1
@@ -35,7 +35,8 @@ def asked_of(question: Question, decision: Decision) -> Asked | str:
         return "off"
     try:
         place = place_of(question.dialect, question.operation, read(question.body).document)
-        text, said = normal(place.text), features(trimmed(place.text))
+        usual = trimmed(place.text)
+        text, said = spaced(usual), features(usual)
         rest = key_of(question, place.replaced(None), decision.rule.scope == "shared", decision.rule.headers)
     except (NoQuestion, NotPlain, Uncacheable) as why:
         return str(why)

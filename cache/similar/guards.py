@@ -79,7 +79,7 @@ def _language(text: str) -> tuple[str, ...]:
 def _asked(text: str, named: list[str]) -> tuple[str, ...]:
     """A question is one by its words, by what stands first, or only by its mark."""
     asked = set(named)
-    if _FIRST_ASKING.match(text) or (not asked and text.rstrip().endswith(("?", "?"))):
+    if _FIRST_ASKING.match(text) or (not asked and text.rstrip().endswith("?")):
         asked.add("whether")
     return tuple(sorted(asked))
 

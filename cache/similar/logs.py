@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cache.similar.calibration import Trial
 from cache.similar.guards import Features, disagreement, features
-from cache.similar.normal import NotPlain, normal, trimmed
+from cache.similar.normal import NotPlain, spaced, trimmed
 from cache.similar.vectors import Score
 
 
@@ -86,7 +86,8 @@ def texts_of(lines: Sequence[Pair] | Sequence[Asked]) -> list[str]:
 
 def known(text: str, vector: bytes) -> Known:
     try:
-        return Known(normal(text), features(trimmed(text)), vector)
+        usual = trimmed(text)
+        return Known(spaced(usual), features(usual), vector)
     except NotPlain:
         return Known(None, None, vector)
 

@@ -61,11 +61,8 @@ def trimmed(text: str) -> str:
 
 
 def normal(text: str) -> str:
-    """The form: `trimmed` without sentence punctuation. Raises NotPlain."""
-    plain = _spaced(trimmed(text))
-    if not plain:
-        raise NotPlain("nothing asked")
-    return plain
+    """The form. Raises NotPlain."""
+    return spaced(trimmed(text))
 
 
 def _narrow(character: str) -> str:
@@ -83,8 +80,12 @@ def _shorter(text: str) -> str:
     return _ASKED_END.sub(r"\1\2", text)
 
 
-def _spaced(text: str) -> str:
-    """Without sentence punctuation, but with what stands inside of numbers, names and dates; single spaces."""
+def spaced(text: str) -> str:
+    """What `trimmed` left without sentence punctuation, but with what stands inside of numbers, names and dates; single
+    spaces. Raises NotPlain."""
     kept = {found.start() for found in _KEPT_INSIDE.finditer(text)}
     plain = "".join(c if at in kept or not _DROPPED.match(c) else " " for at, c in enumerate(text))
-    return _BESIDE_HAN.sub("", " ".join(plain.split()))
+    words = _BESIDE_HAN.sub("", " ".join(plain.split()))
+    if not words:
+        raise NotPlain("nothing asked")
+    return words
