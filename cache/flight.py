@@ -6,7 +6,7 @@ client doesn't read is passed over and catches up later from the buffer, which a
 
 The exchange belongs to the flight, not to the leader's client. If that client leaves, the leader goes on while
 anybody listens (`may_abandon`), and is told (`on_abandoned`) when the last one has left. So no second exchange is
-ever made for a client that goes away.
+ever made for a client that goes away. When no listener's client reads any more, the leader is told so (`on_flow`).
 
     Flight:  waiting ──begin──► flowing ──end──► ended
                  └────────────────┴──fail──► failed
@@ -66,15 +66,18 @@ class Seat:
         """For a listener that only passes on: does anybody listen behind it?"""
         self.is_wanted = is_wanted
         self._flight.check_abandoned()
+        self._flight.check_flow()
 
     def pause(self) -> None:
         """The listener's client doesn't read: no more data until `resume`."""
         self.is_paused = True
+        self._flight.check_flow()
 
     def resume(self) -> None:
         """The client reads again: everything missed comes at once, in one piece."""
         self.is_paused = False
         self._flight.catch_up(self)
+        self._flight.check_flow()
 
     def leave(self) -> None:
         """The listener's client is gone. Idempotent."""
@@ -83,10 +86,18 @@ class Seat:
 
 class Flight:
     """One exchange and who listens to it. `on_abandoned` is called when the leader has left and then the last listener
-    does: the exchange should be cancelled."""
+    does: the exchange should be cancelled. `on_flow(False)` when all who listen have paused, `on_flow(True)` when one
+    reads again: the exchange should pause meanwhile."""
 
-    def __init__(self, limits: FlightLimits, on_abandoned: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        limits: FlightLimits,
+        on_abandoned: Callable[[], None] | None = None,
+        on_flow: Callable[[bool], None] | None = None,
+    ) -> None:
         self.on_abandoned = on_abandoned
+        self.on_flow = on_flow
+        self._is_flowing = True
         self.joined = 0  # how many ever listened: exchanges saved
         self._limits = limits
         self._seats: dict[Seat, None] = {}
@@ -156,6 +167,7 @@ class Flight:
         self._seats[seat] = None
         self.joined += 1
         self.catch_up(seat)
+        self.check_flow()
         return seat
 
     def catch_up(self, seat: Seat) -> None:
@@ -174,6 +186,7 @@ class Flight:
         if seat in self._seats:
             self._remove(seat)
             self.check_abandoned()
+            self.check_flow()
 
     def _remove(self, seat: Seat) -> None:
         """Paused for ever, so that a loop over the seats that is under way passes it over."""
@@ -205,6 +218,7 @@ class Flight:
             slowest.listener.on_lagging()
             self._forget()
         self.check_abandoned()
+        self.check_flow()
 
     def _forget(self) -> None:
         end = self._dropped + len(self._chunks)
@@ -217,6 +231,15 @@ class Flight:
         """Calls `on_abandoned` if nobody wants this exchange any more."""
         if self._leader_left and not self.is_over and not self._is_wanted() and self.on_abandoned is not None:
             self.on_abandoned()
+
+    def check_flow(self) -> None:
+        """Calls `on_flow` if nobody reads any more, or somebody does again."""
+        wanted = [seat for seat in self._seats if seat.is_wanted]
+        is_flowing = not wanted or any(not seat.is_paused for seat in wanted)
+        if is_flowing is not self._is_flowing and not self.is_over:
+            self._is_flowing = is_flowing
+            if self.on_flow is not None:
+                self.on_flow(is_flowing)
 
     def _is_wanted(self) -> bool:
         return any(seat.is_wanted for seat in self._seats)

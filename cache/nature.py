@@ -58,7 +58,12 @@ def nature_of(question: Question, document: Document, is_remote: bool) -> Nature
 def may_be_deterministic(question: Question) -> bool:
     """A quick look at the bytes, before anything is parsed: False means that `nature_of` would say no, too (or that
     somebody wrote a member's name with escapes, who gets no hits for it)."""
-    return question.operation in WITHOUT_CHANCE or any(word in question.body for word in _GREEDY_WORDS)
+    return may_be_deterministic_body(question.operation, question.body)
+
+
+def may_be_deterministic_body(operation: str, body: bytes) -> bool:
+    """The same, without a question being made first."""
+    return operation in WITHOUT_CHANCE or any(word in body for word in _GREEDY_WORDS)
 
 
 def _is_greedy(question: Question, document: Document) -> bool:

@@ -27,7 +27,7 @@ class Rule:
     scope: str = "tenant"
     ttl: float = HOUR
     largest_reply_bytes: int = 4 * 1024 * 1024
-    largest_request_bytes: int = 4 * 1024 * 1024
+    largest_request_bytes: int = 1024 * 1024  # reading a longer one for its key takes tens of milliseconds
     tool_calls: bool = False  # store replies that call tools: the client will run them again
     truncated: bool = False  # store replies that ended at their token limit
     outside: bool = False  # requests whose answer depends on URLs, files, searches or earlier responses
@@ -58,6 +58,13 @@ class Rules:
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
     zero_retention: frozenset[str] = field(default_factory=frozenset)  # tenants of whom nothing is ever kept
+    only_deterministic: bool = field(init=False)  # no rule takes drawn answers
+    largest_request_bytes: int = field(init=False)  # of all rules
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "only_deterministic", all(rule.what != "all" for rule in self.rules))
+        largest = max((rule.largest_request_bytes for rule in self.rules), default=0)
+        object.__setattr__(self, "largest_request_bytes", largest)
 
     def rule_for(self, question: Question) -> Rule:
         """The first rule that fits; NOTHING if none does."""

@@ -40,6 +40,7 @@ from edge.observe.observer import Observer
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
+from edge.observe.stores import StoreMetrics
 from edge.policy.permits import Permits
 from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
@@ -50,9 +51,11 @@ from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls, Switch
 from edge.routing.explain import as_document
 from edge.routing.foresight import scores, shares
+from edge.serve.cached import Caching
 from edge.serve.clock import LocalClock
 from edge.serve.local import LocalPool
 from edge.serve.pipeline import Pipeline
+from edge.serve.stores import Stores
 from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
 from edge.serve.throttling import Throttling
@@ -132,6 +135,10 @@ class Node:
             self.tasks,
             random.random,
         )
+        self.stores = Stores(snapshot, worker, self.tasks)
+        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights))
+        self.caching = Caching(self.stores.open, sweep, self.metrics.token_gap_seconds)
+        self.caching.configure(snapshot.cache)
         self.pipeline = Pipeline(
             tables,
             self.pools,
@@ -150,6 +157,7 @@ class Node:
             self._account,
             _request_ids(),
             Throttling(WaitingRoom(self.metrics)),
+            self.caching,
             LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
             RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
@@ -169,8 +177,10 @@ class Node:
             stack.callback(self.request_log.flush)
             stack.push_async_callback(self.pools.close, 1.0)
             stack.push_async_callback(self.local_pools.close, 1.0)
+            stack.push_async_callback(self.stores.close)
             stack.push_async_callback(self.tasks.close)
             stack.callback(self.pipeline.throttling.room.close)
+            self.tasks.start(self.stores.watch())
             self.pulse.start()
             stack.callback(self.pulse.stop)
             stack.push_async_callback(self.poller.close)
@@ -209,6 +219,8 @@ class Node:
         """A new snapshot: a pointer swap. Requests under way keep the tables they began with."""
         tables = Tables.of(new)
         self.ingress.reload(new.limits)  # first: a bad certificate refuses the whole snapshot
+        self.caching.open = self.stores.reload(new)  # or its directory can't be made
+        self.caching.configure(new.cache)
         self.pools.update(new.lines, tables.targets)
         self.prober.update(new.lines, tables.far_ends, new.probe)
         self.pool_board.update(new.pools)

@@ -64,6 +64,7 @@ class Code:
     DEADLINE = "deadline"  # the request's own deadline passed
     OVERLOADED = "overloaded"  # this edge's limits
     LINE_DOWN = "line_down"  # the line was found dead while the request waited on it
+    NOT_CACHED = "not_cached"  # the caller wants a stored answer or none, and there is none
     RATE_LIMITED = "rate_limited"  # every endpoint has asked for less traffic, for longer than the caller can wait
 
 

@@ -55,6 +55,7 @@ class Cache:
         self._sealer, self._aside = sealers(), sealers()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache-seal")  # one, so that its sealer has one user
         self._clock = clock_utc
+        self._is_closed = False
         self._storing = TaskOwner("cache-store")
 
     async def look_up(self, decision: Decision) -> Entry | None:
@@ -97,7 +98,7 @@ class Cache:
 
     def keep(self, decision: Decision, entry: Entry) -> None:
         """Stores in the background. Ask `policy.refusal` before; here only load can be a reason not to."""
-        if decision.key is None or not decision.may_store:
+        if decision.key is None or not decision.may_store or self._is_closed:
             return
         if len(self._storing) >= _MOST_STORING:
             self.counts.left_out += 1
@@ -113,6 +114,7 @@ class Cache:
 
     async def close(self) -> None:
         """What is being stored is given up."""
+        self._is_closed = True
         await self._storing.close()
         await self._store.close()
         self._thread.shutdown()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from cache.entry import Entry
 from cache.replay import parts_after
 
 
-async def at_cadence(entry: Entry, longest_gap: float = 1.0) -> AsyncIterator[bytes]:
+async def at_cadence(entry: Entry, longest_gap: float = 1.0) -> AsyncGenerator[bytes, None]:
     """Each part when it is due, with no pause over `longest_gap` seconds. Whoever writes them may take its time (its
     client's back-pressure): parts that have become due meanwhile come at once."""
     loop = asyncio.get_running_loop()

@@ -52,6 +52,13 @@ class Upload:
         """Body bytes received so far."""
         return self._size
 
+    def extend(self, data: bytes, complete: bool) -> None:
+        """More of the body was read before it began to flow."""
+        if data:
+            self._chunks.append(data)
+            self._size += len(data)
+        self.complete = complete
+
     def start(self, replay_bytes: int, on_dropped: Callable[[], None]) -> None:
         """The rest of the body flows from now on (nothing to do for one that is complete)."""
         self._limit = replay_bytes

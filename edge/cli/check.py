@@ -80,6 +80,25 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     for pool in told["pools"]:
         models = ", ".join(pool["models"]) if pool["models"] is not None else "the models it lists"
         yield f"  pool       {pool['id']}: {pool['url']} ({pool['engine']}), {models}"
+    cache = told["cache"]
+    yield f"  cache      {cache['store']}{_cache(cache)}"
     yield f"  models     {len(told['models'])}, client keys {len(told['keys'])}"
     for warning in told["warnings"]:
         yield f"  warning    {warning}"
+
+
+def _cache(cache: dict[str, Any]) -> str:
+    """The rules in words, first to last."""
+    if cache["store"] == "off":
+        return ""
+    sealed = ", encrypted" if cache["encrypted"] else ""
+    rules = [
+        f"{rule['what']}{_for(rule['for'])} {rule['ttl_seconds']:g} s{' SHARED' if rule['scope'] == 'shared' else ''}"
+        for rule in cache["rules"]
+    ]
+    without = f"; nothing of {', '.join(cache['zero_retention'])}" if cache["zero_retention"] else ""
+    return f"{sealed}: {'; '.join(rules) or 'no rule: nothing is stored'}{without}"
+
+
+def _for(patterns: dict[str, list[str]]) -> str:
+    return "".join(f" [{name} {' '.join(words)}]" for name, words in patterns.items())

@@ -27,6 +27,7 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
     _unique(reading, "pool", "id", [pool.id for pool in snapshot.pools])
     _check_local_models(reading, snapshot)
     _check_keys(reading, snapshot)
+    _check_cache(reading, snapshot)
     _check_listeners(reading, snapshot.listen)
     if snapshot.routing.max_billed_replays >= snapshot.routing.max_attempts:
         where = ("routing", "max_billed_replays" if reading.has(("routing", "max_billed_replays")) else "max_attempts")
@@ -111,6 +112,27 @@ def _check_keys(reading: Reading, snapshot: Snapshot) -> None:
         for number, name in enumerate(key.models if models else ()):
             if name not in models:
                 _unknown(reading, ("key", index, "models", number), name, "model", models)
+
+
+def _check_cache(reading: Reading, snapshot: Snapshot) -> None:
+    """Rules that can never fit are mistakes; patterns may fit what is configured later."""
+    cache = snapshot.cache
+    if cache.store.kind == "disk" and not cache.store.directory and snapshot.node.state_dir is None:
+        reading.fault(("cache", "store"), "has no directory", '"disk:DIRECTORY", or [node] state_dir')
+    if cache.store.kind == "memory" and cache.memory_mb == 0:
+        reading.fault(("cache", "memory_mb"), "leaves a memory store no memory", 'more than 0, or store = "off"')
+    for name in ("redis_password", "redis_ca_file"):
+        if getattr(cache, name) is not None and cache.store.kind != "redis":
+            reading.fault(("cache", name), "is for a store at redis://…", "nothing here")
+    known = (
+        ("providers", "provider", {provider.id for provider in snapshot.providers}),
+        ("keys", "key", {key.id for key in snapshot.keys}),
+    )
+    for index, rule in enumerate(cache.rules.rules):
+        for section, noun, ids in known:
+            for number, name in enumerate(rule.tenants if noun == "key" else rule.providers):
+                if name not in ids and not set("*?[") & set(name) and (ids or noun == "provider"):
+                    _unknown(reading, ("cache", "rule", index, section, number), name, noun, ids)
 
 
 def _unknown(reading: Reading, path: KeyPath, name: str, noun: str, known: set[str], expected: str = "") -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cache.address import RedisAddress
+from cache.rules import Rules
 from health.alert_rules import DEFAULTS
 from health.alerts import Rule
 from health.probing import ProbePolicy
@@ -240,6 +242,7 @@ class ClientKey:
     may_choose_line: bool = False
     max_in_flight: int = 0  # 0: no bound of its own
     data_class: str = ""  # "sensitive": only the local pool may answer
+    zero_retention: bool = False  # nothing of it is ever stored, nor answered from what is
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,38 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class StorePlace:
+    """[cache] store, as written and in parts. `kind` is off, memory, disk or redis; `directory` "": that of the node's
+    state."""
+
+    text: str = "memory"
+    kind: str = "memory"
+    directory: str = ""
+    redis: RedisAddress | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """[cache]. `rules` are those of the file before the built-in ones, and the keys of which nothing is kept."""
+
+    store: StorePlace = StorePlace()
+    memory_mb: float = 256.0  # of the node: its workers share it
+    disk_mb: float = 4096.0
+    secret: Secret | None = None  # encrypts what is stored, and what nodes tell each other through Redis
+    redis_password: Secret | None = None
+    redis_ca_file: str | None = None
+    lookup_ms: float = 50.0  # longest wait for disk or Redis; then it is a miss
+    single_flight: bool = True
+    shared_flights: bool = True  # … between the nodes that share a Redis
+    replay: str = "fast"  # fast | original: the cadence of stored streams
+    default_rules: bool = True  # the built-in rules follow those of the file
+    rules: Rules = field(default_factory=Rules)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -281,6 +316,7 @@ class Snapshot:
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     alert: Alert = Alert()
+    cache: Cache = Cache()
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload

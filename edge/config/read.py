@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edge.config import build
+from edge.config import build, caching
 from edge.config.agree import check
 from edge.config.fault import Fault, KeyPath
 from edge.config.model import Limits, Listen, Node, Routing, Snapshot, Timeouts
@@ -68,6 +68,7 @@ def _syntax_fault(file: str, text: str, message: str) -> Fault:
 def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
     """Built as far as it can be, so that the cross-checks see everything; of use only if there are no faults."""
     found = reading.fields((), document, FILE)
+    keys = tuple(build.client_key(reading, entry) for entry in found.get("key", ()))
     snapshot = Snapshot(
         source=reading.file,
         node=replace(Node(), **found.get("node", {})),
@@ -76,12 +77,13 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         providers=tuple(build.provider(reading, entry) for entry in found.get("provider", ())) or PRESETS,
         models=tuple(build.model(reading, entry) for entry in found.get("model", ())),
         pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
-        keys=tuple(build.client_key(reading, entry) for entry in found.get("key", ())),
+        keys=keys,
         admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
         routing=replace(Routing(), **found.get("routing", {})),
         timeouts=replace(Timeouts(), **found.get("timeouts", {})),
         limits=replace(Limits(), **found.get("limits", {})),
         alert=build.alert(reading, found.get("alert", {})),
+        cache=caching.cache(reading, found.get("cache", {}), keys),
         health=replace(HealthRules(), **found.get("health", {})),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
     )

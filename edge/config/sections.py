@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge.config import certificates, headers, kinds, local, places, schedule, secret
+from edge.config import caching, certificates, headers, kinds, local, places, schedule, secret
 from edge.config.fault import KeyPath
 from edge.config.model import ClassRouting, Timeouts
 from edge.config.presets import DIALECTS
@@ -128,6 +128,7 @@ KEY = (
     Key("may_choose_line", kinds.flag),
     Key("max_in_flight", kinds.integer(0, 10**6)),
     Key("data_class", kinds.choice("sensitive")),
+    Key("zero_retention", kinds.flag),
 )
 ADMIN_KEY = (
     Key("id", kinds.identifier(), required=True),
@@ -245,6 +246,20 @@ HEALTH = (
     Key("false_alarms_per_hour", kinds.number(0.000001, 1000)),
     Key("longest_silence_ms", kinds.number(100, 600_000)),
 )
+CACHE = (
+    Key("store", caching.store),
+    Key("memory_mb", kinds.number(0, 2**20)),
+    Key("disk_mb", kinds.number(1, 2**24)),
+    Key("secret", caching.secret),
+    Key("redis_password", secret.secret),
+    Key("redis_ca_file", certificates.ca_file),
+    Key("lookup_ms", kinds.number(1, 10_000)),
+    Key("single_flight", kinds.flag),
+    Key("shared_flights", kinds.flag),
+    Key("replay", kinds.choice("fast", "original")),
+    Key("default_rules", kinds.flag),
+    Key("rule", _tables),
+)
 
 
 ALERT = (
@@ -289,6 +304,7 @@ FILE = (
     Key("timeouts", _one(TIMEOUTS)),
     Key("limits", _one(LIMITS)),
     Key("alert", _one(ALERT)),
+    Key("cache", _one(CACHE)),
     Key("health", _one(HEALTH)),
     Key("probe", _one(PROBE)),
 )

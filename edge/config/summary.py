@@ -7,8 +7,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from cache.rules import Rule
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.model import Address, Endpoint, Pool, Provider, Secret, Snapshot
+from edge.config.model import Address, Cache, Endpoint, Pool, Provider, Secret, Snapshot
 from edge.config.places import is_loopback
 from transport.path import Line
 
@@ -35,6 +36,10 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
     if not snapshot.pools and any(key.data_class for key in snapshot.keys):
         found.append('keys with data_class = "sensitive" are refused everything: there is no [[pool]]')
+    if any(rule.scope == "shared" and rule.what != "none" for rule in snapshot.cache.rules.rules):
+        found.append('a [[cache.rule]] with scope = "shared" gives answers of one key to others')
+    if snapshot.cache.store.kind == "redis" and snapshot.cache.secret is None:
+        found.append("[cache] has no secret: whoever can read the Redis can read the answers")
     found += _misplaced(snapshot)
     return tuple(found)
 
@@ -84,6 +89,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "providers": [_provider(provider) for provider in snapshot.providers],
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
         "pools": [_pool(pool) for pool in snapshot.pools],
+        "cache": _cache(snapshot.cache),
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
         "warnings": list(warnings(snapshot)),
@@ -103,6 +109,33 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "models": None if pool.models is None else [name for name, _ in pool.models],
         "max_in_flight": pool.max_in_flight,
     }
+
+
+def _cache(cache: Cache) -> dict[str, Any]:
+    return {
+        "store": str(cache.store),
+        "memory_mb": cache.memory_mb,
+        "disk_mb": cache.disk_mb if cache.store.kind == "disk" else None,
+        "encrypted": cache.secret is not None,
+        "single_flight": cache.single_flight,
+        "rules": [
+            {"what": rule.what, "scope": rule.scope, "ttl_seconds": rule.ttl, "for": _fits(rule)}
+            for rule in cache.rules.rules
+        ],
+        "zero_retention": sorted(cache.rules.zero_retention),
+    }
+
+
+def _fits(rule: Rule) -> dict[str, list[str]]:
+    """What the rule is for; nothing: everything."""
+    told = {
+        "operations": rule.operations,
+        "providers": rule.providers,
+        "models": rule.models,
+        "keys": rule.tenants,
+        "paths": rule.paths,
+    }
+    return {name: list(patterns) for name, patterns in told.items() if patterns}
 
 
 def _provider(provider: Provider) -> dict[str, Any]:
@@ -132,15 +165,17 @@ def document(value: Any) -> Any:
             return str(value)
         case Enum():
             return value.value
-        case tuple() | list():
+        case tuple() | list() | frozenset():
             return [document(each) for each in value]
+        case bytes():
+            return value.decode("latin-1")
     if not is_dataclass(value) or isinstance(value, type):
         return value
     told = {each.name: document(getattr(value, each.name)) for each in fields(value)}
     for name in _HIDDEN & told.keys():
         told[name] = HIDDEN if told[name] else told[name]
     if "headers" in told:
-        told["headers"] = [name for name, _ in told["headers"]]
+        told["headers"] = [each if isinstance(each, str) else each[0] for each in told["headers"]]
     return told
 
 

@@ -19,7 +19,6 @@ class Absent:
 ABSENT = (
     Absent(("relay",)),
     Absent(("edge",)),
-    Absent(("cache",)),
     Absent(("budget",)),
     Absent(("privacy",)),
     Absent(("node", "role"), "relay", '"edge"'),

@@ -19,6 +19,7 @@ rename.py       a model's upstream name put into a request
 errors.py       Failure → status, type and headers that the SDKs obey
 credentials.py  where keys stand, out and in
 
+forms/          a stored stream as a document, and the other way round
 translate/      other dialects for engines that have only chat completions
 """
 

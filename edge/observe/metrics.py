@@ -8,6 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from cache.entry import Spent
 from edge.dialects.facts import NO_USAGE, Usage
 from edge.observe.hot import HotCounter, HotHistogram, HotHistograms
 from edge.observe.record import RequestRecord
@@ -52,7 +53,25 @@ class Metrics:
         self.queued = HotCounter("farline_queue", "Waits for throttled endpoints, by how they ended.", ["outcome"])
         self.queue_waiting = Gauge("farline_queue_waiting", "Requests that wait right now.", registry=registry)
         self.line_bytes = HotCounter("farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"])
+        self.cache_events = HotCounter(
+            "farline_cache_events", "Requests by what the cache did: hit, coalesced, miss, bypass.", ["result"]
+        )
+        self.cache_reasons = HotCounter(
+            "farline_cache_reasons",
+            "Why requests passed the cache by, and what became of the replies to misses.",
+            ["result", "reason"],
+        )
+        self.cache_saved_tokens = HotCounter(
+            "farline_cache_saved_tokens", "Tokens of replies that nobody had to pay for again.", ["kind"]
+        )
+        self.cache_saved_seconds = HotCounter(
+            "farline_cache_saved_seconds", "What stored replies took when they were made, for each hit.", []
+        )
         for collector in (
+            self.cache_events,
+            self.cache_reasons,
+            self.cache_saved_tokens,
+            self.cache_saved_seconds,
             self.requests,
             self.request_seconds,
             self.ttft_seconds,
@@ -157,7 +176,13 @@ class Metrics:
             self.line_bytes.by[(record.path.line, "up")] += record.bytes_in
             self.line_bytes.by[(record.path.line, "down")] += record.bytes_out
         if record.usage is not NO_USAGE:
-            self._count_tokens(record.usage)
+            self._count_tokens(self.tokens, record.usage)
+        self.cache_events.by[(record.cache,)] += 1
+        if record.cache_reason:
+            self.cache_reasons.by[(record.cache, record.cache_reason)] += 1
+        if record.saved is not None:
+            self._count_tokens(self.cache_saved_tokens, record.saved)
+            self.cache_saved_seconds.by[()] += record.saved.seconds
         if record.undelivered_tokens:
             self.undelivered.inc(record.undelivered_tokens)
         if record.client_left:
@@ -168,7 +193,7 @@ class Metrics:
         self.queue_seconds.observe(seconds)
         self.queued.by[(outcome,)] += 1
 
-    def _count_tokens(self, usage: Usage) -> None:
+    def _count_tokens(self, counter: HotCounter, usage: Usage | Spent) -> None:
         for kind, number in (
             ("input", usage.input),
             ("output", usage.output),
@@ -176,7 +201,7 @@ class Metrics:
             ("reasoning", usage.reasoning),
         ):
             if number:
-                self.tokens.by[(kind,)] += number
+                counter.by[(kind,)] += number
 
     def on_probe(self, result: ProbeResult) -> None:
         """Counts one probe; none of it is in the users' figures."""

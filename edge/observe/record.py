@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from cache.entry import Spent
 from edge.dialects.facts import NO_USAGE, Facts, Usage
 from edge.routing.chooser import Choice
 from transport.failure import Failure
@@ -48,6 +49,9 @@ class RequestRecord(Struct):
     undelivered_tokens: int = 0
     client_left: bool = False
     failure: Failure | None = None
+    cache: str = "bypass"  # hit, coalesced, miss or bypass: what x-farline-cache says
+    cache_reason: str = ""  # of a bypass; of a miss: why its reply wasn't stored, or "stored"
+    saved: Spent | None = None  # what a reply cost that this request didn't have to pay for
     local: str = ""  # why the local pool was asked, if it was: a `Reason` of edge.pool.when
 
     def summary(self) -> dict[str, object]:
@@ -67,6 +71,8 @@ class RequestRecord(Struct):
             "path": str(self.path) if self.path else None,
             "protocol": self.protocol or None,
             "local": self.local or None,
+            "cache": self.cache,
+            "cache_reason": self.cache_reason or None,
             "attempts": [
                 {"path": str(a.path), "outcome": a.outcome, "status": a.status, "code": a.code} for a in self.attempts
             ],

@@ -17,19 +17,19 @@ from edge.attempts.experience import Experience, Kind
 from edge.attempts.lines import LineWatch
 from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
+from edge.dialects.facts import Meter
 from edge.observe.record import RequestRecord
-from edge.policy.access import Principal
 from edge.policy.permits import Permits
 from edge.pool.when import Reason, may_stand_in
 from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
-from edge.routing.sticky import conversation
+from edge.serve.cached import Caching, Part
 from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
 from edge.serve.question import Question, Refused, ours
-from edge.serve.reply import added, base_url, error_reply, forwarded, request_head, returned, status_of
+from edge.serve.reply import added, error_reply, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
 from edge.serve.throttling import Throttling
@@ -39,7 +39,7 @@ from health.board import HealthBoard
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.message import Headers
+from transport.message import Headers, ResponseHead
 from transport.path import Path, Protocol
 
 TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
@@ -73,6 +73,7 @@ class Pipeline:
     account: Callable[[RequestRecord], None]
     request_ids: Callable[[], str]
     throttling: Throttling
+    caching: Caching
     lines: LineWatch = field(default_factory=LineWatch)
     hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
     experience: Experience = field(default_factory=Experience)
@@ -97,6 +98,7 @@ class _Run(Question):
         self.kind: Kind
         self.refusal: Refused | None = None  # no path takes the request; the local pool may
         self.turns = 0
+        self.part: Part | None = None  # the cache's; None for nearly all requests
 
     async def serve(self) -> None:
         record = self.record
@@ -106,6 +108,8 @@ class _Run(Question):
             await self._understand()  # what is asked? needs the start of the body
             if self.binding is not None:
                 await self._stay(self.binding)  # sensitive: nothing below may ever see it
+                return
+            if await self._is_remembered():  # asked before, or being answered just now? then nothing goes out
                 return
             self._plan()  # which paths, in which order?
             await self._answer()  # wait while no endpoint takes any; launch, race, fail over; COMMIT exactly once
@@ -123,10 +127,25 @@ class _Run(Question):
         except ClientFault as fault:
             self._reply_error(fault.status, Failure(Origin.CLIENT, Verdict.SAFE, Code.HTTP_REQUEST_ERROR, str(fault)))
         finally:
+            if self.part is not None:
+                self.part.over()
+                self.part = None
             if self.principal is not None:
                 self.shared.permits.release(self.principal)
             record.ended_at = monotonic()
             self.shared.account(record)
+
+    # --- 4 cache: has it been answered before, or is it being answered just now? ---
+
+    async def _is_remembered(self) -> bool:
+        self.part = await self.shared.caching.take(self)
+        return self.part is not None and await self.part.serve()
+
+    def _go_alone(self) -> None:
+        """What answers now is for this client only."""
+        if self.part is not None:
+            self.part.alone()
+            self.part = None
 
     # --- 5 routing: which paths, in which order? ---
 
@@ -162,20 +181,6 @@ class _Run(Question):
             self._wanted_line(principal),
             self.tables.residency.allowed(principal.key, provider.id, facts.model),
         )
-
-    def _conversation(self, principal: str) -> bytes | None:
-        mode, header = self.tables.snapshot.routing.sticky, self.fields.get(b"x-farline-sticky")
-        return conversation(mode, header, self.prefix, principal, self.facts.model)
-
-    def _wanted_line(self, principal: Principal) -> str | None:
-        wanted = self.fields.get(b"x-farline-line")
-        if wanted is None:
-            return None
-        self._check_line_choice(principal)
-        line = self.tables.lines.get(wanted.decode("latin-1"))
-        if line is None:
-            raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
-        return line.id
 
     # --- rate limits: wait while every endpoint wants no more ---
 
@@ -220,6 +225,7 @@ class _Run(Question):
         """Overseas, unless the pool is the better place; the pool, when nothing came of it overseas."""
         local, reason = self.shared.local, self._why_local()
         if reason is not None:
+            self._go_alone()
             try:
                 await local.serve(self._local_ask(reason))
                 return
@@ -232,6 +238,7 @@ class _Run(Question):
         except GaveUp as gave_up:
             if reason is not None or not may_stand_in(gave_up.failure) or not self._may_stay(Reason.GAVE_UP):
                 raise
+            self._go_alone()
             try:
                 await local.serve(self._local_ask(Reason.GAVE_UP))
             except NotServed:
@@ -289,12 +296,17 @@ class _Run(Question):
             only=Protocol.H1 if self.offer is not None else None,
         )
         self.record.routed_at = monotonic()
-        client.watch(Leaver(runner.leave))
+        if self.part is None:
+            client.watch(Leaver(runner.leave))
+        else:
+            self.part.watch(runner.leave)
         sink: AttemptSink | None = None
         try:
             sink = await runner.run(self.tables.snapshot.limits.replay_bytes)
             if self.bridge is not None:
                 self._note_bridge(await self.bridge.wait())
+            elif self.part is not None:
+                await self.part.delivered(stream)
             else:
                 await stream.finished()
         except Throttled:
@@ -305,6 +317,8 @@ class _Run(Question):
             shared.sweep.remove(stream)
             client.watch(None)
             note(self.record, machine, stream, upload)
+            if self.part is not None:
+                self.part.note(stream)
             if sink is not None:
                 sink.let_go()
                 shared.observer.on_done(sink.path, self.record.failure)
@@ -331,6 +345,8 @@ class _Run(Question):
             headers = [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
             return self._without_our_key(headers)
         headers = self._without_our_key(forwarded(self.client.headers))
+        if self.part is not None:  # others may share it, and what is stored is plain
+            headers = [*(pair for pair in headers if pair[0] != b"accept-encoding"), (b"accept-encoding", b"identity")]
         length = self.fields.get(b"content-length")
         if length is None and self.upload.complete and self.client.expects_body:
             return [*headers, (b"content-length", b"%d" % self.upload.size)]  # wholly here, however it came in
@@ -355,17 +371,20 @@ class _Run(Question):
         if head.status == 101 and self.offer is not None:
             self._commit_bridge(sink, self.offer, attempts)
             return
-        meter = self.dialect.meter(self.facts, head.status, head.headers)
         own = added(record, sink.path, attempts)
         headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url)
-        stream.begin(sink.exchange, head.status, headers, meter)
+        if self.part is not None and self.part.is_for_one(head):
+            self._go_alone()
+        if self.part is not None:
+            sink.deliver_to(self.part.begin(stream, sink.exchange, head, headers, lambda: self._meter(head)))
+            return
+        stream.begin(sink.exchange, head.status, headers, self._meter(head))
         self.client.watch(stream)
         self.shared.sweep.add(stream)
         sink.deliver_to(stream)
 
-    def _base_url(self) -> bytes:
-        prefix = b"/" + self.routed_to.id.encode() if self.routed_to is not None else b""
-        return base_url(self.client.headers, self.tables.snapshot.listen.tls is not None, prefix)
+    def _meter(self, head: ResponseHead) -> Meter:
+        return self.dialect.meter(self.facts, head.status, head.headers)
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""

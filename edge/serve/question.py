@@ -13,7 +13,9 @@ from edge.observe.record import RequestRecord
 from edge.policy.access import Principal
 from edge.policy.permits import Permits
 from edge.pool.when import Reason
+from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange
+from edge.serve.reply import base_url
 from edge.serve.tables import Tables
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
@@ -160,6 +162,33 @@ class Question:
     def _check_line_choice(self, principal: Principal) -> None:
         if not principal.may_choose_line:
             raise Refused(403, ours(Code.HTTP_REQUEST_DENIED, "this key may not choose the line"))
+
+    async def whole_body(self, limit: int) -> bytes | None:
+        """The body to its end, as it goes to the provider; None if it is longer than `limit` bytes."""
+        upload = self.upload
+        if not upload.complete and self._body_bytes() <= limit:
+            upload.extend(*await self.client.read_body(limit - upload.size + 1))
+            self.record.bytes_in = upload.size
+        return upload.take() or b"" if upload.complete and upload.size <= limit else None
+
+    def _conversation(self, principal: str) -> bytes | None:
+        mode, header = self.tables.snapshot.routing.sticky, self.fields.get(b"x-farline-sticky")
+        return conversation(mode, header, self.prefix, principal, self.facts.model)
+
+    def _wanted_line(self, principal: Principal) -> str | None:
+        wanted = self.fields.get(b"x-farline-line")
+        if wanted is None:
+            return None
+        self._check_line_choice(principal)
+        line = self.tables.lines.get(wanted.decode("latin-1"))
+        if line is None:
+            raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
+        return line.id
+
+    def _base_url(self) -> bytes:
+        """What the client calls this node."""
+        prefix = b"/" + self.routed_to.id.encode() if self.routed_to is not None else b""
+        return base_url(self.client.headers, self.tables.snapshot.listen.tls is not None, prefix)
 
     def _body_bytes(self) -> int:
         """The request body's length, as far as it is known."""

@@ -55,6 +55,7 @@ _OWN = {
     Code.DEADLINE,
     Code.OVERLOADED,
     Code.LINE_DOWN,
+    Code.NOT_CACHED,
     Code.RATE_LIMITED,
 }
 _STANDARD = {value for name, value in vars(Code).items() if name.isupper()} - _OWN
@@ -106,8 +107,18 @@ def added(record: RequestRecord, path: Path, attempts: int) -> Headers:
         (b"x-farline-request-id", record.id.encode()),
         (b"x-farline-path", str(path).encode()),
         (b"x-farline-attempts", b"%d" % attempts),
-        (b"x-farline-cache", b"bypass"),
+        (b"x-farline-cache", record.cache.encode()),
         (b"server-timing", server_timing(record)),
+    ]
+
+
+def added_without_asking(record: RequestRecord, now: float) -> Headers:
+    """What the edge adds to a reply for which nothing was sent: a stored one, or another request's."""
+    return [
+        (b"x-farline-request-id", record.id.encode()),
+        (b"x-farline-attempts", b"0"),
+        (b"x-farline-cache", record.cache.encode()),
+        (b"server-timing", b"edge;dur=%.1f" % ((now - record.received_at) * 1000)),
     ]
 
 
@@ -135,4 +146,5 @@ def error_reply(
     headers.append((b"proxy-status", proxy_status(failure)))
     headers.append((b"x-farline-request-id", record.id.encode()))
     headers.append((b"x-farline-attempts", b"%d" % attempts))
+    headers.append((b"x-farline-cache", record.cache.encode()))
     return headers, body

@@ -18,7 +18,6 @@ from msgspec import Struct
 
 from edge.dialects.facts import Dialect, Meter
 from edge.serve.client import ClientExchange
-from transport.exchange import Exchange
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers, ResponseHead, header
 
@@ -27,6 +26,16 @@ class GapObserver(Interface):
     """Takes the time between two chunks of a stream, in seconds (a histogram; on the hot path)."""
 
     def observe(self, gap: float) -> None: ...
+
+
+class Source(Interface):
+    """Where a reply comes from: an exchange, or a flight that several share."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def cancel(self) -> None: ...
 
 
 class StreamPolicy(Struct, frozen=True, gc=False):
@@ -75,7 +84,7 @@ class ReplyStream:
         self._client = client
         self._done: asyncio.Future[None] = loop.create_future()
         self._gaps = gaps
-        self._exchange: Exchange
+        self._exchange: Source
         self._is_event_stream = False
         self._may_insert = False
         self._paused = False
@@ -92,7 +101,7 @@ class ReplyStream:
         self.longest_gap = 0.0  # between two chunks, in seconds
         self.tokens_when_left = 0
 
-    def begin(self, exchange: Exchange, status: int, headers: Headers, meter: Meter) -> None:
+    def begin(self, exchange: Source, status: int, headers: Headers, meter: Meter) -> None:
         """Step 7, commit: the head goes to the client; `exchange` delivers to this object from now on."""
         self._exchange = exchange
         self.has_begun = True

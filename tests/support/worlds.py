@@ -31,13 +31,14 @@ class World:
 
 
 def world_config(provider: Provider, extra: str = "", *, credential: str = "client", idle: float = IDLE_SECONDS) -> str:
-    """Three lines of unlike weight, and a [[provider]] for each API and protocol. No probes: what the provider logs and
-    counts here is what requests bring about."""
+    """Three lines of unlike weight, and a [[provider]] for each API and protocol. No probes and no cache: what the
+    provider logs and counts here is what requests bring about."""
     text = [
         '[listen]\ndata = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"',
         '[routing]\npolicy = "weighted"',
         f"[timeouts]\nidle_seconds = {idle}",
         "[probe]\nenabled = false",
+        '[cache]\nstore = "off"',
         extra,
     ]
     for name, source in LINES.items():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from edge.config import sections
+from cache import rules
+from edge.config import caching, sections
 from edge.config.model import (
     AdminKey,
     Alert,
+    Cache,
     ClientKey,
     Endpoint,
     Limits,
@@ -34,6 +37,7 @@ from health.rules import HealthRules
 from transport.path import Line, Protocol
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+RULE = {name: getattr(rules.Rule(), name) for name in rules.Rule.__slots__}
 NEW_RULE = Rule("", Measure.LINE_RTT, 0.0, 0.0)
 SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[node]": (sections.NODE, Node()),
@@ -50,6 +54,8 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[limits]": (sections.LIMITS, Limits()),
     "[alert]": (sections.ALERT, Alert()),
     "[[alert.rule]]": (sections.ALERT_RULE, NEW_RULE),
+    "[cache]": (sections.CACHE, Cache()),
+    "[[cache.rule]]": (caching.RULE, SimpleNamespace(**RULE, largest_reply_mb=4, largest_request_mb=1)),
     "[health]": (sections.HEALTH, HealthRules()),
     "[probe]": (sections.PROBE, ProbePolicy()),
 }
@@ -99,6 +105,7 @@ def test_every_section_of_the_reader_is_in_the_manual() -> None:
     assert {key.name for key in sections.FILE} == {name.strip("[]") for name in SECTIONS} - {
         "provider.endpoint",
         "alert.rule",
+        "cache.rule",
     }
     assert set(re.findall(r"^## `(\[.*\])`$", MANUAL, re.MULTILINE)) == SECTIONS.keys()
 
