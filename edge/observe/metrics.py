@@ -54,7 +54,9 @@ class Metrics:
         self.queue_waiting = Gauge("farline_queue_waiting", "Requests that wait right now.", registry=registry)
         self.line_bytes = HotCounter("farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"])
         self.cache_events = HotCounter(
-            "farline_cache_events", "Requests by what the cache did: hit, coalesced, miss, bypass.", ["result"]
+            "farline_cache_events",
+            "Requests by what the cache did: hit, normalised, semantic, coalesced, miss, bypass.",
+            ["result"],
         )
         self.cache_reasons = HotCounter(
             "farline_cache_reasons",

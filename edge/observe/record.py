@@ -49,7 +49,7 @@ class RequestRecord(Struct):
     undelivered_tokens: int = 0
     client_left: bool = False
     failure: Failure | None = None
-    cache: str = "bypass"  # hit, coalesced, miss or bypass: what x-farline-cache says
+    cache: str = "bypass"  # what x-farline-cache says: hit, normalised, semantic, coalesced, miss or bypass
     cache_reason: str = ""  # of a bypass; of a miss: why its reply wasn't stored, or "stored"
     saved: Spent | None = None  # what a reply cost that this request didn't have to pay for
     local: str = ""  # why the local pool was asked, if it was: a `Reason` of edge.pool.when

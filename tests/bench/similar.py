@@ -119,6 +119,7 @@ def hard_case(name: str, every: list[Intent], of: dict[str, Known], table: list[
 
 # --- the trace ---
 
+MARKS = "?.\uff1f"
 OPENINGS = {
     "zh": ["你好,", "您好,", "请问", "你好,请问", "我想问一下,"],
     "en": ["Hi, ", "Hello, ", "hi ", "Please tell me "],
