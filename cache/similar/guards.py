@@ -73,7 +73,8 @@ def disagreement(one: Features, other: Features) -> str | None:
 def _language(text: str) -> tuple[str, ...]:
     if re.search(f"[{_HAN}]", text):
         return ("zh",)
-    return ("en",) if text.isascii() else ("other",)
+    is_latin = not any(character.isalpha() and not character.isascii() for character in text)
+    return ("en",) if is_latin else ("other",)
 
 
 def _asked(text: str, named: list[str]) -> tuple[str, ...]:
@@ -176,7 +177,7 @@ _SCANNER = re.compile(
     (?P<id>https?://\S+|www\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<clock>\d{{1,2}}(?::\d\d)?\s?(?:am|pm|a\.m|p\.m)\b|\d{{1,2}}:\d\d)
   | (?P<date>\d+(?:[-/:]\d+)+|\d+(?:\.\d+){{2,}})(?![a-z0-9])
-  | (?P<amount>(?P<prefix>[¥$€£])?\s?(?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)
+  | (?P<amount>(?:(?P<prefix>[¥$€£])\s?)?(?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)
       \s?(?P<myriad>[十百千万亿]+)?(?:\s?(?P<unit>{_any_of(_UNITS)})|(?![a-zA-Z0-9])))
   | (?P<code>\#?[a-zA-Z]*\d[a-zA-Z0-9]*(?:[-_][a-zA-Z0-9]+)*|[a-zA-Z]+(?:[-_][a-zA-Z0-9]*\d[a-zA-Z0-9]*)+)
   | '(?:s|d|ll|ve|re|m)\b
