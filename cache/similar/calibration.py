@@ -13,7 +13,7 @@ from math import sqrt
 from msgspec import Struct
 
 GOAL = 0.995
-THRESHOLDS = tuple(round(0.70 + step * 0.01, 2) for step in range(31))
+THRESHOLDS = (*(step / 20 for step in range(4, 14)), *(step / 100 for step in range(70, 101)))
 _Z = 1.959964  # of the normal distribution, for 95 % between both bounds
 
 
@@ -61,15 +61,10 @@ def rows(trials: Sequence[Trial], thresholds: Iterable[float] = THRESHOLDS) -> l
 
 
 def recommended(table: Iterable[Row], goal: float = GOAL) -> Row | None:
-    """The lowest threshold from which on every one is good enough; None if the figures support none."""
-    found = None
-    for line in sorted(table, key=lambda line: -line.threshold):
-        if line.low is None and found is None:
-            continue
-        if line.low is None or line.low < goal:
-            break
-        found = line
-    return found
+    """The lowest threshold that is good enough; None if the figures support none. All answers above it count, so what a
+    lower one adds has to be good as well."""
+    good = (line for line in table if line.low is not None and line.low >= goal)
+    return min(good, key=lambda line: line.threshold, default=None)
 
 
 def wilson(successes: int, total: int) -> tuple[float, float]:

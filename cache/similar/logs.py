@@ -134,8 +134,14 @@ def normalised_trials(lines: Sequence[Pair] | Sequence[Asked], by_text: dict[str
 
 
 def _of_pair(one: Known, other: Known, is_same: bool, score: Score) -> Trial:
-    similarity = score(one.vector, [other.vector])[0] if agrees(one, other) else None
+    similarity = _similarities(one, [other], score)[0] if agrees(one, other) else None
     return Trial(similarity, is_same, is_same)
+
+
+def _similarities(one: Known, others: Sequence[Known], score: Score) -> list[float]:
+    """Questions that normalised matching finds have nothing to do with the embedder."""
+    scores = score(one.vector, [other.vector for other in others])
+    return [1.0 if one.text == other.text else min(1.0, each) for each, other in zip(scores, others, strict=True)]
 
 
 def _of_log(asked: Sequence[Asked], by_text: dict[str, Known], score: Score) -> Iterator[Trial]:
@@ -145,7 +151,7 @@ def _of_log(asked: Sequence[Asked], by_text: dict[str, Known], score: Score) -> 
         before = earlier.setdefault(line.scope, {})
         mine = by_text[line.question]
         passing = [text for text in before if agrees(mine, by_text[text])]
-        scores = score(mine.vector, [by_text[text].vector for text in passing])
+        scores = _similarities(mine, [by_text[text] for text in passing], score)
         nearest = max(zip(scores, passing, strict=True), default=None)
         could = line.meaning in before.values()
         yield Trial(nearest[0] if nearest else None, nearest is not None and before[nearest[1]] == line.meaning, could)

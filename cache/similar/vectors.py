@@ -43,15 +43,15 @@ def cosines(one: bytes, others: Sequence[bytes]) -> list[float]:
 
 
 def lexical(text: str) -> bytes:
-    """What needs no model: which characters, pairs and triples of them a text is made of, each hashed to a place.
+    """What needs no model: which characters and pairs of them a text is made of, each hashed to a place.
 
     It knows nothing of meaning: "refund" and "money back" are strangers to it.
     """
     counts: Counter[str] = Counter()
-    for size in (1, 2, 3):
+    for size in (1, 2):
         counts.update(text[at : at + size] for at in range(len(text) - size + 1))
     numbers = [0.0] * _LEXICAL_PLACES
     for gram, count in counts.items():
         place = int.from_bytes(hashlib.blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        numbers[place % _LEXICAL_PLACES] += sqrt(count) * len(gram) * (1 if place >> 63 else -1)
+        numbers[place % _LEXICAL_PLACES] += sqrt(count) * (1 if place >> 63 else -1)
     return packed(numbers)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from cache.aio.embedder import Embedder, EmbedError, embedder_of
 from cache.similar.calibration import GOAL, Row, recommended, row, rows
-from cache.similar.logs import Asked, BadLine, Pair, known, normalised_trials, parse, texts_of, trials
+from cache.similar.logs import Asked, BadLine, Known, Pair, known, normalised_trials, parse, texts_of, trials
 from cache.similar.vectors import cosines
 
 NOT_SUPPORTED = 1
@@ -103,7 +103,7 @@ async def calibrated(lines: Sequence[Pair] | Sequence[Asked], embedder: Embedder
     """Raises EmbedError."""
     texts = texts_of(lines)
     try:
-        by_text = {}
+        by_text: dict[str, Known] = {}
         for at in range(0, len(texts), _AT_ONCE):
             some = texts[at : at + _AT_ONCE]
             by_text |= {
@@ -145,10 +145,11 @@ def _reason(table: list[Row], goal: str) -> str:
     clean = [line for line in table if line.answered and not line.wrong]
     if clean:
         return (
-            f"{max(line.answered for line in clean)} answers without a wrong one don't show {goal}; 765 would. "
+            f"{max(line.answered for line in clean)} right answers and no wrong one don't show {goal}; 765 would. "
             "Take a longer log"
         )
-    return f"wrong answers at every threshold (at {table[-1].threshold:.2f}: {table[-1].wrong} of {table[-1].answered})"
+    last = [line for line in table if line.answered][-1]
+    return f"wrong answers at every threshold (at {last.threshold:.2f}: {last.wrong} of {last.answered})"
 
 
 def _table(found: Calibration) -> Table:
