@@ -29,6 +29,7 @@ from edge.attempts.lines import LineWatch
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
+from edge.control.cache import cache_document
 from edge.control.figures import Load
 from edge.control.inside import Inside
 from edge.control.requests import recent_by_line
@@ -273,6 +274,8 @@ class Node:
             request=self._request,
             shares=self._shares,
             pools=lambda: self.pool_board.documents(monotonic()),
+            cache=self._cache,
+            purge=self.stores.purge,
             alerts=self.alerts.book.firing,
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
@@ -293,6 +296,10 @@ class Node:
     def _shares(self, controls: Controls, provider: str, priority: str) -> Mapping[str, float]:
         ask = Ask(self.pipeline.tables.providers[provider], priority)
         return shares(ask, self.snapshot, self.board.view(monotonic()), controls, self.pipeline.moment())
+
+    async def _cache(self) -> dict[str, Any]:
+        stores = self.stores
+        return cache_document(str(self.snapshot.cache.store), await stores.look(), stores.flights(), self.metrics)
 
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""

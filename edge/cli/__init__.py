@@ -19,6 +19,7 @@ VERBS = {
     "check": "check a configuration file",
     "probe": "measure lines and far ends from this machine",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
+    "cache": "what the cache holds and saves; purging it, warming it up",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",

@@ -9,6 +9,7 @@ Pure
   figures.py    what one worker knows of lines, paths, endpoints
   together.py   … several workers as one picture
   lines.py      lines as operators see them
+  cache.py      the cache's figures, and what is to be purged
   requests.py   requests that ended: filters, the sentence that says why
   routes.py     every route in one table; the OpenAPI document
   schemas.py    the documents' shapes

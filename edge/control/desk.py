@@ -168,6 +168,23 @@ class ControlDesk:
         self._audit.write(entry)
         self._events.publish("control", {name: entry[name] for name in ("who", "action", "target", "before", "after")})
 
+    def note_done(self, caller: Caller, action: str, target: str, after: dict[str, Any]) -> None:
+        """Something was done that isn't a change of the controls. `after`: what came of it."""
+        entry: dict[str, Any] = {
+            "at": rfc3339(time.time()),
+            "who": caller.name,
+            "role": caller.role.value,
+            "from": caller.peer,
+            "person": caller.person,
+            "action": action,
+            "target": target,
+            "version": self.controls.version,
+            "before": {},
+            "after": after,
+        }
+        self._audit.write(entry)
+        self._events.publish("control", {name: entry[name] for name in ("who", "action", "target", "before", "after")})
+
     def note_reload(self, before: int, after: int, source: str | None, faults: Sequence[str] = ()) -> None:
         """The configuration was reloaded, or (with `faults`) refused. Generations before and after."""
         action = "reload refused" if faults else "reload"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cache.purge import Purge
 from edge.alerts.figures import Figures
 from edge.config.model import Snapshot
 from edge.control.figures import Load
@@ -22,6 +23,7 @@ class Inside:
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line would get under other controls. `pools`: the local pools' documents.
+    `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
@@ -32,6 +34,8 @@ class Inside:
     request: Callable[[str], tuple[RequestRecord, Mapping[str, Any] | None] | None]
     shares: Callable[[Controls, str, str], Mapping[str, float]]
     pools: Callable[[], list[dict[str, Any]]]
+    cache: Callable[[], Awaitable[dict[str, Any]]]
+    purge: Callable[[Purge], Awaitable[int]]
     alerts: Callable[[], Sequence[Alert]]
     alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]

@@ -8,13 +8,14 @@ import logging
 import msgspec
 from aiohttp import web
 
+from edge.control.cache import purge_of
 from edge.control.desk import CONTROLS_PATH, ControlDesk
 from edge.control.documents import as_document, from_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.peers import Peers
 from edge.control.requests import wanted
-from edge.control.worker import Worker
+from edge.control.worker import CACHE_PATH, Worker
 
 log = logging.getLogger("farline.admin")
 
@@ -40,6 +41,8 @@ class Internal:
                 web.get("/internal/requests", self._requests),
                 web.get("/internal/requests/{id}", self._request),
                 web.get("/internal/events", self._events),
+                web.get(CACHE_PATH, self._cache),
+                web.put(CACHE_PATH, self._purge),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -66,6 +69,12 @@ class Internal:
 
     async def _events(self, request: web.Request) -> web.Response:
         return web.json_response(self._worker.events(int(request.query.get("since", "0"))))
+
+    async def _cache(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._worker.cache())
+
+    async def _purge(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._worker.purge(purge_of(await request.json())))
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

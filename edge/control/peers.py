@@ -11,6 +11,7 @@ import aiohttp
 
 log = logging.getLogger("farline.admin")
 
+PURGE_SECONDS = 35.0  # a purge walks over all that is stored
 PEER_SECONDS = 2.0  # a worker that doesn't answer within this long is left out
 
 
@@ -39,15 +40,22 @@ class Peers:
         answers = await self._each("PUT", path, document)
         return {number: str(told) if isinstance(told, PeerFailed) else None for number, told in answers.items()}
 
-    async def _each(self, method: str, path: str, document: Any = None, *, is_text: bool = False) -> dict[int, Any]:
+    async def have_done(self, path: str, document: Any, seconds: float) -> dict[int, Any]:
+        """PUT to each, which may take so many seconds: the answers; a text says what went wrong."""
+        answers = await self._each("PUT", path, document, seconds=seconds)
+        return {number: str(told) if isinstance(told, PeerFailed) else told for number, told in answers.items()}
+
+    async def _each(
+        self, method: str, path: str, document: Any = None, *, is_text: bool = False, seconds: float = PEER_SECONDS
+    ) -> dict[int, Any]:
         answers = await asyncio.gather(
-            *(self._call(number, method, path, document, is_text) for number in self.numbers)
+            *(self._call(number, method, path, document, is_text, seconds) for number in self.numbers)
         )
         return dict(zip(self.numbers, answers, strict=True))
 
-    async def _call(self, number: int, method: str, path: str, document: Any, is_text: bool) -> Any:
+    async def _call(self, number: int, method: str, path: str, document: Any, is_text: bool, seconds: float) -> Any:
         """The answer, or a PeerFailed: values, so that one worker's silence costs nothing of the others' answers."""
-        timeout = aiohttp.ClientTimeout(total=PEER_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=seconds)
         try:
             async with (
                 aiohttp.ClientSession(connector=self._connector(number), timeout=timeout) as session,
@@ -58,7 +66,7 @@ class Peers:
                 reply.raise_for_status()
                 return await (reply.text() if is_text else reply.json())
         except TimeoutError:
-            return PeerFailed(f"worker {number} doesn't answer within {PEER_SECONDS:g} s")
+            return PeerFailed(f"worker {number} doesn't answer within {seconds:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return PeerFailed(f"worker {number} can't be reached: {type(error).__name__}")
 

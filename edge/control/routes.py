@@ -86,6 +86,16 @@ ROUTES = (
     Route("GET", "/api/v1/endpoints", "endpoints", Role.VIEWER, "Far ends.", "Endpoints"),
     Route("GET", "/api/v1/alerts", "alerts", Role.VIEWER, "Alerts that fire now.", "Alerts"),
     Route("GET", "/api/v1/pools", "pools", Role.VIEWER, "Local pools.", "Pools"),
+    Route("GET", "/api/v1/cache", "cache", Role.VIEWER, "What the cache holds, did and saved.", "Cache"),
+    Route(
+        "POST",
+        "/api/v1/cache/purge",
+        "purge_cache",
+        Role.OPERATOR,
+        "Take stored answers out, in every worker.",
+        "Purged",
+        "Purge",
+    ),
     Route(
         "GET",
         "/api/v1/requests",

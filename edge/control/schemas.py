@@ -211,6 +211,43 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Alerts": record({"alerts": array(ref("Alert"))}),
     "Pools": record({"pools": array(ANY)}),
+    "Cache": record(
+        {
+            "store": said("[cache] store.", TEXT),
+            "stores": said("Nearest first; null: the store can't know.", array(ref("Store"))),
+            "flights": said("Exchanges under way that others can share.", COUNT),
+            "events": said("Requests since the start: hit, coalesced, miss, bypass…", mapping(COUNT)),
+            "reasons": said("Why requests passed it by, and what became of misses.", mapping(COUNT)),
+            "saved": record({"tokens": mapping(COUNT), "seconds": NUMBER}),
+            "workers": array(COUNT),
+        }
+    ),
+    "Store": record(
+        {
+            "name": TEXT,
+            **{name: optional(COUNT) for name in ("entries", "used_bytes", "max_bytes", "evictions")},
+            "faults": COUNT,
+            "is_admitted": said("false while it is left alone after faults.", FLAG),
+            "worker": COUNT,
+        }
+    ),
+    "Purge": record(
+        {},
+        {
+            "key": said("64 hex digits, alone or after provider/model/.", TEXT),
+            "model": TEXT,
+            "tenant": said("A [[key]]'s id; * for what rules share.", TEXT),
+            "prefix": said("Of provider/model/digest.", TEXT),
+            "all": said("Instead of the others.", {"const": True}),
+        },
+    ),
+    "Purged": record(
+        {
+            "purged": said("Entries; one that stands in several workers' memory counts for each.", COUNT),
+            "workers": said("Where it was done.", array(COUNT)),
+            "failed": said("Workers in which it can't be said that all is gone, and why.", mapping(TEXT)),
+        }
+    ),
     "Request": said("As in the request log.", {"type": "object", "required": ["at", "request", "status", "worker"]}),
     "Requests": record({"requests": array(ref("Request"))}),
     "Why": said(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from cache.aio.store import StoreError
+from cache.purge import Purge
+from edge.control.cache import caches_together
 from edge.control.events import Events
 from edge.control.figures import figures
 from edge.control.inside import Inside
-from edge.control.peers import Peers
+from edge.control.peers import PURGE_SECONDS, Peers
 from edge.control.requests import Wanted, document, documents, sentence
 from edge.control.together import together
+
+CACHE_PATH = "/internal/cache"
 
 
 class Worker:
@@ -39,6 +45,16 @@ class Worker:
         record, ranking = found
         told = document(record, _utc_offset())
         return {**told, "worker": self.number, "why": sentence(told, ranking), "ranking": ranking}
+
+    async def cache(self) -> dict[str, Any]:
+        return await self._inside.cache()
+
+    async def purge(self, purge: Purge) -> dict[str, Any]:
+        """How many entries went; or why it can't be said that all did."""
+        try:
+            return {"purged": await self._inside.purge(purge), "failed": None}
+        except StoreError as error:
+            return {"purged": 0, "failed": str(error)}
 
     def events(self, since: int) -> list[dict[str, Any]]:
         return self._events.since(since)
@@ -69,6 +85,25 @@ class Workers:
             return found
         told = await self._ask(f"/internal/requests/{quote(id, safe='')}")
         return next(iter(told.values()), None)
+
+    async def cache(self) -> dict[str, Any]:
+        own = {self._own.number: await self._own.cache()}
+        return caches_together({**own, **await self._ask(CACHE_PATH)})
+
+    async def purge(self, purge: Purge, document: Mapping[str, Any]) -> dict[str, Any]:
+        """In every worker; `document` is what `purge` was made from."""
+        told: dict[int, Any] = {self._own.number: await self._own.purge(purge)}
+        if self._peers is not None:
+            told |= await self._peers.have_done(CACHE_PATH, dict(document), PURGE_SECONDS)
+        answers = {
+            worker: {"purged": 0, "failed": each} if isinstance(each, str) else each for worker, each in told.items()
+        }
+        failed = {str(worker): each["failed"] for worker, each in sorted(answers.items()) if each["failed"]}
+        return {
+            "purged": sum(each["purged"] for each in answers.values()),
+            "workers": sorted(worker for worker, each in answers.items() if not each["failed"]),
+            "failed": failed,
+        }
 
     async def _ask(self, path: str) -> dict[int, Any]:
         return await self._peers.ask(path) if self._peers is not None else {}
