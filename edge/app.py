@@ -137,7 +137,7 @@ class Node:
             random.random,
         )
         self.stores = Stores(snapshot, worker, self.tasks)
-        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights))
+        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights, self.stores.similar))
         self.caching = Caching(self.stores.open, sweep, self.metrics.token_gap_seconds)
         self.caching.configure(snapshot.cache)
         self.pipeline = Pipeline(
@@ -276,6 +276,7 @@ class Node:
             pools=lambda: self.pool_board.documents(monotonic()),
             cache=self._cache,
             purge=self.stores.purge,
+            wrong=self.stores.wrong,
             alerts=self.alerts.book.firing,
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
@@ -299,7 +300,8 @@ class Node:
 
     async def _cache(self) -> dict[str, Any]:
         stores = self.stores
-        return cache_document(str(self.snapshot.cache.store), await stores.look(), stores.flights(), self.metrics)
+        place, seen = str(self.snapshot.cache.store), await stores.look()
+        return cache_document(place, seen, stores.flights(), self.metrics, stores.similar())
 
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""

@@ -23,7 +23,8 @@ class Inside:
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line would get under other controls. `pools`: the local pools' documents.
-    `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError.
+    `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError;
+    `wrong` says whether it knew a request's similar answer, which is purged then, or raises StoreError.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
@@ -36,6 +37,7 @@ class Inside:
     pools: Callable[[], list[dict[str, Any]]]
     cache: Callable[[], Awaitable[dict[str, Any]]]
     purge: Callable[[Purge], Awaitable[int]]
+    wrong: Callable[[str], Awaitable[bool]]
     alerts: Callable[[], Sequence[Alert]]
     alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]

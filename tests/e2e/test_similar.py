@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.request
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.nodes import Edge, Provider, config
+from edge.cli import main
+from tests.support.nodes import Edge, Provider, config, fetch_json
 
 RULES = """
 [[cache.rule]]
@@ -124,3 +126,32 @@ def test_a_wrong_answer_is_not_given_again(edge: Edge) -> None:
 def test_a_report_of_what_nobody_knows(edge: Edge) -> None:
     ask(edge, "open", "怎么登录?", headers={"x-farline-wrong": "no-such-request"})
     assert "isn't known here" in edge.err.read_text()
+
+
+def test_an_operators_report_reaches_the_worker_that_answered(
+    provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = config(provider.url, extra=RULES).replace("[listen]\n", "[listen]\nworkers = 2\n")
+    with Edge(text) as edge:
+        connection = http.client.HTTPConnection(edge.url.removeprefix("http://"))  # stays with one worker
+
+        def told(question: str) -> http.client.HTTPMessage:
+            body = {"model": "open", "temperature": 0, "messages": [{"role": "user", "content": question}]}
+            connection.request("POST", "/openai/v1/chat/completions", json.dumps(body), {"authorization": "Bearer k"})
+            reply = connection.getresponse()
+            reply.read()
+            time.sleep(0.05)
+            return reply.headers
+
+        assert told("怎么开发票?")["x-farline-cache"] == "miss"
+        wrong = told("如何开发票")
+        assert wrong["x-farline-cache"] == "semantic"
+        assert fetch_json(f"{edge.admin_url}/api/v1/cache")["similar"]["semantic"] == 1
+        assert main(["cache", "wrong", wrong["x-farline-request-id"], "--admin", edge.admin_url]) == 0
+        assert "purged" in capsys.readouterr().out
+        assert told("如何开发票")["x-farline-cache"] == "miss"
+        assert edge.metric("farline_cache_similar_total", result="reported") == 1
+        assert main(["cache", "wrong", wrong["x-farline-request-id"], "--admin", edge.admin_url]) == 1
+        assert main(["cache", "--admin", edge.admin_url]) == 0
+        assert "1 reported" in capsys.readouterr().out
+        connection.close()
