@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from edge.cli import main
+from tests.e2e.test_operations import _free_ports as free_ports
+from tests.e2e.test_operations import eventually
 from tests.support.nodes import Edge, Provider, config, fetch_json
 
 RULES = """
@@ -131,8 +133,10 @@ def test_a_report_of_what_nobody_knows(edge: Edge) -> None:
 def test_an_operators_report_reaches_the_worker_that_answered(
     provider: Provider, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = config(provider.url, extra=RULES).replace("[listen]\n", "[listen]\nworkers = 2\n")
-    with Edge(text) as edge:
+    ports = free_ports(2)
+    text = config(provider.url, extra=RULES).replace('"127.0.0.1:0"', f'"127.0.0.1:{ports[0]}"', 1)
+    with Edge(text.replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{ports[1]}"\nworkers = 2')) as edge:
+        eventually(lambda: edge.err.read_text().count("farline edge: data") == 2)
         connection = http.client.HTTPConnection(edge.url.removeprefix("http://"))  # stays with one worker
 
         def told(question: str) -> http.client.HTTPMessage:
