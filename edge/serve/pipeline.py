@@ -29,7 +29,7 @@ from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
 from edge.serve.question import Question, Refused, ours
-from edge.serve.reply import added, error_reply, forwarded, request_head, returned, status_of
+from edge.serve.reply import added, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
 from edge.serve.throttling import Throttling
@@ -395,19 +395,3 @@ class _Run(Question):
     def _note_bridge(self, summary: BridgeSummary) -> None:
         self.record.failure = summary.failure
         self.record.client_left = summary.link.client_code == 1006
-
-    # --- replies of our own ---
-
-    def _reply_error(self, status: int, failure: Failure, extra: Headers | None = None) -> None:
-        self.record.failure = failure
-        if self.client.is_gone:
-            self._client_left()
-            return
-        self.record.status = status
-        headers, body = error_reply(status, failure, self.record, self.dialect, len(self.record.attempts))
-        self.client.start(status, headers + (extra or []))
-        self.client.write(body)
-        self.client.end()
-
-    def _client_left(self) -> None:
-        self.record.client_left, self.record.status = True, ClientGone.status

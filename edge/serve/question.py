@@ -14,8 +14,8 @@ from edge.policy.access import Principal
 from edge.policy.permits import Permits
 from edge.pool.when import Reason
 from edge.routing.sticky import conversation
-from edge.serve.client import ClientExchange
-from edge.serve.reply import base_url
+from edge.serve.client import ClientExchange, ClientGone
+from edge.serve.reply import base_url, error_reply
 from edge.serve.tables import Tables
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
@@ -189,6 +189,24 @@ class Question:
         """What the client calls this node."""
         prefix = b"/" + self.routed_to.id.encode() if self.routed_to is not None else b""
         return base_url(self.client.headers, self.tables.snapshot.listen.tls is not None, prefix)
+
+    # --- replies of our own ---
+
+    def _reply_error(self, status: int, failure: Failure, extra: Headers | None = None) -> None:
+        self.record.failure = failure
+        if self.client.is_gone:
+            self._client_left()
+            return
+        self.record.status = status
+        headers, body = error_reply(status, failure, self.record, self.dialect, len(self.record.attempts))
+        self.client.start(status, headers + (extra or []))
+        self.client.write(body)
+        self.client.end()
+
+    def _client_left(self) -> None:
+        self.record.client_left, self.record.status = True, ClientGone.status
+
+    # --- what several steps ask ---
 
     def _body_bytes(self) -> int:
         """The request body's length, as far as it is known."""

@@ -25,6 +25,9 @@ from edge.cli import main
 from tests.support.nodes import Edge, Provider, config
 from tests.support.redis_servers import redis_server
 
+# google-genai subclasses aiohttp's ClientSession, which aiohttp discourages
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+
 SIM = "think_ms=20,interval_ms=2,tokens=12"
 KEYS = "".join(
     f'[[key]]\nid = "{id}"\nkey = "env:FARLINE_TEST_{id.upper()}"\n{more}'
@@ -330,7 +333,9 @@ async def test_redis_dies_and_nobody_notices(provider: Provider, tmp_path: Path)
     async with redis_server(tmp_path) as redis:
         store = f'store = "redis://127.0.0.1:{redis.port}"\nmemory_mb = 0\nsecret = "env:FARLINE_TEST_SEAL"'
         async with edge_with(provider, store, {"FARLINE_TEST_SEAL": "s" * 40}) as edge, calling(edge) as caller:
-            assert [(await caller.ask("redis-0", stream=True)).cache for _ in range(2)] == ["miss", "hit"]
+            assert (await caller.ask("redis-0", stream=True)).cache == "miss"
+            again = await caller.ask("redis-0", stream=True)
+            assert again.cache in ("hit", "coalesced")  # a flight between nodes can be joined for two seconds more
             failed: list[Reply] = []
             asked = 0
 
@@ -354,7 +359,7 @@ async def test_redis_dies_and_nobody_notices(provider: Provider, tmp_path: Path)
 
 async def test_two_nodes_share_one_execution(provider: Provider, tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis:
-        store = f'store = "redis://127.0.0.1:{redis.port}"'
+        store = f'store = "redis://127.0.0.1:{redis.port}"\nlookup_ms = 5000'
         async with edge_with(provider, store) as here, edge_with(provider, store) as there:
             async with calling(here) as one, calling(there) as two:
                 sim = "think_ms=300,interval_ms=10,tokens=30"
@@ -362,7 +367,8 @@ async def test_two_nodes_share_one_execution(provider: Provider, tmp_path: Path)
                 replies = await asyncio.gather(*asked)
                 assert len({reply.body for reply in replies}) == 1
                 assert Counter(reply.cache for reply in replies) == {"miss": 1, "coalesced": 39}
-                assert [(await caller.ask("both", stream=True)).cache for caller in (one, two)] == ["hit", "hit"]
+                later = [await caller.ask("both", stream=True) for caller in (one, two)]
+                assert [reply.body for reply in later] == [replies[0].body] * 2
     assert provider.executions()["both"] == 1
 
 

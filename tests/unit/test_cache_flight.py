@@ -201,6 +201,37 @@ def test_the_last_one_to_leave_after_the_end_abandons_nothing() -> None:
     assert abandoned == []
 
 
+def test_the_leader_pauses_when_nobody_reads() -> None:
+    one, flows = flight(), list[bool]()
+    one.on_flow = flows.append
+    first = one.join(Client())
+    first.pause()
+    assert flows == [False]
+    second = one.join(Client())
+    assert flows == [False, True]
+    second.pause()
+    first.resume()
+    assert flows == [False, True, False, True]
+    first.leave()
+    assert flows[-1] is False
+    passing_on = one.join(Client())
+    assert flows[-1] is True
+    passing_on.want(False)
+    assert flows[-1] is False  # nobody listens behind it
+    second.leave()
+    assert flows[-1] is True  # nobody is left to wait for
+    one.end()
+    passing_on.pause()
+    assert len(flows) == 8
+
+
+def test_nobody_need_hear_of_the_flow() -> None:
+    one = flight()
+    one.join(Client()).pause()
+    one.feed(b"x")
+    assert one.listeners == 1
+
+
 def test_fan_out_is_bounded() -> None:
     one = flight(listeners=2)
     one.join(Client())
