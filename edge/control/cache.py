@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -14,12 +15,13 @@ from edge.control.changes import Refused
 from edge.observe.metrics import Metrics
 
 _DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})")
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 _WHAT = ("key", "model", "tenant", "prefix")
 _RESULTS = ("hit", "normalised", "semantic", "coalesced", "miss", "bypass")
 
 
 def cache_document(
-    place: str, stores: Iterable[StoreStats], flights: int, metrics: Metrics, similar: Mapping[str, int]
+    place: str, stores: Iterable[StoreStats], flights: int, metrics: Metrics, similar: Mapping[str, int] = NO_COUNTS
 ) -> dict[str, Any]:
     """What one worker knows. Counts are since its start; `similar` is what `SimilarCounts` has."""
     events, saved = metrics.cache_events.by, metrics.cache_saved_tokens.by

@@ -18,7 +18,7 @@ class StoreMetrics(Collector):
         self,
         seen: Callable[[], Iterable[StoreStats]],
         flights: Callable[[], int],
-        similar: Callable[[], Mapping[str, int]],
+        similar: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._seen = seen
         self._flights = flights
