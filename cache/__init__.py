@@ -10,6 +10,7 @@ A request's way through it, top-down:
     key.py          SHA-256 over everything that can change the answer
       canonical.py    one spelling for all spellings of a JSON document
       fields.py       what doesn't change the answer, per dialect
+    similar/        off by default: may the answer to one question answer another?
     flight.py       identical requests in flight share one exchange
     entry.py        a stored reply, and the recorder that takes it down while it goes by
     replay.py       its parts and when each is due

@@ -33,6 +33,9 @@ class Rule:
     outside: bool = False  # requests whose answer depends on URLs, files, searches or earlier responses
     obeys_reply: bool = True  # the reply's own `Cache-Control: no-store`, and `private` where the scope is shared
     headers: tuple[bytes, ...] = ()  # further header fields that are part of the key, lower-case
+    similar: str = "off"  # "normalised", or "semantic" as well: may a like question's answer do? docs/similar.md
+    similarity: float | None = None  # at least this much, for "semantic"; None: what suits the embedder
+    is_shadow: bool = True  # only say what would have been answered
 
     def fits(self, question: Question) -> bool:
         """Is this rule for such requests? Tenants are compared without the digest of their own credential."""

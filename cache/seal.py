@@ -62,7 +62,10 @@ class Sealer:
 
     def seal(self, entry: Entry, digest: bytes) -> bytes:
         """`digest` is the key's. Raises ValueError for an entry over 64 MiB."""
-        plain = self._encode(entry)
+        return self.seal_bytes(self._encode(entry), digest)
+
+    def seal_bytes(self, plain: bytes, digest: bytes) -> bytes:
+        """The same for what isn't an entry, but lies in the same stores."""
         if len(plain) > _LARGEST_BYTES:
             raise ValueError("an entry over 64 MiB")
         packed = self._compressor.compress(plain)
@@ -74,6 +77,18 @@ class Sealer:
 
     def open(self, blob: bytes, digest: bytes) -> Entry:
         """What `seal` was given. Raises Unreadable."""
+        try:
+            entry = self._decode(self.open_bytes(blob, digest))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise Unreadable(str(error)) from None
+        if sum(length for length, _ in entry.chunks) != len(entry.body) or any(
+            n < 0 for pair in entry.chunks for n in pair
+        ):
+            raise Unreadable("chunks that aren't the body's")
+        return entry
+
+    def open_bytes(self, blob: bytes, digest: bytes) -> bytes:
+        """What `seal_bytes` was given. Raises Unreadable."""
         if len(blob) < _HEAD.size + _TAG_BYTES:
             raise Unreadable("too short")
         magic, version, flags, number, size = _HEAD.unpack_from(blob)
@@ -81,15 +96,9 @@ class Sealer:
             raise Unreadable("not an entry of this version")
         packed = self._verified(blob, digest, flags)
         try:
-            plain = self._decompressors[number].decompress(packed, max_output_size=size)
-            entry = self._decode(plain)
-        except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
+            return self._decompressors[number].decompress(packed, max_output_size=size)
+        except zstandard.ZstdError as error:
             raise Unreadable(str(error)) from None
-        if sum(length for length, _ in entry.chunks) != len(entry.body) or any(
-            n < 0 for pair in entry.chunks for n in pair
-        ):
-            raise Unreadable("chunks that aren't the body's")
-        return entry
 
     def _verified(self, blob: bytes, digest: bytes, flags: int) -> bytes:
         """The payload, authenticated or at least undamaged."""

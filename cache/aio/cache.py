@@ -63,12 +63,34 @@ class Cache:
         key = decision.key
         if key is None or not decision.may_look_up:
             return None
-        entry = await self._found(key)
-        if entry is not None and is_usable(decision, entry, self._clock()):
+        entry = await self.entry(decision, key)
+        if entry is None:
+            self.counts.misses += 1
+        else:
             self.counts.hits += 1
-            return entry
-        self.counts.misses += 1
-        return None
+        return entry
+
+    async def entry(self, decision: Decision, key: Key) -> Entry | None:
+        """What is stored under `key`, which needn't be the decision's own, if it may answer. Not counted."""
+        entry = await self._found(key)
+        return entry if entry is not None and is_usable(decision, entry, self._clock()) else None
+
+    async def record(self, key: Key) -> bytes | None:
+        """Bytes that `put_record` stored; None if they are gone, or unreadable."""
+        blob = await self._store.get(key)
+        try:
+            return None if blob is None else self._sealer.open_bytes(blob, key.digest)
+        except Unreadable:
+            return None
+
+    async def put_record(self, key: Key, plain: bytes, ttl: float) -> None:
+        """Stores a few bytes that aren't an entry beside the entries, sealed as they are. Raises StoreError."""
+        if ttl > 0:
+            await self._store.put(key, self._sealer.seal_bytes(plain, key.digest), ttl)
+
+    async def delete(self, key: Key) -> None:
+        """Takes one entry out. Raises StoreError."""
+        await self._store.delete(key)
 
     def now_utc(self) -> float:
         """For `Recorder.entry` and `Entry.age`."""

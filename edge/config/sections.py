@@ -283,6 +283,10 @@ CACHE = (
     Key("single_flight", kinds.flag),
     Key("shared_flights", kinds.flag),
     Key("replay", kinds.choice("fast", "original")),
+    Key("embedder", caching.embedder),
+    Key("embedder_model", kinds.text("a model's name")),
+    Key("embedder_key", secret.secret),
+    Key("embedder_ms", kinds.number(10, 60_000)),
     Key("default_rules", kinds.flag),
     Key("rule", _tables),
 )

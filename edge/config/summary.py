@@ -146,7 +146,13 @@ def _cache(cache: Cache) -> dict[str, Any]:
         "encrypted": cache.secret is not None,
         "single_flight": cache.single_flight,
         "rules": [
-            {"what": rule.what, "scope": rule.scope, "ttl_seconds": rule.ttl, "for": _fits(rule)}
+            {
+                "what": rule.what,
+                "scope": rule.scope,
+                "ttl_seconds": rule.ttl,
+                "similar": rule.similar,
+                "for": _fits(rule),
+            }
             for rule in cache.rules.rules
         ],
         "zero_retention": sorted(cache.rules.zero_retention),

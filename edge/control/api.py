@@ -17,7 +17,7 @@ from edge.control import problem
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway
 from edge.control.answers import HEADERS, body, json_reply, queried
 from edge.control.audit import Audit
-from edge.control.cache import purge_of
+from edge.control.cache import purge_of, request_of
 from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
 from edge.control.desk import Applied, ControlDesk
 from edge.control.documents import as_document, pin_document, silence_document
@@ -246,6 +246,12 @@ class Api:
         told = await self._workers.purge(purge_of(document), document)
         target = " ".join(f"{name}={value}" for name, value in document.items() if name != "all") or "all"
         self._desk.note_done(request[_CALLER], "purge cache", target, told)
+        return json_reply(told)
+
+    async def wrong_answer(self, request: web.Request) -> web.Response:
+        id = request_of(await body(request))
+        told = await self._workers.wrong(id)
+        self._desk.note_done(request[_CALLER], "wrong answer", f"request={id}", told)
         return json_reply(told)
 
     async def alerts(self, request: web.Request) -> web.Response:

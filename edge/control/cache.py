@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -14,12 +15,15 @@ from edge.control.changes import Refused
 from edge.observe.metrics import Metrics
 
 _DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})")
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 _WHAT = ("key", "model", "tenant", "prefix")
-_RESULTS = ("hit", "semantic", "coalesced", "miss", "bypass")
+_RESULTS = ("hit", "normalised", "semantic", "coalesced", "miss", "bypass")
 
 
-def cache_document(place: str, stores: Iterable[StoreStats], flights: int, metrics: Metrics) -> dict[str, Any]:
-    """What one worker knows. Counts are since its start."""
+def cache_document(
+    place: str, stores: Iterable[StoreStats], flights: int, metrics: Metrics, similar: Mapping[str, int] = NO_COUNTS
+) -> dict[str, Any]:
+    """What one worker knows. Counts are since its start; `similar` is what `SimilarCounts` has."""
     events, saved = metrics.cache_events.by, metrics.cache_saved_tokens.by
     return {
         "store": place,
@@ -27,6 +31,7 @@ def cache_document(place: str, stores: Iterable[StoreStats], flights: int, metri
         "flights": flights,
         "events": {result: int(events.get((result,), 0)) for result in _RESULTS},
         "reasons": {f"{result}: {reason}": int(count) for (result, reason), count in metrics.cache_reasons.by.items()},
+        "similar": dict(similar),
         "saved": {
             "tokens": {kind: int(saved.get((kind,), 0)) for kind in ("input", "output", "cached", "reasoning")},
             "seconds": round(metrics.cache_saved_seconds.by.get((), 0.0), 3),
@@ -45,6 +50,7 @@ def caches_together(by_worker: Mapping[int, Mapping[str, Any]]) -> dict[str, Any
         "flights": sum(told["flights"] for told in all_of),
         "events": _summed(told["events"] for told in all_of),
         "reasons": _summed(told["reasons"] for told in all_of),
+        "similar": _summed(told["similar"] for told in all_of),
         "saved": {
             "tokens": _summed(told["saved"]["tokens"] for told in all_of),
             "seconds": round(sum(told["saved"]["seconds"] for told in all_of), 3),
@@ -77,6 +83,14 @@ def purge_of(document: Mapping[str, Any]) -> Purge:
     if ("all" in document) == bool(told) or document.get("all", True) is not True:
         raise Refused("invalid", f'expected {", ".join(_WHAT)}, or "all": true')
     return Purge(_digest(told.get("key")), told.get("model"), told.get("tenant"), told.get("prefix"))
+
+
+def request_of(document: Mapping[str, Any]) -> str:
+    """`{"request": ID}`. Raises Refused."""
+    id = document.get("request")
+    if not isinstance(id, str) or not id or len(document) != 1:
+        raise Refused("invalid", "expected a request's id, and nothing else", "/request")
+    return id
 
 
 def _digest(key: str | None) -> bytes | None:

@@ -8,14 +8,14 @@ import logging
 import msgspec
 from aiohttp import web
 
-from edge.control.cache import purge_of
+from edge.control.cache import purge_of, request_of
 from edge.control.desk import CONTROLS_PATH, ControlDesk
 from edge.control.documents import as_document, from_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.peers import Peers
 from edge.control.requests import wanted
-from edge.control.worker import CACHE_PATH, Worker
+from edge.control.worker import CACHE_PATH, WRONG_PATH, Worker
 
 log = logging.getLogger("farline.admin")
 
@@ -45,6 +45,7 @@ class Internal:
                 web.get(CACHE_PATH, self._cache),
                 web.put(CACHE_PATH, self._purge),
                 web.get(HISTORY_PATH, self._history),
+                web.put(WRONG_PATH, self._wrong),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -81,6 +82,9 @@ class Internal:
     async def _history(self, request: web.Request) -> web.Response:
         told = self._inside.history.since(int(request.query.get("since", "0")))
         return web.Response(body=told, content_type="application/json")
+
+    async def _wrong(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._worker.wrong(request_of(await request.json())))
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

@@ -120,6 +120,15 @@ ROUTES = (
     Route("GET", "/api/v1/cache", "cache", Role.VIEWER, "What the cache holds, did and saved.", "Cache"),
     Route(
         "POST",
+        "/api/v1/cache/wrong",
+        "wrong_answer",
+        Role.OPERATOR,
+        "A similar question's answer was wrong: purge it, and block the pair.",
+        "Reported",
+        "Report",
+    ),
+    Route(
+        "POST",
         "/api/v1/cache/purge",
         "purge_cache",
         Role.OPERATOR,

@@ -276,6 +276,7 @@ SCHEMAS: dict[str, Schema] = {
             "flights": said("Exchanges under way that others can share.", COUNT),
             "events": said("Requests since the start: hit, coalesced, miss, bypass…", mapping(COUNT)),
             "reasons": said("Why requests passed it by, and what became of misses.", mapping(COUNT)),
+            "similar": said("What similar questions did, also in shadow.", mapping(COUNT)),
             "saved": record({"tokens": mapping(COUNT), "seconds": NUMBER}),
             "workers": array(COUNT),
         }
@@ -298,6 +299,13 @@ SCHEMAS: dict[str, Schema] = {
             "prefix": said("Of provider/model/digest.", TEXT),
             "all": said("Instead of the others.", {"const": True}),
         },
+    ),
+    "Report": record({"request": said("Its x-farline-request-id.", TEXT)}),
+    "Reported": record(
+        {
+            "is_known": said("Did a worker give that request a similar question's answer lately?", FLAG),
+            "failed": said("Workers that couldn't write it down, and why.", mapping(TEXT)),
+        }
     ),
     "Purged": record(
         {

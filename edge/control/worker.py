@@ -18,6 +18,7 @@ from edge.control.requests import Wanted, document, documents, sentence
 from edge.control.together import together
 
 CACHE_PATH = "/internal/cache"
+WRONG_PATH = "/internal/cache/wrong"
 
 
 class Worker:
@@ -60,6 +61,13 @@ class Worker:
             return {"purged": await self._inside.purge(purge), "failed": None}
         except StoreError as error:
             return {"purged": 0, "failed": str(error)}
+
+    async def wrong(self, request_id: str) -> dict[str, Any]:
+        """Was a similar question's answer to that request known here? It is purged then."""
+        try:
+            return {"is_known": await self._inside.wrong(request_id), "failed": None}
+        except StoreError as error:
+            return {"is_known": True, "failed": str(error)}
 
     def events(self, since: int) -> list[dict[str, Any]]:
         return self._events.since(since)
@@ -109,6 +117,18 @@ class Workers:
             "workers": sorted(worker for worker, each in answers.items() if not each["failed"]),
             "failed": failed,
         }
+
+    async def wrong(self, request_id: str) -> dict[str, Any]:
+        """In every worker: one of them answered that request."""
+        told: dict[int, Any] = {self._own.number: await self._own.wrong(request_id)}
+        if self._peers is not None:
+            told |= await self._peers.have_done(WRONG_PATH, {"request": request_id}, PURGE_SECONDS)
+        answers = {
+            worker: {"is_known": False, "failed": each} if isinstance(each, str) else each
+            for worker, each in told.items()
+        }
+        failed = {str(worker): each["failed"] for worker, each in sorted(answers.items()) if each["failed"]}
+        return {"is_known": any(each["is_known"] for each in answers.values()), "failed": failed}
 
     async def _ask(self, path: str) -> dict[int, Any]:
         return await self._peers.ask(path) if self._peers is not None else {}

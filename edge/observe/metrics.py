@@ -59,7 +59,9 @@ class Metrics:
             "farline_relay_bytes", "Body bytes of requests through a relay.", ["relay", "direction"]
         )
         self.cache_events = HotCounter(
-            "farline_cache_events", "Requests by what the cache did: hit, coalesced, miss, bypass.", ["result"]
+            "farline_cache_events",
+            "Requests by what the cache did: hit, normalised, semantic, coalesced, miss, bypass.",
+            ["result"],
         )
         self.cache_reasons = HotCounter(
             "farline_cache_reasons",

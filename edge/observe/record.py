@@ -51,7 +51,7 @@ class RequestRecord(Struct):
     client_left: bool = False
     failure: Failure | None = None
     traceparent: bytes | None = None  # the caller's, as it came (W3C Trace Context)
-    cache: str = "bypass"  # hit, coalesced, miss or bypass: what x-farline-cache says
+    cache: str = "bypass"  # what x-farline-cache says: hit, normalised, semantic, coalesced, miss or bypass
     cache_reason: str = ""  # of a bypass; of a miss: why its reply wasn't stored, or "stored"
     saved: Spent | None = None  # what a reply cost that this request didn't have to pay for
     local: str = ""  # why the local pool was asked, if it was: a `Reason` of edge.pool.when

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -14,14 +14,26 @@ class StoreMetrics(Collector):
     """`seen`: what the stores last told of themselves; `flights`: exchanges under way that others can share. What a
     store doesn't know has no sample."""
 
-    def __init__(self, seen: Callable[[], Iterable[StoreStats]], flights: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        seen: Callable[[], Iterable[StoreStats]],
+        flights: Callable[[], int],
+        similar: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._seen = seen
         self._flights = flights
+        self._similar = similar
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily(
             "farline_cache_flights", "Exchanges under way that others can share.", value=self._flights()
         )
+        similar = CounterMetricFamily(
+            "farline_cache_similar", "What similar questions did, also in shadow.", labels=["result"]
+        )
+        for result, count in self._similar().items():
+            similar.add_metric([result], count)
+        yield similar
         entries = GaugeMetricFamily("farline_cache_entries", "Stored replies.", labels=["store"])
         size = GaugeMetricFamily("farline_cache_bytes", "What they take.", labels=["store"])
         admitted = GaugeMetricFamily(

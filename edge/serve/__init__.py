@@ -6,6 +6,7 @@ clock.py      the node's own time of day
 reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
 throttling.py endpoints that want no more: who is asked instead, who waits (waiting.py: where the time passes)
+alike.py      similar questions: a part of step 4, off by default
 local.py      the local pool's stage; translated.py: its replies in other dialects
 coded.py      a client whose words are compressed; packed.py: a provider that takes them so
 notes.py      what attempts and stream know, into the record

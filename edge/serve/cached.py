@@ -33,6 +33,7 @@ from edge.dialects.ending import ending_of, is_whole_json
 from edge.dialects.facts import Meter
 from edge.dialects.forms import Asked, Form, as_asked, asked
 from edge.dialects.meters import is_event_stream
+from edge.serve.alike import WRONG, Alike, alike_of, marks, report
 from edge.serve.client import Leaver
 from edge.serve.flying import Lead, Passenger
 from edge.serve.question import Question, Refused, ours
@@ -50,7 +51,7 @@ _NOT_SHARED = "not_shared"
 _ALONE = Failure(Origin.EDGE, Verdict.SAFE, _NOT_SHARED, "this reply is for one client only")
 _LOST = Failure(Origin.EDGE, Verdict.UNKNOWN, Code.PROXY_INTERNAL_ERROR, "the exchange was given up")
 _LARGE_BYTES = 64 * 1024  # of a request: reading it for its key takes milliseconds, so not on the event loop
-_WORDS = (b"x-farline-cache", b"cache-control", b"pragma")
+_WORDS = (b"x-farline-cache", b"cache-control", b"pragma", WRONG)
 _SHARED_HEADERS = frozenset((b"content-type", b"openai-version", b"retry-after", b"retry-after-ms", b"x-should-retry"))
 
 
@@ -81,9 +82,11 @@ class Caching:
         if not speaks and (reason := self._why_not(question, rules)) is not None:
             question.record.cache_reason = reason
             return None
-        decision, form = await self._judged(question, rules)
+        if WRONG in question.fields and self.open is not None:
+            await report(self.open.similar, question.fields[WRONG], question.record)
+        decision, form, alike = await self._judged(question, rules)
         if decision.key is not None and form is not None and self.open is not None:
-            return Part(self, self.open, question, decision, form)
+            return Part(self, self.open, question, decision, form, alike)
         question.record.cache_reason = decision.reason if decision.key is None else "form"
         if decision.is_only:
             raise Refused(504, ours(Code.NOT_CACHED, f"not cached: {question.record.cache_reason}"))
@@ -102,10 +105,10 @@ class Caching:
             return None if may_be_deterministic_body(facts.operation, question.prefix) else "not deterministic"
         return None
 
-    async def _judged(self, question: Question, rules: Rules) -> tuple[Decision, Asked | None]:
+    async def _judged(self, question: Question, rules: Rules) -> tuple[Decision, Asked | None, Alike | None]:
         body = await question.whole_body(rules.largest_request_bytes)
         if body is None:
-            return Decision("request too large"), None
+            return Decision("request too large"), None, None
         facts, target = question.facts, question.rest
         asking = Asking(
             question.dialect.name,
@@ -122,20 +125,31 @@ class Caching:
             decision = await _aside(len(body), lambda: judge(asking, rules))
         except BadDirective as bad:
             raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, str(bad.args[0]))) from None
-        if decision.key is None:
-            return decision, None
-        return decision, await _aside(len(body), lambda: asked(asking.dialect, facts.operation, target, body))
+        if decision.key is None or self.open is None:
+            return decision, None, None
+        form = await _aside(len(body), lambda: asked(asking.dialect, facts.operation, target, body))
+        similar = self.open.similar
+        return decision, form, await _aside(len(body), lambda: alike_of(similar, asking, decision, question.record))
 
 
 class Part:
     """The cache's part in one request. Everything but `serve` is for the one that leads."""
 
-    def __init__(self, caching: Caching, open_: OpenCache, question: Question, decision: Decision, form: Asked) -> None:
+    def __init__(
+        self,
+        caching: Caching,
+        open_: OpenCache,
+        question: Question,
+        decision: Decision,
+        form: Asked,
+        alike: Alike | None = None,
+    ) -> None:
         self._caching = caching
         self._cache, self._shared = open_.cache, open_.shared
         self._question = question
         self._decision = decision
         self._form = form
+        self._alike = alike  # None unless a rule allows similar questions' answers
         self._client, self._record = question.client, question.record
         self._digest: bytes | None = None  # under which others find its flight; None: they don't
         self._flight: Flight | None = None  # that it leads
@@ -177,18 +191,28 @@ class Part:
     async def _recalled(self) -> bool:
         entry = await self._cache.look_up(self._decision)
         given = as_asked(self._form, entry) if entry is not None else None
+        if given is None and self._alike is not None and await self._answered_alike(self._alike):
+            return True
         if given is not None:
-            await self._replay(given)
+            await self._replay(given, "hit", [])
         elif self._decision.is_only:
             self._record.cache = "miss"
             raise Refused(504, ours(Code.NOT_CACHED, "there is no stored answer to this request"))
         return given is not None
 
-    async def _replay(self, entry: Entry) -> None:
+    async def _answered_alike(self, alike: Alike) -> bool:
+        found = await alike.found()
+        given = as_asked(self._form, found.entry) if found is not None else None
+        if found is None or given is None:
+            return False
+        await self._replay(given, found.kind, marks(found))
+        return True
+
+    async def _replay(self, entry: Entry, result: str, marks: Headers) -> None:
         record, now = self._record, monotonic()
-        record.cache, record.saved = "hit", entry.spent
+        record.cache, record.saved = result, entry.spent
         record.status, record.first_byte_at = entry.status, now
-        own = added_without_asking(record, now)
+        own = added_without_asking(record, now) + marks
         own.append((b"age", b"%d" % entry.age(self._cache.now_utc())))
         record.bytes_out = await replay(self._client, entry, own, at_once=self._caching.at_once)
         record.client_left = self._client.is_gone
@@ -340,6 +364,8 @@ class Part:
         reason = refusal(decision, _reply(entry, self._headers, lead))
         if reason is None:
             self._cache.keep(decision, entry)
+            if self._alike is not None:
+                self._alike.keep(entry)
         return reason or "stored"
 
 

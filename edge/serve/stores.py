@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from msgspec import structs
+
 from cache.aio.opened import OpenCache, opened
 from cache.aio.store import StoreStats
 from cache.purge import Purge
@@ -58,6 +60,14 @@ class Stores:
         count = await self.open.cache.purge(purge)
         await self.look()
         return count
+
+    def similar(self) -> dict[str, int]:
+        """What similar questions did since the start, or since the store was changed."""
+        return structs.asdict(self.open.similar.counts) if self.open is not None else {}
+
+    async def wrong(self, request_id: str) -> bool:
+        """See `Similar.wrong`; an operator may report any tenant's. Raises StoreError."""
+        return self.open is not None and await self.open.similar.wrong(request_id)
 
     async def close(self) -> None:
         if self.open is not None:

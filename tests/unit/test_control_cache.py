@@ -71,7 +71,7 @@ def test_workers_together() -> None:
         ("redis", 0),
         ("memory", 1),
     ]
-    assert told["events"] == {"hit": 1, "semantic": 0, "coalesced": 1, "miss": 2, "bypass": 1}
+    assert told["events"] == {"hit": 1, "normalised": 0, "semantic": 0, "coalesced": 1, "miss": 2, "bypass": 1}
     assert told["reasons"] == {"miss: stored": 1, "miss: truncated": 1, "bypass: not deterministic": 1}
     assert told["saved"] == {"tokens": {"input": 10, "output": 14, "cached": 0, "reasoning": 2}, "seconds": 1.5}
 
