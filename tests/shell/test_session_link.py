@@ -414,6 +414,16 @@ async def test_a_proof_of_another_connection_is_worth_nothing() -> None:
             each.close()
 
 
+async def test_a_relay_that_stops_says_so() -> None:
+    heard = Heard()
+    server = make_server()
+    await server.start()
+    async with linked(server, listener=heard) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        await server.close()
+        await until(lambda: ("closed", Code.NO_ERROR, "the relay stops") in heard.events)
+
+
 async def test_strangers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_STRANGERS_PER_ADDRESS", 2)
     monkeypatch.setattr(server_module, "HANDSHAKE", 0.3)
