@@ -13,7 +13,7 @@ import random
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path as FilePath
 from time import monotonic
@@ -26,13 +26,17 @@ from edge.alerts.figures import Figures
 from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
 from edge.attempts.lines import LineWatch
-from edge.config.model import Snapshot
+from edge.config.model import Relay, Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.control.figures import Load
 from edge.control.inside import Inside
 from edge.control.requests import recent_by_line
 from edge.ingress.server import Ingress
+from edge.links.aio.links import Links
+from edge.links.aio.ways import Ways
+from edge.links.facts import rates
+from edge.links.seam import Link
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
@@ -40,16 +44,18 @@ from edge.observe.observer import Observer
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
+from edge.observe.relays import RelayMetrics
 from edge.policy.permits import Permits
 from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
 from edge.pool.observer import PoolObserver
 from edge.pool.prepare import target_of
-from edge.routing.ask import Ask
+from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls, Switch
 from edge.routing.explain import as_document
 from edge.routing.foresight import scores, shares
+from edge.routing.redundancy import named
 from edge.serve.clock import LocalClock
 from edge.serve.local import LocalPool
 from edge.serve.pipeline import Pipeline
@@ -66,6 +72,9 @@ from health.lag import LoopLag
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
 from transport.path import LOCAL, Line
+from transport.session.aio.identity import NodeKey
+from transport.session.aio.link import RelayLink, RelayTarget
+from transport.session.live import SessionListener
 
 log = logging.getLogger("farline.node")
 
@@ -90,7 +99,7 @@ class Node:
         loop = self._loop = asyncio.get_running_loop()
         self.metrics = Metrics()
         self.board = HealthBoard()
-        self.board.configure(snapshot.health, (line.id for line in snapshot.lines), monotonic())
+        self._configure_board(snapshot, None)
         self.metrics.registry.register(HealthMetrics(lambda: self.board.view(monotonic()), lambda: self.snapshot.lines))
         self.permits = Permits()
         self.recent = Recent()
@@ -117,6 +126,8 @@ class Node:
             self.lag,
             workers=snapshot.listen.workers,
         )
+        self.links = Links(self.board, self._make_link, lambda: self.pipeline.controls, self._moment, self.tasks)
+        self.metrics.registry.register(RelayMetrics(lambda: self.board.view(monotonic()), self.links))
         self.pool_board = PoolBoard(snapshot.pools)
         pool_observer = PoolObserver(self.pool_board, monotonic)
         self.local_pools = make_pools((Line(LOCAL),), map(target_of, snapshot.pools), observer=pool_observer)
@@ -134,7 +145,7 @@ class Node:
         )
         self.pipeline = Pipeline(
             tables,
-            self.pools,
+            Ways(self.pools, self.links),
             Chooser(),
             Controls(),
             LocalClock(snapshot.node.timezone).moment,
@@ -174,9 +185,11 @@ class Node:
             self.pulse.start()
             stack.callback(self.pulse.stop)
             stack.push_async_callback(self.poller.close)
+            stack.push_async_callback(self.links.close)
             self.pools.start()
             self.local_pools.start()
             self.poller.start(self.snapshot.pools)
+            self.links.start(self.snapshot)
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
@@ -216,23 +229,49 @@ class Node:
         self.poller.start(new.pools)
         self.pipeline.budget.configure(new.routing.retry_budget_ratio, new.routing.retry_budget_floor)
         self.pipeline.hedges.configure(new.routing.hedge_budget_ratio, 0.0)
-        self.board.configure(new.health, (line.id for line in new.lines), monotonic(), tables.upstreams)
+        self._configure_board(new, tables.upstreams)
         self.alerts.configure(new.alert)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
+        self.links.update(new)
         self.snapshot = new
         self.admin.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
+
+    def _configure_board(self, snapshot: Snapshot, endpoints: Iterable[str] | None) -> None:
+        lines, relays = [line.id for line in snapshot.lines], [relay.id for relay in snapshot.relays]
+        self.board.configure(snapshot.health, lines, monotonic(), endpoints, relays)
+
+    def _make_link(self, relay: Relay, lines: tuple[Line, ...], listener: SessionListener) -> Link:
+        """Each worker has sessions of its own, by names of its own."""
+        node = self.snapshot.node
+        assert node.key is not None, "the configuration's check sees to it"
+        address, name = relay.address, node.name if self.worker is None else f"{node.name}/{self.worker}"
+        target = RelayTarget(
+            relay.id,
+            address.host,
+            address.port,
+            relay.fingerprint,
+            lines,
+            named(relay.redundancy),
+            rates(lines),
+            relay.carrier,
+        )
+        return RelayLink(target, NodeKey.load(node.key.value.encode()), name, listener)
+
+    def _moment(self) -> Moment:
+        return self.pipeline.moment()
 
     def _on_change(self, change: Change) -> None:
         """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
         log_change(change)
         self.admin.events.health(change)
-        if change.kind == "line":
+        if change.kind in ("line", "relay"):
             self._loop.call_soon(self._look_at_lines)
 
     def _look_at_lines(self) -> None:
         self.pipeline.lines.update(self.board.view(monotonic()))
+        self.links.choose_lines()
 
     def _doubted(self) -> set[str]:
         """Lines to probe fast."""
@@ -261,6 +300,7 @@ class Node:
             request=self._request,
             shares=self._shares,
             pools=lambda: self.pool_board.documents(monotonic()),
+            relays=self.links.documents,
             alerts=self.alerts.book.firing,
             alert_figures=self._figures,
             why_not_ready=self._why_not_ready,
@@ -285,6 +325,7 @@ class Node:
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""
         self.pipeline.controls = controls
+        self.links.choose_lines()
 
     def _why_not_ready(self) -> str | None:
         return "draining" if self.is_draining else None

@@ -14,12 +14,13 @@ from health.change import Change
 from health.first_bytes import FirstBytes
 from health.outliers import Outliers
 from health.probe import ProbeKind, ProbeResult
+from health.relays import Relays
 from health.rules import HealthRules
 from health.standing import Standing, StandingRules
 from health.subjects import Subjects
 from health.view import HealthView
 from transport.failure import Failure, Origin
-from transport.path import LOCAL, Path
+from transport.path import LOCAL, Path, relay_end
 from transport.sample import TransportSample
 
 FIGURES_EVERY = 0.15  # seconds between two pictures that differ in figures only
@@ -36,6 +37,7 @@ class HealthBoard:
         self._all = Subjects(rules or HealthRules().standing)
         self._blame = Blame(self._all)
         self._outliers = Outliers(self._all, self._blame)
+        self._relays = Relays(self._all)
         self.first_bytes = FirstBytes()
         self._blind_until = float("-inf")
         self._judged_at = float("-inf")
@@ -64,33 +66,45 @@ class HealthBoard:
         self._all.on_change = listener
 
     def configure(
-        self, rules: HealthRules, lines: Iterable[str], now: float, endpoints: Iterable[str] | None = None
+        self,
+        rules: HealthRules,
+        lines: Iterable[str],
+        now: float,
+        endpoints: Iterable[str] | None = None,
+        relays: Iterable[str] = (),
     ) -> None:
-        """The configuration's numbers, and all lines and far ends there are: others are forgotten."""
-        everything, ids = self._all, list(lines)
+        """The configuration's numbers, and all lines, far ends and relays there are: others are forgotten."""
+        everything, ids, relay_ids = self._all, list(lines), list(relays)
+        ends = None if endpoints is None else [*endpoints, *map(relay_end, relay_ids)]
         everything.rules, everything.quality, everything.suspicion = rules.standing, rules.quality, rules.suspicion
         for line in everything.lines.values():
             line.silence.rules = rules.suspicion
-        everything.keep(ids, endpoints)
-        self.first_bytes.forget({*ids, LOCAL})
+        everything.keep(ids, ends)
+        self._relays.keep(relay_ids, ends, now)
+        self.first_bytes.forget({*ids, LOCAL}, set(relay_ids))
         for each in ids:
             everything.line(each, now)
 
     # --- what dials, connections and requests tell ---
 
     def succeeded(self, path: Path, now: float) -> None:
-        """The line of `path` carried something: a finished dial, a reply's head."""
-        if path.line != LOCAL:
+        """The line or relay of `path` carried something: a finished dial, a reply's head."""
+        if path.relay is not None:
+            self._relays.worked(path, now)
+        elif path.line != LOCAL:
             state = self._all.path(path, now)
             self._blame.worked(state, now)
             state.line.outcomes.add(now)
             self._all.touch(state)
 
     def failed(self, path: Path, failure: Failure, now: float) -> None:
-        """A dial or a connection on `path` failed."""
+        """A dial or a connection on `path` failed; through a relay, a request."""
         if path.line == LOCAL or failure.origin in (Origin.CLIENT, Origin.EDGE):
             return
         if now < self._blind_until and failure.code in TIMEOUTS:
+            return
+        if path.relay is not None:
+            self._relays.failed(path, failure, now)
             return
         state = self._all.path(path, now)
         self._blame.failed(state, failure, now)
@@ -100,7 +114,7 @@ class HealthBoard:
         """A reply's head came."""
         self.succeeded(path, now)
         if status not in NEUTRAL and path.line != LOCAL:
-            self._blame.replied(self._all.endpoints[path.endpoint], status, now)
+            self._blame.replied(self._all.endpoint(path.endpoint, now), status, now)
 
     def penalise(self, endpoint: str, seconds: float, now: float) -> None:
         """The endpoint refused a request (429, 503, 529) and may have said for how long (Retry-After)."""
@@ -110,6 +124,9 @@ class HealthBoard:
 
     def began(self, path: Path) -> None:
         """A request was sent on `path`: `ended` must follow."""
+        if path.relay is not None:
+            self._relays.began(path)
+            return
         state = self._all.paths.get(path)
         if state is not None:
             state.in_flight += 1
@@ -118,6 +135,9 @@ class HealthBoard:
 
     def ended(self, path: Path, ok: bool, now: float) -> None:
         """It is over. `ok` False: the line broke under it after its reply had begun."""
+        if path.relay is not None:
+            self._relays.ended(path)
+            return
         state = self._all.paths.get(path)
         if state is not None:
             state.in_flight = max(0, state.in_flight - 1)
@@ -137,6 +157,9 @@ class HealthBoard:
     def first_byte(self, path: Path, model: str, seconds: float, now: float) -> None:
         """A streamed reply began `seconds` after its request had gone out."""
         self.first_bytes.add(path, model, seconds, now)
+        if path.relay is not None:
+            self._relays.first_byte(path, seconds, now)
+            return
         state = self._all.paths.get(path)
         if state is not None:
             state.first_byte.add(seconds, now)
@@ -193,6 +216,35 @@ class HealthBoard:
             self._blame.probe_lost(state, result, now)
         self._all.touch(state)
 
+    # --- what sessions with relays tell ---
+
+    def relay(self, relay: str, why_not: str, now: float, *, is_draining: bool = False) -> None:
+        """A relay takes new requests (`why_not` empty), or doesn't any more."""
+        self._relays.ready(relay, why_not, is_draining, now)
+
+    def suspect_relay(self, relay: str, reason: str, now: float) -> None:
+        """Nothing is heard of it over any line; "": it is heard again."""
+        self._relays.suspect(relay, reason, now)
+
+    def relay_broke(self, relay: str, reason: str, now: float) -> None:
+        """The session with it has ended, and not in order."""
+        self._relays.broke(relay, reason, now)
+
+    def relay_round_trip(self, relay: str, seconds: float, now: float) -> None:
+        """Over the line that the session goes by now."""
+        self._relays.round_trip(relay, seconds, now)
+
+    def carrier(self, line: str, relay: str, sample: TransportSample, now: float) -> None:
+        """One look at a carrier of a session: the line to the relay, as a far end of its own. What is silent there says
+        nothing here, since sessions judge silence themselves and `suspect`; what is heard acquits the line."""
+        state = self._all.path(Path(line, relay_end(relay)), now)
+        state.sampled(sample, now)
+        heard_at = now - sample.heard_ago
+        state.line.heard(heard_at, now)
+        if heard_at > state.worked_at:
+            state.worked(heard_at)
+        self._all.touch(state)
+
     def suspect(self, line: str, reason: str, now: float) -> None:
         """Somebody else (a session, say) has reason to think that the line fails: suspected until `relieve`."""
         state = self._all.line(line, now)
@@ -221,6 +273,7 @@ class HealthBoard:
             self._judged_at = now
             self._outliers.judge_quality(now)
         self._all.settle(now)
+        self._relays.settle(now)
 
     def view(self, now: float) -> HealthView:
         """The current picture; the same object until something changes, and while only figures change for 150 ms."""
@@ -236,8 +289,9 @@ class HealthBoard:
         are_out = bool(lines) and all(each.standing is Standing.EJECTED for each in lines.values())
         self._view = HealthView(
             lines=lines,
-            paths={path: state.health(now) for path, state in everything.paths.items()},
+            paths={path: state.health(now) for path, state in everything.paths.items()} | self._relays.paths(now),
             endpoints={each.endpoint: each.health(now) for each in everything.endpoints.values()},
+            relays=self._relays.health(now),
             is_panic=are_out or self._outliers.all_silent,
         )
         self._made_at, everything.is_dirty, everything.is_urgent = now, False, False
@@ -249,6 +303,7 @@ class HealthBoard:
         """When a standing or a penalty ends by itself."""
         records = [line.record for line in self._all.lines.values()]
         records += [path.record for path in self._all.paths.values()]
+        records += self._relays.records()
         for endpoint in self._all.endpoints.values():
             records += (endpoint.reach, endpoint.answers)
             yield endpoint.penalised_until

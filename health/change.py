@@ -6,12 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["line", "path", "endpoint", "pool"]
+Kind = Literal["line", "path", "endpoint", "relay", "pool"]
 
 
 class Change(Struct, frozen=True, gc=False):
     """`before` and `after` are values of `Standing`, or "suspected" and "relieved" for a line that went silent or was
-    heard again; for the pool, words of its own."""
+    heard again; a relay also becomes "ready" and "not ready"; for the pool, words of its own."""
 
     at: float  # monotonic seconds
     kind: Kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 from health.quantiles import Quantiles
 from transport.path import Path
@@ -39,7 +40,9 @@ class FirstBytes:
             return None
         return quantiles.quantile(q, now)
 
-    def forget(self, lines: set[str]) -> None:
-        """Keeps only what is known of these lines."""
-        for key in [key for key in self._by if key[0].line not in lines]:
-            del self._by[key]
+    def forget(self, lines: Collection[str], relays: Collection[str] = ()) -> None:
+        """Keeps only what is known of these lines and relays."""
+        for key in list(self._by):
+            path = key[0]
+            if path.relay not in relays if path.relay is not None else path.line not in lines:
+                del self._by[key]

@@ -94,7 +94,11 @@ class Subjects:
         if standing is not state.told:
             before, state.told = state.told, standing
             self.is_urgent = state.is_dirty = True
-            self.on_change(Change(now, kind, str(id), before.value, standing.value, record.reason or "works again"))
+            self.tell(kind, str(id), before.value, standing.value, record.reason or "works again", now)
+
+    def tell(self, kind: Kind, id: str, before: str, after: str, reason: str, now: float) -> None:
+        """Listeners hear of a change at once."""
+        self.on_change(Change(now, kind, id, before, after, reason))
 
     def settle(self, now: float) -> None:
         """Standings that time alone has changed."""

@@ -1,6 +1,6 @@
 """The immutable picture that choice, alerts, the admin API and the metrics read. Made by the board, never changed.
 
-Subjects are lines, far ends (endpoints, later relays) and paths, which join the two. Times are monotonic seconds,
+Subjects are lines, relays, far ends (endpoints, and relays as ends of lines) and paths. Times are monotonic seconds,
 durations seconds, rates bits per second, ratios 0 to 1. None means *unknown*: neither good nor bad.
 """
 
@@ -81,9 +81,20 @@ class EndpointHealth:
     success_ratio: float | None = None  # replies that aren't 5xx, over 5 min
 
 
+@dataclass(frozen=True, slots=True)
+class RelayHealth:
+    """One relay and the session to it. `way`: the relay judged as a line is; its round trip is that of the line which
+    the session goes by now. `why_not`: why it takes no new requests; empty: it does."""
+
+    way: LineHealth = field(default_factory=LineHealth)
+    why_not: str = "no session yet"
+    is_draining: bool = False  # it has said that it takes no new requests
+
+
 UNKNOWN_LINE = LineHealth()
 UNKNOWN_PATH = PathHealth()
 UNKNOWN_ENDPOINT = EndpointHealth()
+UNKNOWN_RELAY = RelayHealth()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +104,18 @@ class HealthView:
     lines: Mapping[str, LineHealth] = field(default_factory=dict)
     paths: Mapping[Path, PathHealth] = field(default_factory=dict)
     endpoints: Mapping[str, EndpointHealth] = field(default_factory=dict)
+    relays: Mapping[str, RelayHealth] = field(default_factory=dict)
     is_panic: bool = False  # too much is ejected to believe it: the least bad may be used
 
     def line(self, line: str) -> LineHealth:
         return self.lines.get(line, UNKNOWN_LINE)
+
+    def relay(self, relay: str) -> RelayHealth:
+        return self.relays.get(relay, UNKNOWN_RELAY)
+
+    def way(self, path: Path) -> LineHealth:
+        """How the line of `path` does, or its relay."""
+        return self.line(path.line) if path.relay is None else self.relay(path.relay).way
 
     def path(self, path: Path) -> PathHealth:
         return self.paths.get(path, UNKNOWN_PATH)

@@ -19,6 +19,7 @@ class Origin(Enum):
     CLIENT = "client"
     EDGE = "edge"
     LINE = "line"
+    RELAY = "relay"  # the relay, or the session to it: all its lines at once
     ENDPOINT = "endpoint"
 
 

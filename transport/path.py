@@ -14,11 +14,16 @@ DIRECT = "direct"  # in place of a relay's id, where a path is written
 
 
 class Protocol(Enum):
-    """HTTP versions as ALPN names (RFC 7301 registry)."""
+    """HTTP versions as ALPN names (RFC 7301 registry), and what goes to a relay instead: no endpoint speaks that."""
 
     H1 = "http/1.1"
     H2 = "h2"
     H3 = "h3"
+    SESSION = "farline"
+
+
+HTTP = (Protocol.H1, Protocol.H2, Protocol.H3)
+"""What endpoints speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,26 @@ class Target:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
+def relay_end(relay: str) -> str:
+    """A relay's name where lines and endpoints have theirs, which never have a colon."""
+    return f"relay:{relay}"
+
+
 class Path(Struct, frozen=True, gc=False):
-    """(line, endpoint) direct, or (line, relay, endpoint). Ids only, so a path can key tables and labels."""
+    """(line, endpoint) direct, or (lines, relay, endpoint). Ids only, so a path can key tables and labels.
+
+    Through a relay `line` names all lines of its session, joined with "+": which of them carries what is the session's
+    business, from packet to packet.
+    """
 
     line: str
     endpoint: str
     relay: str | None = None
+
+    @property
+    def way(self) -> str:
+        """What fails together on this side of the endpoint: the line, or the relay with the session to it."""
+        return self.line if self.relay is None else relay_end(self.relay)
 
     def __str__(self) -> str:
         return f"{self.line}/{self.relay or DIRECT}/{self.endpoint}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil, inf
 
 from transport.exchange import Connection
-from transport.path import Protocol
+from transport.path import HTTP, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Shelf:
         self._policy = policy or PoolPolicy()
         self._protocols = protocols
         self._expected = Protocol.H1 if protocols == (Protocol.H1,) else protocols[0]
-        self._live: dict[Protocol, set[Connection]] = {protocol: set() for protocol in Protocol}
+        self._live: dict[Protocol, set[Connection]] = {protocol: set() for protocol in HTTP}
         self._h1_live = self._live[Protocol.H1]  # an enum's hash is slow: keep it off the path of a request
         self._h1_idle: dict[Connection, float] = {}  # idle since; the last one was used last
         self._h1_limit = self._policy.h1_idle

@@ -116,16 +116,21 @@ def _runner(action: Action) -> Callable[[argparse.Namespace], int]:
 
 
 def _list(client: AdminClient, args: argparse.Namespace) -> int:
-    return _print(args, client.ask("GET", "/api/v1/lines"), show.lines)
+    return _print(args, _ask_all(client), show.lines)
+
+
+def _ask_all(client: AdminClient) -> dict[str, Any]:
+    """Lines, and the relays whose sessions go over them."""
+    return {**client.ask("GET", "/api/v1/lines"), **client.ask("GET", "/api/v1/relays")}
 
 
 def _watch(client: AdminClient, args: argparse.Namespace) -> int:
     if vars(args).get("json"):
         raise AskFailed("watch is for people: take list --json", UNREACHABLE)
-    with Live(show.lines(client.ask("GET", "/api/v1/lines")), console=_console(), screen=sys.stdout.isatty()) as live:
+    with Live(show.lines(_ask_all(client)), console=_console(), screen=sys.stdout.isatty()) as live:
         while True:
             time.sleep(max(0.2, args.every))
-            live.update(show.lines(client.ask("GET", "/api/v1/lines")), refresh=True)
+            live.update(show.lines(_ask_all(client)), refresh=True)
 
 
 def _pins(client: AdminClient, args: argparse.Namespace) -> int:

@@ -18,17 +18,56 @@ _STYLES = {
     "suspected": "yellow",
     "ejected": "bold red",
     "draining": "cyan",
+    "not ready": "bold red",
     "off": "dim",
 }
 _NUMBERS = ("RTT ms", "p95", "jitter", "loss 10 s", "60 s", "5 min", "weight", "share", "in flight", "used")
 
 
 def lines(told: Document) -> RenderableType:
-    """All lines, and what there is to say of each."""
+    """All lines and relays, and what there is to say of each."""
     table = _table("line", "carrier", "state", "since", right=_NUMBERS)
     for line in told["lines"]:
         table.add_row(*_line_cells(line))
-    return Group(table, *(Text(note) for note in _notes(told)))
+    parts: list[RenderableType] = [table, *(Text(note) for note in _notes(told))]
+    if told["relays"]:
+        parts += [Text(""), _relays(told["relays"])]
+    return Group(*parts)
+
+
+def _relays(told: list[Document]) -> RenderableType:
+    """One row per relay and worker."""
+    numbers = ("RTT ms", "in flight", "sessions", "resumes", "suspicions", "redundancy")
+    table = _table("relay", "state", right=numbers, last="carriers")
+    for relay in told:
+        state = relay_state(relay)
+        name = relay["id"] + (f" (worker {relay['worker']})" if relay["worker"] else "")
+        rtt, factor = (relay["rtt"] or {}).get("median_ms"), relay["redundancy_factor"]
+        table.add_row(
+            Text(name, style="bold"),
+            Text(state, style=_STYLES[state]),
+            _number(rtt),
+            *(str(relay[key]) for key in ("in_flight", "sessions", "resumes", "suspicions")),
+            "–" if factor is None else f"{factor:.2f}",
+            _carriers(relay),
+        )
+    return table
+
+
+def relay_state(relay: Document) -> str:
+    """The one word that matters most."""
+    if relay["draining"]:
+        return "draining"
+    return "not ready" if not relay["ready"] else str(relay["standing"])
+
+
+def _carriers(relay: Document) -> str:
+    if not relay["ready"]:
+        return str(relay["why_not"])
+    return ", ".join(
+        f"{each['line']} {each['kind']} {_number(each['rtt_ms'])} ms" + (" suspected" if each["suspected"] else "")
+        for each in relay["carriers"]
+    )
 
 
 def _line_cells(line: Document) -> Iterator[RenderableType]:

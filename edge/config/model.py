@@ -128,7 +128,9 @@ class ClassRouting:
     """[routing.class.NAME]: what is different for a priority class."""
 
     priority: str  # realtime | interactive | batch
-    policy: str
+    policy: str = ""  # "": the node's
+    relay: str = ""  # "": the node's
+    redundancy: str = ""  # single | standby | hot; "": what suits the class, or the relay's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ class Routing:
     spill_ratio: float = 0.8  # of a line's capacity: new requests above it go elsewhere
     explore_ratio: float = 0.02  # of the requests: sent where nothing has been measured
     sticky: str = "key"  # off | key | prefix: what keeps a conversation at one endpoint
+    relay: str = "prefer"  # prefer | equal | fallback | off: paths through relays before direct ones, among them, after
     race_after_ms: float = 250.0  # a cold dial gets a rival on the next line after this long
     max_attempts: int = 4  # requests sent upstream for one client request, in all
     max_billed_replays: int = 1  # of them, how many may repeat a billed request whose fate is unknown
@@ -264,6 +267,7 @@ class Relay:
     lines: tuple[str, ...] = ()
     redundancy: str = "standby"  # standby | hot | single
     carrier: str = "auto"  # auto | datagram | tls: what packets travel in
+    providers: tuple[str, ...] = ()  # whose requests go there; empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,3 +315,7 @@ class Snapshot:
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
+
+    def lines_of(self, relay: Relay) -> tuple[str, ...]:
+        """Those that lead to the relay, the preferred first."""
+        return relay.lines or tuple([line.id for line in self.lines])

@@ -46,12 +46,17 @@ def _check_edge(reading: Reading, snapshot: Snapshot) -> None:
         reading.fault(("edge", 0), "only relays know edges", 'role = "relay"')
     if snapshot.relays:
         _need_key(reading, snapshot, ("relay", 0), "this node has no key to show to a relay")
-    lines = {line.id for line in snapshot.lines}
+    for key, known in (("lines", snapshot.lines), ("providers", snapshot.providers)):
+        _check_named(reading, snapshot, key, {each.id for each in known})
+
+
+def _check_named(reading: Reading, snapshot: Snapshot, key: str, known: set[str]) -> None:
+    """What relays name by its id must be there."""
     for index, relay in enumerate(snapshot.relays):
-        for number, name in enumerate(relay.lines):
-            if name not in lines:
-                where: KeyPath = ("relay", index, "lines", number)
-                reading.fault(where, f"{shown(name)} is no line of this file", " | ".join(sorted(lines)))
+        for number, name in enumerate(getattr(relay, key)):
+            if name not in known:
+                where: KeyPath = ("relay", index, key, number)
+                reading.fault(where, f"{shown(name)} is no {key[:-1]} of this file", " | ".join(sorted(known)))
 
 
 def _need_key(reading: Reading, snapshot: Snapshot, path: KeyPath, problem: str) -> None:

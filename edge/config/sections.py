@@ -12,7 +12,7 @@ from edge.config.reading import Key, Parse, Reading, Wrong
 from health.alerts import Measure, Severity
 from health.probe import ProbeKind
 from health.probing import ProbePolicy
-from transport.path import Protocol
+from transport.path import HTTP, Protocol
 
 _BYTES = 2**40
 _NAME = kinds.text("a string of 1 to 256 printable characters")
@@ -21,7 +21,7 @@ _SEVERITY = kinds.choice(*(severity.value for severity in Severity))
 _PROBE_KIND = kinds.choice(*(kind.value for kind in ProbePolicy().kinds))
 _POLICY = kinds.choice("best", "weighted", "classic", "redundant")
 PRIORITIES = ("realtime", "interactive", "batch")
-_PROTOCOL = kinds.choice(*(protocol.value for protocol in Protocol))
+_PROTOCOL = kinds.choice(*(protocol.value for protocol in HTTP))
 
 
 def _protocol(reading: Reading, path: KeyPath, value: object) -> Protocol:
@@ -137,6 +137,12 @@ ADMIN_KEY = (
     Key("key", secret.key_digest),
     Key("role", kinds.choice("viewer", "operator", "admin")),
 )
+_RELAY_MODE = kinds.choice("prefer", "equal", "fallback", "off")
+CLASS = (
+    Key("policy", _POLICY),
+    Key("relay", _RELAY_MODE),
+    Key("redundancy", kinds.choice("single", "standby", "hot")),
+)
 RELAY = (
     Key("id", kinds.identifier(), required=True),
     Key("address", places.far_address, required=True),
@@ -144,6 +150,7 @@ RELAY = (
     Key("lines", kinds.listing(_NAME)),
     Key("redundancy", kinds.choice("standby", "hot", "single")),
     Key("carrier", kinds.choice("auto", "datagram", "tls")),
+    Key("providers", kinds.listing(_NAME)),
 )
 EDGE = (
     Key("id", kinds.identifier(), required=True),
@@ -151,7 +158,6 @@ EDGE = (
     Key("max_streams", kinds.integer(100, 1_000_000)),
     Key("max_gb_per_day", kinds.number(0, 1e9)),
 )
-CLASS = (Key("policy", _POLICY, required=True),)
 
 
 def _classes(reading: Reading, path: KeyPath, value: object) -> tuple[ClassRouting, ...]:
@@ -166,7 +172,7 @@ def _classes(reading: Reading, path: KeyPath, value: object) -> tuple[ClassRouti
         except Wrong as wrong:
             reading.fault((*path, name), wrong.problem, wrong.expected)
             continue
-        found.append(ClassRouting(name, fields.get("policy", "")))
+        found.append(ClassRouting(name, **fields))
     return tuple(found)
 
 
@@ -178,6 +184,7 @@ ROUTING = (
     Key("spill_ratio", kinds.number(0.01, 1)),
     Key("explore_ratio", kinds.number(0, 0.5)),
     Key("sticky", kinds.choice("off", "key", "prefix")),
+    Key("relay", _RELAY_MODE),
     Key("race_after_ms", kinds.number(0, 60_000)),
     Key("max_attempts", kinds.integer(1, 16)),
     Key("max_billed_replays", kinds.integer(0, 16)),

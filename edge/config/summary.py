@@ -31,7 +31,7 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         found.append("no line has a weight above 0")
     routing = snapshot.routing
     if not snapshot.relays and "redundant" in (routing.policy, *(each.policy for each in routing.classes)):
-        found.append("the policy redundant needs a relay and there is none: requests are routed as by best")
+        found.append("the policy redundant needs a [[relay]] and there is none: requests are routed as by best")
     if snapshot.pools and not leads_to_pool(snapshot):
         found.append("[[pool]] stands in only for models of its own names: no [[model]] fallback, no local_model")
     if not snapshot.pools and any(key.data_class for key in snapshot.keys):
@@ -107,7 +107,7 @@ def _relay(snapshot: Snapshot, relay: Relay) -> dict[str, Any]:
         "id": relay.id,
         "address": str(relay.address),
         "fingerprint": relay.fingerprint,
-        "lines": list(relay.lines or (line.id for line in snapshot.lines)),
+        "lines": list(snapshot.lines_of(relay)),
         "redundancy": relay.redundancy,
         "carrier": relay.carrier,
     }

@@ -221,6 +221,9 @@ class Api:
     async def pools(self, request: web.Request) -> web.Response:
         return _json({"pools": (await self._workers.figures())["pools"]})
 
+    async def relays(self, request: web.Request) -> web.Response:
+        return _json({"relays": (await self._workers.figures())["relays"]})
+
     async def alerts(self, request: web.Request) -> web.Response:
         now = time.monotonic()
         return _json({"alerts": [_alert(alert, now) for alert in self._inside.alerts()]})

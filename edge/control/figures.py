@@ -11,6 +11,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from edge.config.model import Snapshot
+from edge.links.facts import RelayFacts, relay_document
 from health.view import HealthView, LossFigures, RttFigures
 from transport.path import Path
 
@@ -127,6 +128,43 @@ def _endpoint(view: HealthView, endpoint: str, now: float) -> dict[str, Any]:
         "penalised_for_seconds": None if until is None else round(max(0.0, until - now), 1),
         "success_ratio": _ratio(health.success_ratio),
     }
+
+
+def relay_documents(
+    snapshot: Snapshot, view: HealthView, sessions: Mapping[str, Mapping[str, Any]], now: float
+) -> list[dict[str, Any]]:
+    """One per configured relay. `sessions`: what this worker's sessions with each show."""
+    return [
+        {
+            "id": relay.id,
+            "address": str(relay.address),
+            "lines": list(snapshot.lines_of(relay)),
+            "lines_used": [],
+            **_relay(view, relay.id, now),
+            **(sessions.get(relay.id) or NO_SESSIONS),
+        }
+        for relay in snapshot.relays
+    ]
+
+
+def _relay(view: HealthView, relay: str, now: float) -> dict[str, Any]:
+    told = view.relay(relay)
+    health = told.way
+    return {
+        "ready": not told.why_not,
+        "why_not": told.why_not,
+        "draining": told.is_draining,
+        "standing": health.standing.value,
+        "standing_for_seconds": _age(health.since, now),
+        "reason": health.reason,
+        "rtt": _rtt(health.rtt, now),
+        "in_flight": health.in_flight,
+        "success_ratio": _ratio(health.success_ratio),
+        "flaps": health.flaps,
+    }
+
+
+NO_SESSIONS: Mapping[str, Any] = relay_document(RelayFacts(), {}, 0.0)
 
 
 def _rtt(rtt: RttFigures | None, now: float) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ class Inside:
 
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
-    line would get under other controls. `pools`: the local pools' documents.
+    line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
@@ -32,6 +32,7 @@ class Inside:
     request: Callable[[str], tuple[RequestRecord, Mapping[str, Any] | None] | None]
     shares: Callable[[Controls, str, str], Mapping[str, float]]
     pools: Callable[[], list[dict[str, Any]]]
+    relays: Callable[[], Mapping[str, Mapping[str, Any]]]
     alerts: Callable[[], Sequence[Alert]]
     alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]

@@ -30,7 +30,8 @@ class Wanted:
     def has(self, record: RequestRecord) -> bool:
         """Is it one of them? A line counts if any attempt was made on it."""
         facts = record.facts
-        lines = {attempt.path.line for attempt in record.attempts} | ({record.path.line} if record.path else set())
+        ways = [attempt.path.line for attempt in record.attempts] + ([record.path.line] if record.path else [])
+        lines = {line for way in ways for line in way.split("+")}  # through a relay: all that its session may use
         return (
             (not self.line or self.line in lines)
             and (not self.provider or record.provider == self.provider)

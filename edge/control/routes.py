@@ -83,6 +83,7 @@ ROUTES = (
     Route("GET", "/api/v1/controls", "controls", Role.VIEWER, "All that operators have set by hand.", "Controls"),
     Route("DELETE", "/api/v1/controls", "reset", Role.ADMIN, "Everything as configured.", "Applied"),
     Route("GET", "/api/v1/paths", "paths", Role.VIEWER, "Every line to every endpoint.", "Paths"),
+    Route("GET", "/api/v1/relays", "relays", Role.VIEWER, "Relays and the sessions with them.", "Relays"),
     Route("GET", "/api/v1/endpoints", "endpoints", Role.VIEWER, "Far ends.", "Endpoints"),
     Route("GET", "/api/v1/alerts", "alerts", Role.VIEWER, "Alerts that fire now.", "Alerts"),
     Route("GET", "/api/v1/pools", "pools", Role.VIEWER, "Local pools.", "Pools"),

@@ -184,6 +184,52 @@ SCHEMAS: dict[str, Schema] = {
         _BY_WORKER,
     ),
     "Paths": record({"paths": array(ref("Path"))}),
+    "Carrier": record(
+        {
+            "number": COUNT,
+            "line": TEXT,
+            "kind": {"type": "string", "enum": ["datagram", "tls"]},
+            "confirmed": FLAG,
+            "suspected": FLAG,
+            "rtt_ms": MS,
+            "jitter_ms": MS,
+            "loss_ratio": NUMBER,
+            "packets_sent": COUNT,
+            "packets_lost": COUNT,
+            "packets_received": COUNT,
+            "heard_ms_ago": NUMBER,
+        }
+    ),
+    "Relay": said(
+        "One per relay and worker: each worker has a session of its own.",
+        record(
+            {
+                "id": TEXT,
+                "worker": COUNT,
+                "address": TEXT,
+                "lines": array(TEXT),
+                "lines_used": said("Those that its session may use now.", array(TEXT)),
+                "ready": said("It takes new requests.", FLAG),
+                "why_not": TEXT,
+                "draining": FLAG,
+                "standing": STANDING,
+                "standing_for_seconds": {"type": ["number", "null"]},
+                "reason": TEXT,
+                "rtt": optional(ref("Rtt")),
+                "in_flight": COUNT,
+                "success_ratio": RATIO,
+                "flaps": COUNT,
+                "sessions": said("Since the start.", COUNT),
+                "resumes": said("How often a session went on after all its carriers were lost.", COUNT),
+                "suspicions": COUNT,
+                "false_suspicions": said("Of them, those over within a second.", COUNT),
+                "redundancy_factor": said("Bytes sent per byte that there was to send.", RATIO),
+                "bytes": said("Stream bytes sent, by cause.", mapping(COUNT)),
+                "carriers": array(ref("Carrier")),
+            }
+        ),
+    ),
+    "Relays": record({"relays": array(ref("Relay"))}),
     "Endpoint": record(
         {
             "id": TEXT,

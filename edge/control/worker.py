@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from edge.control.events import Events
-from edge.control.figures import figures
+from edge.control.figures import figures, relay_documents
 from edge.control.inside import Inside
 from edge.control.peers import Peers
 from edge.control.requests import Wanted, document, documents, sentence
@@ -25,7 +25,12 @@ class Worker:
     def figures(self) -> dict[str, Any]:
         inside = self._inside
         own = figures(inside.snapshot(), inside.view(), inside.load(), time.monotonic())
-        return {**own, "pools": [{**pool, "worker": self.number} for pool in inside.pools()]}
+        relays = relay_documents(inside.snapshot(), inside.view(), inside.relays(), time.monotonic())
+        return {
+            **own,
+            "pools": [{**pool, "worker": self.number} for pool in inside.pools()],
+            "relays": [{**relay, "worker": self.number} for relay in relays],
+        }
 
     def requests(self, wanted: Wanted) -> list[dict[str, Any]]:
         found = documents(self._inside.requests(), wanted, _utc_offset())
@@ -54,8 +59,8 @@ class Workers:
     async def figures(self) -> dict[str, Any]:
         """Together, with `workers`: the numbers of those that answered."""
         by_worker = {self._own.number: self._own.figures(), **await self._ask("/internal/figures")}
-        pools = [pool for each in by_worker.values() for pool in each["pools"]]
-        return {**together(by_worker), "pools": pools, "workers": sorted(by_worker)}
+        own = {kind: [told for each in by_worker.values() for told in each[kind]] for kind in ("pools", "relays")}
+        return {**together(by_worker), **own, "workers": sorted(by_worker)}
 
     async def requests(self, wanted: Wanted, query: dict[str, str]) -> list[dict[str, Any]]:
         """The newest of all; `query` is what `wanted` was made from."""

@@ -51,7 +51,12 @@ class Metrics:
         )
         self.queued = HotCounter("farline_queue", "Waits for throttled endpoints, by how they ended.", ["outcome"])
         self.queue_waiting = Gauge("farline_queue_waiting", "Requests that wait right now.", registry=registry)
-        self.line_bytes = HotCounter("farline_line_bytes", "Body bytes carried by a line.", ["line", "direction"])
+        self.line_bytes = HotCounter(
+            "farline_line_bytes", "Body bytes of direct requests, by line.", ["line", "direction"]
+        )
+        self.relay_bytes = HotCounter(
+            "farline_relay_bytes", "Body bytes of requests through a relay.", ["relay", "direction"]
+        )
         for collector in (
             self.requests,
             self.request_seconds,
@@ -61,6 +66,7 @@ class Metrics:
             self.failovers,
             self.tokens,
             self.line_bytes,
+            self.relay_bytes,
             self.queue_seconds,
             self.queued,
         ):
@@ -153,9 +159,11 @@ class Metrics:
             self.failovers.by[(reason,)] += 1
         if record.local:
             self.pool_requests.by[(_pool_of(record), record.local)] += 1
-        if record.path is not None and record.path.line != LOCAL:
-            self.line_bytes.by[(record.path.line, "up")] += record.bytes_in
-            self.line_bytes.by[(record.path.line, "down")] += record.bytes_out
+        path = record.path
+        if path is not None and path.line != LOCAL:
+            way, counter = (path.line, self.line_bytes) if path.relay is None else (path.relay, self.relay_bytes)
+            counter.by[(way, "up")] += record.bytes_in
+            counter.by[(way, "down")] += record.bytes_out
         if record.usage is not NO_USAGE:
             self._count_tokens(record.usage)
         if record.undelivered_tokens:

@@ -10,14 +10,23 @@ from edge.observe.record import RequestRecord
 from edge.policy.ratelimit import retry_after
 from health.board import HealthBoard
 from health.probe import ProbeKind, ProbeResult
-from transport.failure import Failure, Origin, Verdict
+from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
 from transport.path import Path, Protocol
 from transport.sample import TransportSample
 
 REFUSALS = frozenset((429, 503, 529))
+SESSIONS_OWN = frozenset((Code.CONNECTION_TERMINATED, Code.CONNECTION_TIMEOUT, Code.STREAM_REFUSED, Code.CLIENT_GONE))
+"""A session that breaks with a hundred streams is one fault, which is told once; a relay that drains is none."""
 PENALTY = 1.0  # seconds that an endpoint steps back after a refusal that doesn't say for how long
 SHORT_BYTES = 65_536  # of a request: it leaves at once, so the time to its reply's first byte isn't that of an upload
+
+
+def is_told_by_relay(failure: Failure) -> bool:
+    """Does it say something about a relay, or about an endpoint behind it that nothing else here talks to?"""
+    return failure.code not in SESSIONS_OWN and (
+        failure.origin is Origin.RELAY or (failure.origin is Origin.ENDPOINT and failure.verdict is not Verdict.UNSAFE)
+    )
 
 
 class Observer:
@@ -71,9 +80,13 @@ class Observer:
         self._board.began(path)
 
     def on_done(self, path: Path, failure: Failure | None) -> None:
-        """Its attempt is over. What the line did to it before its reply began was told by the connection."""
+        """Its attempt is over. What the line did to it before its reply began was told by the connection; what went
+        wrong at or behind a relay, nobody else tells."""
         ok = failure is None or failure.origin is not Origin.LINE or failure.verdict is not Verdict.UNSAFE
-        self._board.ended(path, ok, self._clock())
+        now = self._clock()
+        if path.relay is not None and failure is not None and is_told_by_relay(failure):
+            self._board.failed(path, failure, now)
+        self._board.ended(path, ok, now)
 
     def on_finished(self, record: RequestRecord) -> None:
         """A client's request is over: bytes, and how long the reply's first one took."""

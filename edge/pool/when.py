@@ -41,7 +41,7 @@ class Reason(Enum):
 def works(path: Path, view: HealthView) -> bool:
     """Is the path known to work, or not known at all? An ejected one that has answered since then counts: it is the
     least bad."""
-    line, endpoint, own = view.line(path.line), view.endpoint(path.endpoint), view.path(path)
+    line, endpoint, own = view.way(path), view.endpoint(path.endpoint), view.path(path)
     good = Standing.ADMITTED
     if line.standing is good and endpoint.standing is good and own.standing is good:
         return not (view.is_panic and line.is_suspected)  # all are silent at once

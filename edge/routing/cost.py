@@ -87,7 +87,7 @@ def candidates(scene: Scene, pairs: Sequence[tuple[LineState, Endpoint]]) -> lis
     """The pairs as paths with their figures; what isn't known is filled in from the others."""
     found = []
     for state, endpoint in pairs:
-        path = Path(state.line.id, endpoint.id)
+        path = state.path(endpoint.id)
         health = scene.view.path(path)
         figures = _figures(state, health)
         found.append(Candidate(path, endpoint, state, health, scene.view.endpoint(endpoint.id), figures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.routing.chooser import Choice
 from edge.routing.lane import PINNED, Lane
 from edge.routing.ranking import Ranked, Ranking, Term
-from edge.routing.scene import Mark
+from edge.routing.scene import Mark, usable
 
 _HOW = {
     "turn": "its turn by weight",
@@ -39,6 +39,8 @@ def _ranked(lane: Lane, index: int) -> Ranked:
 def _path_notes(lane: Lane, index: int) -> list[str]:
     each, rank = lane.found[index], lane.ranks[index]
     notes = ["pinned by operators"] if rank == PINNED else _mark_notes(lane, index)
+    if each.path.relay is not None:
+        notes.append("over " + " and ".join(usable(each.path.line.split("+"), lane.scene.lines, lane.scene.view)))
     if each.state.line.tier > 1:
         notes.append(f"tier {each.state.line.tier}")
     if not each.figures.is_known and lane.policy != "weighted":
@@ -70,8 +72,6 @@ def _notes(choice: Choice) -> list[str]:
     notes = [_HOW[choice.how]] if choice.how else []
     if lane.scene.view.is_panic:
         notes.append("panic: too much is ejected to believe it, the least bad is used")
-    if lane.policy == "redundant":
-        notes.append("redundant needs a relay: chosen as best")
     if lane.refusal is not None:
         notes.append(lane.refusal.text)
     return notes
@@ -92,6 +92,7 @@ def _document(ranked: Ranked) -> dict[str, object]:
     return {
         "path": str(ranked.path),
         "line": ranked.path.line,
+        "relay": ranked.path.relay,
         "endpoint": ranked.path.endpoint,
         "cost": ranked.cost,
         "terms": [

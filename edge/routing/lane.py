@@ -1,7 +1,8 @@
 """The paths of one kind of request, ranked: made once per scene and kind, read by every request of that kind.
 
-Order: rank (marks), then the line's tier, then cost. Those that share the first rank and tier are the *front*: from it
-the first path is taken; all the others follow as fallbacks.
+Order: rank (marks), then relays before direct paths or the other way round, then the line's tier, then cost. Those
+that share the first rank, kind and tier are the *front*: from it the first path is taken; all the others follow as
+fallbacks.
 """
 
 from __future__ import annotations
@@ -80,18 +81,23 @@ class Lane(Struct):
 def policy_of(scene: Scene, priority: str) -> str:
     """The policy of a priority class: its own, or the node's."""
     routing = scene.snapshot.routing
-    return next((each.policy for each in routing.classes if each.priority == priority), routing.policy)
+    return next((each.policy for each in routing.classes if each.priority == priority and each.policy), routing.policy)
 
 
 def lane_of(scene: Scene, ask: Ask, pinned: str | None, hold: Hold, now: float) -> Lane:
     """The lane of requests like `ask`; `hold` remembers what was in use before."""
-    pairs, excluded = _pairs(scene, ask)
+    mode = relay_mode(scene, ask.priority)
+    pairs, excluded = _pairs(scene, ask, mode)
     policy = policy_of(scene, ask.priority)
     found = candidates(scene, pairs)
     rows = _rows(policy, ask, found)
     costs = [sum([row[3] for row in terms]) for terms in rows]
     ranks = [_rank(scene, each, pinned) for each in found]
-    tiers = [0 if rank == PINNED else each.state.line.tier for rank, each in zip(ranks, found, strict=True)]
+    places = _places(mode, found)
+    tiers = [
+        (0, 0) if rank == PINNED else (place, each.state.line.tier)
+        for rank, place, each in zip(ranks, places, found, strict=True)
+    ]
     order = sorted(range(len(found)), key=lambda index: (ranks[index], tiers[index], costs[index]))
     first = [index for index in order if (ranks[index], tiers[index]) == (ranks[order[0]], tiers[order[0]])]
     known = [index for index in first if found[index].figures.is_known or policy == "weighted"]
@@ -122,10 +128,11 @@ def _decide(lane: Lane, hold: Hold, now: float) -> None:
     if lane.policy == "weighted":
         firsts: dict[str, int] = {}
         for index in lane.front:
-            firsts.setdefault(found[index].state.line.id, index)
+            firsts.setdefault(found[index].path.way, index)
         lane.members = list(firsts.values())
         shares = [(line, found[index].state.weight) for line, index in firsts.items()]
-        if len(shares) > 1 and all(weight > 0 for _, weight in shares):
+        are_relays = all(found[index].path.relay is not None for index in lane.front)  # then the nearest, not turns
+        if len(shares) > 1 and all(weight > 0 for _, weight in shares) and not are_relays:
             lane.shares = shares
         else:
             del lane.members[1:]
@@ -136,22 +143,48 @@ def _decide(lane: Lane, hold: Hold, now: float) -> None:
     lane.members = [index for index in lane.front if found[index].path in held]
 
 
-def _pairs(scene: Scene, ask: Ask) -> tuple[list[tuple[LineState, Endpoint]], list[tuple[Path, str]]]:
-    """What may be used, the chain's first endpoint first, and what may not with the reason."""
+def _pairs(scene: Scene, ask: Ask, mode: str) -> tuple[list[tuple[LineState, Endpoint]], list[tuple[Path, str]]]:
+    """What may be used, the chain's first endpoint first, and what may not with the reason. `mode`: of relays."""
     pairs, excluded = [], []
+    ways = [*scene.lines.values(), *scene.relays.values()]
     for endpoint in ask.provider.endpoints:
         misplaced = ask.regions is not None and endpoint.region not in ask.regions
-        for line, state in scene.lines.items():
-            reason = state.excluded
+        for state in ways:
+            reason = state.excluded or _relay_excluded(state, ask, mode)
             if misplaced:
                 reason = f"region {endpoint.region or 'unknown'}: only {' '.join(sorted(ask.regions or ()))} allowed"
-            elif ask.wanted is not None and line != ask.wanted:
+            elif ask.wanted is not None and state.line.id != ask.wanted:
                 reason = f"the request names {ask.wanted}"
             if reason:
-                excluded.append((Path(line, endpoint.id), reason))
+                excluded.append((state.path(endpoint.id), reason))
             else:
                 pairs.append((state, endpoint))
     return pairs, excluded
+
+
+def _relay_excluded(state: LineState, ask: Ask, mode: str) -> str:
+    """Why a relay isn't for this request; empty: it is, or it is a line."""
+    if state.relay is None:
+        return ""
+    if mode == "off":
+        return f"relays are off for {ask.priority} requests"
+    allowed = state.providers
+    return f"the relay is not for {ask.provider.id}" if allowed and ask.provider.id not in allowed else ""
+
+
+def relay_mode(scene: Scene, priority: str) -> str:
+    """Whether a priority class goes through relays: prefer, equal, fallback or off."""
+    routing = scene.snapshot.routing
+    return next((each.relay for each in routing.classes if each.priority == priority and each.relay), routing.relay)
+
+
+_PLACES = {"prefer": (0, 1), "fallback": (1, 0)}
+
+
+def _places(mode: str, found: Sequence[Candidate]) -> list[int]:
+    """Which of the two kinds of ways comes first, among paths of the same rank."""
+    through, direct = _PLACES.get(mode, (0, 0))
+    return [direct if each.path.relay is None else through for each in found]
 
 
 def _rows(policy: str, ask: Ask, found: Sequence[Candidate]) -> list[tuple[TermRow, ...]]:
@@ -161,13 +194,15 @@ def _rows(policy: str, ask: Ask, found: Sequence[Candidate]) -> list[tuple[TermR
 
 
 def _chain_terms(ask: Ask, found: Sequence[Candidate]) -> list[tuple[TermRow, ...]]:
-    """Not a cost, an order: the chain's place, then the line's weight."""
+    """Not a cost, an order: the chain's place, then the line's weight, of a relay its distance."""
     places = {endpoint.id: place for place, endpoint in enumerate(ask.provider.endpoints)}
     heaviest = max((each.state.weight for each in found), default=0.0) or 1.0
     return [
         (
             ("place", places[each.endpoint.id], "", float(places[each.endpoint.id])),
-            ("line_weight", each.state.weight, "", 0.5 - 0.5 * each.state.weight / heaviest),
+            ("line_weight", each.state.weight, "", 0.5 - 0.5 * each.state.weight / heaviest)
+            if each.path.relay is None
+            else ("rtt", each.figures.rtt or 0.0, "ms", min((each.figures.rtt or 0.0) / 2000.0, 0.5)),
         )
         for each in found
     ]
@@ -175,11 +210,11 @@ def _chain_terms(ask: Ask, found: Sequence[Candidate]) -> list[tuple[TermRow, ..
 
 def _rank(scene: Scene, each: Candidate, pinned: str | None) -> int:
     marks = scene.path_marks(each.path, each.endpoint)
-    return PINNED if each.path.line == pinned and not marks & NOT_PINNED else marks
+    return PINNED if each.path.way == pinned and not marks & NOT_PINNED else marks
 
 
 def _trials(
-    found: Sequence[Candidate], ranks: Sequence[int], tiers: Sequence[int], order: Sequence[int]
+    found: Sequence[Candidate], ranks: Sequence[int], tiers: Sequence[tuple[int, int]], order: Sequence[int]
 ) -> list[tuple[str, int]]:
     """Whoever is on probation, and nothing worse, behind others that aren't."""
     trials: dict[str, int] = {}
@@ -192,7 +227,7 @@ def _trials(
 
 def _on_probation(each: Candidate) -> str:
     if each.state.health.standing is Standing.PROBATION:
-        return each.path.line
+        return each.path.way
     return each.endpoint.id if each.far_end.standing is Standing.PROBATION else str(each.path)
 
 

@@ -14,11 +14,11 @@ rank: a path with a lower rank goes first, whatever its cost. Each mark outweigh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from edge.config.model import Endpoint, Snapshot
+from edge.config.model import Endpoint, Relay, Snapshot
 from edge.routing.ask import Ask, Moment
 from edge.routing.controls import Controls, Switch
 from health.standing import Standing
@@ -41,7 +41,11 @@ class Mark:
 
 
 class LineState(Struct, frozen=True):
-    """A line now. `excluded` empty: it may be used. `use` None: its capacity isn't known."""
+    """A line now. `excluded` empty: it may be used. `use` None: its capacity isn't known.
+
+    A `relay` is one more way out: `line` then stands for all lines of its session, `providers` are those it is for
+    (empty: all).
+    """
 
     line: Line
     health: LineHealth
@@ -49,16 +53,22 @@ class LineState(Struct, frozen=True):
     marks: int
     excluded: str
     use: float | None
+    relay: str | None = None
+    providers: tuple[str, ...] = ()
+
+    def path(self, endpoint: str) -> Path:
+        return Path(self.line.id, endpoint, self.relay)
 
 
 class Scene(Struct, frozen=True):
-    """The lines' states; made once per (snapshot, view, controls, moment)."""
+    """The states of lines and relays; made once per (snapshot, view, controls, moment)."""
 
     snapshot: Snapshot
     view: HealthView
     controls: Controls
     moment: Moment
     lines: Mapping[str, LineState]
+    relays: Mapping[str, LineState]
     pins: Mapping[str, str]  # subject → line
 
     @classmethod
@@ -75,8 +85,9 @@ class Scene(Struct, frozen=True):
             line.id: _line_state(line, view, controls, moment, snapshot.routing.spill_ratio, line.id in spilling)
             for line in snapshot.lines
         }
+        relays = {relay.id: relay_state(relay, snapshot.lines_of(relay), states, view) for relay in snapshot.relays}
         pins = {pin.subject: pin.line for pin in controls.pins if pin.line in states}
-        return cls(snapshot, view, controls, moment, states, pins)
+        return cls(snapshot, view, controls, moment, states, relays, pins)
 
     @property
     def spilling(self) -> frozenset[str]:
@@ -92,7 +103,8 @@ class Scene(Struct, frozen=True):
         """All that stands against `path`. In panic nobody's ejection is believed."""
         view = self.view
         far_end = view.endpoint(endpoint.id)
-        marks = self.lines[path.line].marks | standing_mark(view.path(path).standing) | standing_mark(far_end.standing)
+        way = self.lines[path.line] if path.relay is None else self.relays[path.relay]
+        marks = way.marks | standing_mark(view.path(path).standing) | standing_mark(far_end.standing)
         if endpoint.weight <= 0:
             marks |= Mark.SPARE
         if far_end.penalised_until is not None:
@@ -132,6 +144,43 @@ def _line_state(
     if health.is_suspected:
         marks |= Mark.SUSPECTED
     return LineState(line, health, weight, marks, _excluded(controls.switch(line.id, moment.utc)), use)
+
+
+def relay_state(relay: Relay, over: Sequence[str], lines: Mapping[str, LineState], view: HealthView) -> LineState:
+    """A relay now: as dear as the dearest line that may carry its session."""
+    health = view.relay(relay.id)
+    used = [lines[line] for line in usable(over, lines, view)]
+    excluded = health.why_not
+    if not used:
+        excluded = "none of its lines takes requests"
+    line = Line(
+        "+".join(over),
+        cost_per_gb=max([state.line.cost_per_gb for state in used], default=0.0),
+        tier=min([state.line.tier for state in used], default=1),
+    )
+    marks = standing_mark(health.way.standing) | (Mark.SUSPECTED if health.way.is_suspected else 0)
+    return LineState(line, health.way, 100.0, marks, excluded, None, relay.id, relay.providers)
+
+
+_UNWANTED = (Mark.EJECTED | Mark.SPARE | Mark.AVOIDED, Mark.EJECTED | Mark.SPARE, Mark.EJECTED, 0)
+
+
+def usable(wanted: Sequence[str], lines: Mapping[str, LineState], view: HealthView) -> tuple[str, ...]:
+    """The lines, of those a relay is reached over, that its session may use now, in the same order.
+
+    Never one that is drained or off. Of the others those that are wanted: not ejected (in panic nobody's ejection is
+    believed), weight above 0, not to be avoided at this hour; as many of these wishes as leave a line at all. Then
+    those of the lowest tier. A suspected line stays: the session itself knows better when to leave it.
+    """
+    states = [lines[line] for line in wanted if line in lines and not lines[line].excluded]
+    for unwanted in _UNWANTED:
+        if view.is_panic:
+            unwanted &= ~Mark.EJECTED
+        kept = [state.line for state in states if not state.marks & unwanted]
+        if kept:
+            tier = min(line.tier for line in kept)
+            return tuple(line.id for line in kept if line.tier == tier)
+    return ()
 
 
 def _excluded(switch: Switch) -> str:

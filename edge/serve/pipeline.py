@@ -39,7 +39,7 @@ from health.board import HealthBoard
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.message import Headers
+from transport.message import Call, Headers
 from transport.path import Path, Protocol
 
 TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
@@ -97,6 +97,7 @@ class _Run(Question):
         self.kind: Kind
         self.refusal: Refused | None = None  # no path takes the request; the local pool may
         self.turns = 0
+        self.call: Call | None = None
 
     async def serve(self) -> None:
         record = self.record
@@ -269,6 +270,8 @@ class _Run(Question):
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
         headers = self._request_headers()
+        if self.call is None and self.tables.carriage:
+            self.call = self._call()
         machine = AttemptMachine(
             self.candidates, self.policy, shared.budget, shared.lines.dark, self._patience(), shared.hedges
         )
@@ -279,7 +282,7 @@ class _Run(Question):
             shared.connector,
             upload,
             head_for=lambda path: request_head(
-                client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect
+                client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect, self.call
             ),
             commit=lambda sink: self._commit(sink, stream, earlier + len(machine.attempts)),
             observer=shared.observer,
@@ -309,6 +312,13 @@ class _Run(Question):
                 sink.let_go()
                 shared.observer.on_done(sink.path, self.record.failure)
             self._learn(machine, stream)
+
+    def _call(self) -> Call:
+        """What relays have to know; one for all attempts, so that a relay can tell a repetition from a new one."""
+        facts, record = self.facts, self.record
+        priority, redundancy = self.tables.carriage[record.priority]
+        patience = self.policy.total if facts.patience is None else min(facts.patience, self.policy.total)
+        return Call(record.id.encode(), priority, redundancy, self.provider.id, patience)
 
     def _patience(self) -> Patience:
         shared, snapshot, now = self.shared, self.tables.snapshot, monotonic()

@@ -9,7 +9,7 @@ from edge.dialects.facts import Dialect
 from edge.observe.record import RequestRecord
 from edge.serve.tables import Upstream
 from transport.failure import Code, Failure
-from transport.message import HOP_BY_HOP, Headers, RequestHead, end_to_end, header
+from transport.message import HOP_BY_HOP, Call, Headers, RequestHead, end_to_end, header
 from transport.path import Path
 
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
@@ -60,14 +60,17 @@ _OWN = {
 _STANDARD = {value for name, value in vars(Code).items() if name.isupper()} - _OWN
 
 
-def request_head(method: bytes, rest: bytes, headers: Headers, upstream: Upstream, dialect: Dialect) -> RequestHead:
-    """The request as this endpoint is to see it. `rest` is the target without the provider's prefix."""
+def request_head(
+    method: bytes, rest: bytes, headers: Headers, upstream: Upstream, dialect: Dialect, call: Call | None = None
+) -> RequestHead:
+    """The request as this endpoint is to see it. `rest` is the target without the provider's prefix, `call` what a
+    relay has to know."""
     if upstream.credential is not None:
         headers, rest = dialect.authorize(headers, rest, upstream.credential)
     if upstream.headers:
         replaced = {name for name, _ in upstream.headers}
         headers = [pair for pair in headers if pair[0] not in replaced] + upstream.headers
-    return RequestHead(method, upstream.base_path + rest, upstream.authority, headers, upstream.scheme)
+    return RequestHead(method, upstream.base_path + rest, upstream.authority, headers, upstream.scheme, call)
 
 
 def forwarded(headers: Headers) -> Headers:

@@ -12,9 +12,11 @@ from edge.dialects import by_name
 from edge.dialects.facts import Dialect, Facts, Repeat
 from edge.policy.access import KeyRing
 from edge.policy.residency import Residency
+from edge.routing.redundancy import carriage
 from health.probing import FarEnd
 from transport.message import Headers
 from transport.path import Line, Target
+from transport.session.values import Priority, Redundancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Tables:
     lines: dict[str, Line]
     by_dialect: dict[str, Provider]  # the first provider of each dialect
     timeouts: dict[str, Timeouts]  # by class of request, see `timeout_class`
+    carriage: dict[str, tuple[Priority, Redundancy | None]]  # by priority class; empty: there are no relays
     _policies: dict[tuple[Repeat, bool, float | None, bool, str], AttemptPolicy] = field(default_factory=dict)
 
     @classmethod
@@ -90,6 +93,7 @@ class Tables:
             {line.id: line for line in snapshot.lines},
             by_dialect,
             _timeouts_by_class(snapshot.timeouts),
+            carriage(snapshot.routing) if snapshot.relays else {},
         )
 
     def provider_for(self, dialect: str, model: str | None) -> Provider | None:

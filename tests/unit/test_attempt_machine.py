@@ -684,3 +684,74 @@ def test_after_a_broken_connection_another_endpoint_comes_first() -> None:
     for code, path in ((Code.CONNECTION_TERMINATED, B2), (Code.STREAM_RESET, B2), (Code.CONNECTION_TIMEOUT, B1)):
         m = waiting(machine(A1, B1, A2, B2))
         assert m.handle(AttemptFailed(1, Failure(Origin.LINE, Verdict.UNKNOWN, code)), 1.0) == [Dial(path)]
+
+
+# --- through relays ---
+
+SJC, FRA = Path("a+b", "one", "sjc"), Path("a+b", "one", "fra")
+LOST = Failure(Origin.RELAY, Verdict.UNKNOWN, Code.CONNECTION_TERMINATED)
+
+
+def test_a_dark_line_moves_nothing_that_goes_through_a_relay() -> None:
+    dark = {"a": True}
+    m = waiting(machine(SJC, A1, B1, dark=dark), SJC)
+    assert m.handle(LineDark("a"), 0.1) == []
+    dark["b"] = True
+    assert m.handle(LineDark("b"), 0.2) == []
+    assert m.timer() == 60.0
+
+
+def test_a_lost_relay_leads_to_another_one_over_the_same_lines() -> None:
+    m = waiting(machine(SJC, FRA, A1), SJC)
+    assert m.handle(AttemptFailed(1, LOST), 0.1) == [Dial(FRA)]
+    m.handle(Connected(FRA, warm=True), 0.1)
+    m.handle(RequestSent(2), 0.1)
+    assert m.handle(AttemptFailed(2, LOST), 0.2) == [GiveUp(LOST)]  # billed once more already
+
+
+def test_a_relay_that_is_not_there_costs_no_time() -> None:
+    gone = Failure(Origin.RELAY, Verdict.SAFE, Code.DESTINATION_UNAVAILABLE)
+    m = machine(SJC, A1)
+    assert m.handle(Start(), 0.0) == [Dial(SJC)]
+    assert m.handle(DialFailed(SJC, gone), 0.0) == [Dial(A1)]
+
+
+def test_late_through_a_relay_is_the_endpoints_fault() -> None:
+    m = waiting(machine(SJC, A1, dark={"a": True, "b": True}), SJC)
+    assert m.handle(TimerFired(), 60.0) == [Cancel(1), Dial(A1)]
+    assert m.attempts[0].failure is not None
+    assert m.attempts[0].failure.origin is Origin.ENDPOINT
+
+
+def test_overdue_through_a_relay_is_asked_for_directly_within_the_budget() -> None:
+    m = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0)), SJC)
+    assert m.handle(TimerFired(), 3.0) == [Dial(FRA)]
+    assert m.failovers == ["overdue"]
+    poor = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0), max_attempts=1), SJC)
+    assert poor.handle(TimerFired(), 3.0) == []
+
+
+def test_a_relay_that_is_silent_over_all_lines_is_a_dark_one() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(SJC, FRA, A1, dark=dark), SJC)
+    dark["relay:sjc"] = False
+    assert m.handle(LineDark("relay:sjc"), 1.5) == [Dial(FRA)]
+    assert m.failovers == ["line_suspected"]
+    late = waiting(machine(SJC, dark=dark), SJC)
+    late.handle(TimerFired(), 60.0)
+    assert late.attempts[0].failure is not None
+    assert late.attempts[0].failure.origin is Origin.RELAY
+
+
+def test_a_body_on_its_way_to_a_silent_relay_makes_room() -> None:
+    dark = {"relay:sjc": True}
+    m = machine(SJC, A1, dark=dark)
+    m.handle(Start(), 0.0)
+    m = machine(SJC, A1, dark={})
+    m.handle(Start(), 0.0)
+    m.handle(Connected(SJC, warm=True), 0.0)
+    m.dark = dark
+    assert m.handle(LineDark("relay:sjc"), 1.5) == [Cancel(1), Dial(A1)]
+    failure = m.attempts[0].failure
+    assert failure is not None
+    assert (failure.origin, failure.detail) == (Origin.RELAY, "relay:sjc went silent")

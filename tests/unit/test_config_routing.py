@@ -27,7 +27,8 @@ def test_classes() -> None:
         ("[routing]\nclass = 3", "2: routing.class: is an integer; expected a table"),
         ("[routing.class]\nbatch = 3", "2: routing.class.batch: is an integer; expected a table"),
         ("[routing.class.batsch]\npolicy = 'best'", "1: routing.class.batsch: is unknown; did you mean batch?"),
-        ("[routing.class.batch]", "1: routing.class.batch: policy is missing"),
+        ("[routing.class.batch]\nrelay = 'on'", '2: routing.class.batch.relay: "on" is not one of them'),
+        ("[routing.class.batch]\nredundancy = 2", "2: routing.class.batch.redundancy: 2 is not one of them"),
         ("[routing.class.batch]\npolicy = 'quick'", '2: routing.class.batch.policy: "quick" is not one of them'),
         ("[routing]\nsticky = true", "2: routing.sticky: true is not one of them"),
         ("[[line]]\nid = 'a'\ntier = 0", "3: line[0].tier: 0 is too small"),
@@ -38,7 +39,7 @@ def test_faults(text: str, fault: str) -> None:
 
 
 def test_redundant_is_accepted_with_a_warning() -> None:
-    told = "the policy redundant needs a relay and there is none: requests are routed as by best"
+    told = "the policy redundant needs a [[relay]] and there is none: requests are routed as by best"
     assert told in warnings(accepted("[routing]\npolicy = 'redundant'"))
     assert told in warnings(accepted("[routing.class.realtime]\npolicy = 'redundant'"))
     assert told not in warnings(accepted(""))

@@ -79,6 +79,7 @@ def test_a_document_for_the_api() -> None:
             {
                 "path": "a/direct/us",
                 "line": "a",
+                "relay": None,
                 "endpoint": "us",
                 "cost": 150.5,
                 "terms": [{"name": "rtt", "value": 150.5, "unit": "ms", "cost": 150.5}],
@@ -89,6 +90,7 @@ def test_a_document_for_the_api() -> None:
             {
                 "path": "b/direct/us",
                 "line": "b",
+                "relay": None,
                 "endpoint": "us",
                 "cost": None,
                 "terms": [],

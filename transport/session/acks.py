@@ -27,9 +27,12 @@ LOSS_STEP = 1 / 128
 
 
 class Incoming:
-    """What arrived of one carrier. `due`: when an ACK has to go at the latest (inf: none is wanted)."""
+    """What arrived of one carrier. `due`: when an ACK has to go at the latest (inf: none is wanted).
 
-    __slots__ = ("_bits", "_delay", "_unacked", "due", "largest", "largest_at")
+    `received` of the `largest` + 1 packets have come.
+    """
+
+    __slots__ = ("_bits", "_delay", "_unacked", "due", "largest", "largest_at", "received")
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -37,6 +40,7 @@ class Incoming:
         self._unacked = 0
         self.largest = -1
         self.largest_at = 0.0
+        self.received = 0
         self.due = inf
 
     def receive(self, low: int, *, is_eliciting: bool, now: float) -> bool:
@@ -49,6 +53,7 @@ class Incoming:
             return False
         else:
             self._bits |= 1 << -ahead
+        self.received += 1
         if is_eliciting:
             self._unacked += 1
             self.due = now if self._unacked >= ACK_AT_ONCE else min(self.due, now + self._delay)

@@ -49,7 +49,7 @@ _LIMITS = {
     FRAME: MAX_FRAME_BYTES + 1,
     STAMP: 64,
 }
-_ORIGINS = (Origin.CLIENT, Origin.EDGE, Origin.LINE, Origin.ENDPOINT)
+_ORIGINS = (Origin.CLIENT, Origin.EDGE, Origin.LINE, Origin.ENDPOINT, Origin.RELAY)
 _VERDICTS = (Verdict.SAFE, Verdict.UNKNOWN, Verdict.UNSAFE)
 _WEBSOCKET, _ENCODED = 0x01, 0x02
 _EVENTS_SHORT = tuple(bytes((EVENTS, size)) for size in range(64))

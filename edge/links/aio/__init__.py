@@ -1,0 +1,1 @@
+"""The shells: event loop and clock."""
