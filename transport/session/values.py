@@ -19,7 +19,7 @@ class Role(IntEnum):
 
 
 class CarrierKind(IntEnum):
-    """QUIC loses packets and never delays one for another; TLS over TCP loses none and delays them."""
+    """Datagrams (sealed, or QUIC's) are lost and never delay each other; TLS over TCP loses none and delays them."""
 
     QUIC = 0
     TLS = 1

@@ -59,3 +59,10 @@ def test_a_session_that_is_forgotten_is_not_made_anew() -> None:
     assert refused(table, resuming) is Code.EXPIRED and len(table) == 0
     table.join(hello(), "edge", 0.0)
     assert not table.join(resuming, "edge", 0.0)[1]
+    assert table.knows(A) and not table.knows(B)
+
+
+def test_an_edge_may_have_limits_of_its_own() -> None:
+    table = SessionTable(config("sjc"))
+    core, _ = table.join(hello(), "edge", 0.0, Limits(max_streams=123))
+    assert core.config.limits.max_streams == 123
