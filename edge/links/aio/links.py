@@ -113,9 +113,10 @@ class Links:
     async def _leave(self, held: _Held, seconds: float) -> None:
         """Ends a link that another takes the place of, when its requests are over, or after so long."""
         held.ear.mute()
-        end = monotonic() + seconds
         try:
-            while held.ear.is_busy and monotonic() < end:
+            for _ in range(int(seconds / LISTEN_EVERY)):
+                if not held.ear.is_busy:
+                    break
                 await asyncio.sleep(LISTEN_EVERY)
         finally:
             await held.link.close()
