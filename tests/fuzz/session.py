@@ -63,7 +63,18 @@ def any_frame(random: Random) -> Frame:
             return Welcome(1, "peer", limits)
         case 8:
             config_ = config()
-            return Hello((1, 1), config_.session, config_.token, Role.EDGE, 1, "peer", limits, number(random))
+            return Hello(
+                (1, 1),
+                config_.session,
+                config_.token,
+                Role.EDGE,
+                1,
+                "peer",
+                limits,
+                number(random),
+                random.random() < 0.5,
+                "l",
+            )
         case _:
             offset = random.choice((0, 1, 30, number(random)))
             return StreamFrame(small, offset, data, random.random() < 0.1, random.choice((None, opening)))

@@ -14,12 +14,24 @@ from tests.support.proxies import ProxyLog, connect_proxy
 from tests.support.scripted_h1 import serve
 from tests.support.sessions import Heard, Written, until
 from transport.path import Line
+from transport.session import setup
 from transport.session.aio import server as server_module
-from transport.session.aio.identity import NodeKey
+from transport.session.aio.identity import NodeKey, channel_binding, client_context
+from transport.session.aio.identity import shown_key as proved_key
 from transport.session.aio.link import RelayLink, RelayTarget
 from transport.session.aio.server import Peer, SessionServer
 from transport.session.live import LiveSession, StreamSink
-from transport.session.values import CarrierKind, Code, Limits, Priority, Redundancy, SessionConfig, StreamOpened
+from transport.session.values import (
+    CarrierKind,
+    Code,
+    Limits,
+    Priority,
+    Redundancy,
+    Role,
+    SessionConfig,
+    StreamOpened,
+)
+from transport.session.wire import Hello, encode, encode_header
 
 BOTH_LOOPS = True
 EDGE_KEY, RELAY_KEY = NodeKey.generate(), NodeKey.generate()
@@ -371,6 +383,47 @@ async def test_a_line_through_a_proxy_has_tls_only() -> None:
             assert log.targets == [server.bound[0]]
 
 
+async def tls_to(server: SessionServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*server.bound[0], ssl=client_context(), server_hostname="")
+
+
+async def test_nothing_of_a_session_is_heard_before_the_proof() -> None:
+    hello = Hello((1, 1), b"s" * 16, b"t" * 32, Role.EDGE, 1, "bj-1", Limits(), 0)
+    async with serving() as server:
+        reader, writer = await tls_to(server)
+        writer.write(setup.frame(encode_header(0, True) + encode(hello)))
+        writer.write(setup.frame(setup.encode(setup.Ask(bytes(32)))))
+        assert b"it has not proved its key" in await reader.read()
+        assert (server.sessions, server._datagrams) == ([], {})
+        writer.close()
+
+
+async def test_a_proof_of_another_connection_is_worth_nothing() -> None:
+    async with serving() as server:
+        reader, writer = await tls_to(server)
+        tls = writer.get_extra_info("ssl_object")
+        proof = setup.prove(EDGE_KEY.private, RELAY_KEY.public, channel_binding(tls))
+        assert proved_key(tls) == RELAY_KEY.public
+        other_reader, other = await tls_to(server)
+        other.write(setup.frame(setup.encode(proof)))
+        assert b"it has not proved its key" in await other_reader.read()
+        writer.write(setup.frame(setup.encode(proof)) + setup.frame(setup.encode(setup.Ask(bytes(32)))))
+        (granted,) = setup.Unframer().feed(await reader.read(1000))
+        assert isinstance(setup.decode(granted), setup.Grant)
+        for each in (writer, other):
+            each.close()
+
+
+async def test_a_relay_that_stops_says_so() -> None:
+    heard = Heard()
+    server = make_server()
+    await server.start()
+    async with linked(server, listener=heard) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        await server.close()
+        await until(lambda: ("closed", Code.NO_ERROR, "the relay stops") in heard.events)
+
+
 async def test_strangers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_STRANGERS_PER_ADDRESS", 2)
     monkeypatch.setattr(server_module, "HANDSHAKE", 0.3)
@@ -380,6 +433,36 @@ async def test_strangers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await until(lambda: server.refused.get("no handshake") == 2)
         for _, writer in opened:
             writer.close()
+
+
+async def test_a_dial_that_gets_no_answer_is_given_up_and_repeated() -> None:
+    """A listener whose backlog is full lets connections hang."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        to = RelayTarget("sjc", *address, RELAY_KEY.fingerprint, (ONE,))
+        link = RelayLink(to, EDGE_KEY, "a name that is too long" * 5, Heard(), connect_timeout=0.3)
+        link.start()
+        await until(lambda: link.problems.get("one") == "not up in 0.3 s")
+        for sock in waiting:
+            sock.close()
+    async with serving(address) as server:
+        await until(lambda: link.is_ready, 10)
+        assert server.sessions[0].core.peer.startswith("a name that is")
+        await link.close()
+
+
+async def test_a_relay_that_closes_sessions_at_once_is_not_besieged() -> None:
+    class Hostile(Echoing):
+        def on_joined(self, session: LiveSession, carrier: int, line: str) -> None:
+            session.close(Code.INTERNAL, "out of order")
+
+    async with serving(listener=Hostile()) as server, linked(server) as link:
+        await asyncio.sleep(1.5)
+        assert 2 <= link.sessions_begun <= 8
 
 
 async def test_redundancy_and_rates_reach_the_session() -> None:

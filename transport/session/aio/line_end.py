@@ -170,6 +170,8 @@ class LineEnd(FramedOwner):
             except TransportError as error:
                 self.is_refused = error.failure.code == Code.CONNECTION_REFUSED
                 problem = str(error)
+            except TimeoutError:
+                problem = f"not up in {self._far.dialer.timeout:g} s"
             self._tell(problem)
             wait = backoff.failed(random.random(), stood=stood)
             await asyncio.sleep(UNWANTED if self._is_unwanted else wait)
@@ -177,15 +179,12 @@ class LineEnd(FramedOwner):
                 await asyncio.sleep(Backoff.LONGEST)
 
     async def _connect_and_wait(self) -> str:
-        """Returns why the connection ended. Raises TransportError if it never stood."""
+        """Returns why the connection ended. Raises TransportError or TimeoutError if it never stood."""
         far = self._far
         self.dials += 1
         self._lost = asyncio.get_running_loop().create_future()
         async with asyncio.timeout(far.dialer.timeout) as limit:
-            try:
-                reached = await far.dialer.reach(self.line, far.target)
-            except TimeoutError:
-                return f"not reached in {far.dialer.timeout:g} s"
+            reached = await far.dialer.reach(self.line, far.target)
             self._peer = None if self.line.proxy else reached.sock.getpeername()[:2]
             await self._secure(reached.sock)
             limit.reschedule(None)

@@ -31,10 +31,12 @@ from transport.session.values import Code, Limits, Redundancy, Role, SessionConf
 POLL = 0.1
 LIVELY_FOR = 1.0
 """Seconds that a session must have been lively before silence is measured against its heartbeat."""
+SHORT = 1.0
+"""Seconds of a session after which another may follow at once: faults aren't repeated in a loop."""
 GONE = 1.0
 """Seconds of silence of a relay at whose address nobody listens."""
 FAREWELL = 0.5
-ID_BYTES, TOKEN_BYTES = 16, 32
+ID_BYTES, TOKEN_BYTES, NAME_BYTES = 16, 32, 64
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class LinkSession(SessionListener, LineOwner):
     """One session and the ends of its lines. What happens to it is passed on to `link`."""
 
     def __init__(self, link: RelayLink, settings: SessionConfig) -> None:
+        self.began_at = monotonic()
         self.was_open = False
         self.is_over = False
         self.ends: dict[str, LineEnd] = {}
@@ -168,7 +171,7 @@ class RelayLink:
         self.listener = listener
         self.problems: dict[str, str] = {}
         self.sessions_begun = 0
-        self._name = name
+        self._name = name.encode()[:NAME_BYTES].decode("utf-8", "ignore")
         self._limits = limits or Limits()
         self._linger = linger
         self._own_resolver = Resolver() if resolver is None else None
@@ -264,7 +267,7 @@ class RelayLink:
             self._begin_later(session)
 
     def session_ended(self, session: LinkSession) -> None:
-        """Another takes its place; at once if it had been of use."""
+        """Another takes its place; at once if it had been of use for a while."""
         self._news.set()
         if session in self._leaving:
             self._leaving.remove(session)
@@ -273,10 +276,9 @@ class RelayLink:
             self._begin_later(session)
 
     def _begin_later(self, last: LinkSession) -> None:
-        if last.was_open:
-            self._backoff = Backoff()
-        wait = self._backoff.failed(0.5)
-        self._begin_timer = self._loop.call_later(0.0 if last.was_open else wait, self._begin)
+        stood = monotonic() - last.began_at if last.was_open else 0.0
+        wait = self._backoff.failed(0.5, stood=stood)
+        self._begin_timer = self._loop.call_later(0.0 if stood >= SHORT else wait, self._begin)
 
     def _poll(self) -> None:
         now = monotonic()

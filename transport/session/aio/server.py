@@ -153,7 +153,7 @@ class SessionServer:
 
     async def close(self) -> None:
         """Ends everything; edges are told."""
-        self._close_listeners()
+        self._close_tcp()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for driver in self.sessions:
@@ -165,20 +165,24 @@ class SessionServer:
                     await self._news.wait()
         for driver in self.sessions:
             driver.end()
+        self._close_listeners()
         for visitor in list(self._visitors):
             visitor.abort()
         for each in list(self._datagrams.values()):
             each.release()
         await self._tasks.close()
 
-    def _close_listeners(self) -> None:
+    def _close_tcp(self) -> None:
         for sock in self._tcp:
-            if sock.fileno() >= 0:
-                self._loop.remove_reader(sock.fileno())
-                sock.close()
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
+        self._tcp = []
+
+    def _close_listeners(self) -> None:
+        self._close_tcp()
         for port in self._udp:
             port.close()
-        self._tcp, self._udp = [], []
+        self._udp = []
 
     # ------------------------------------------------------------------------------------------------- connections
 
