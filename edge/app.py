@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path as FilePath
 from time import monotonic
 from typing import Any
@@ -226,7 +227,7 @@ class Node:
             self.pools.start()
             self.local_pools.start()
             self.poller.start(self.snapshot.pools)
-            self.links.start(self.snapshot)
+            self.links.start(_reachable(self.snapshot))
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
@@ -276,7 +277,7 @@ class Node:
         self.history.recorder.configure(new.lines)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
-        self.links.update(new)
+        self.links.update(_reachable(new))
         self.snapshot = new
         self.admin.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
@@ -463,6 +464,14 @@ class Node:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
         return generate_latest(metrics.registry)
+
+
+def _reachable(snapshot: Snapshot) -> Snapshot:
+    """Without relays, if this node has no key to show them: one that a reload brings counts from the next start on."""
+    if snapshot.relays and snapshot.node.key is None:
+        log.warning("relays are left alone: [node] key counts from the next start on")
+        return replace(snapshot, relays=())
+    return snapshot
 
 
 def _request_ids() -> Callable[[], str]:

@@ -85,7 +85,7 @@ async def linked(relay: RelayProcess) -> AsyncIterator[RelayLink]:
     link = RelayLink(target, EDGE, "bj-1", Heard(), linger=5.0)
     link.start()
     try:
-        await until(lambda: link.is_ready, 10)
+        await until(lambda: link.is_ready, 30)
         yield link
     finally:
         await link.close()
@@ -141,22 +141,22 @@ async def test_a_planned_restart_cuts_no_stream(provider: Provider, tmp_path: Pa
             for reply in slow:
                 await reply.until(lambda reply: len(reply.body) > 500)
             relay.child.send_signal(signal.SIGUSR2)
-            await until(lambda: link.session is not before and link.is_ready, 15)
+            await until(lambda: link.session is not before and link.is_ready, 45)
             quick = [ask(link, provider, number) for number in range(101, 111)]
             for reply in quick:
                 await reply.done()
                 assert len(tokens(bytes(reply.body))) == 10
             for reply in slow:
-                await reply.done(20)
+                await reply.done(60)
                 assert reply.end is not None
                 assert len(tokens(bytes(reply.body))) == 100
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(45):
                 assert await asyncio.to_thread(relay.child.wait) == 0
             successor = int(relay.wait_for(r"process (\d+) takes over", relay.err).group(1))
             again = await ask(link, provider, 200).done()
             assert len(tokens(bytes(again.body))) == 10
             os.kill(successor, signal.SIGTERM)
-            await until(lambda: not Path(f"/proc/{successor}").exists(), 15)
+            await until(lambda: not Path(f"/proc/{successor}").exists(), 45)
 
 
 async def test_a_killed_relay_is_noticed_and_its_next_process_used(provider: Provider, tmp_path: Path) -> None:
@@ -168,10 +168,10 @@ async def test_a_killed_relay_is_noticed_and_its_next_process_used(provider: Pro
             relay.child.kill()
             relay.child.wait()
             processes.enter_context(RelayProcess(configuration(tmp_path, provider.url, relay.port)))
-            await reply.done(10)
+            await reply.done(30)
             assert reply.over is not None
             assert reply.end is None
-            await until(lambda: link.is_ready, 10)
+            await until(lambda: link.is_ready, 30)
             again = await ask(link, provider, 2).done()
             assert len(tokens(bytes(again.body))) == 10
 
@@ -184,12 +184,12 @@ async def test_edges_that_are_renamed_and_removed_while_they_are_connected(provi
             path.write_text(path.read_text().replace("bj-1", "bj-2"))
             relay.child.send_signal(signal.SIGHUP)
             await asyncio.to_thread(relay.wait_for, "generation 2", relay.err)
-            await until(lambda: link.session is not before and link.is_ready, 10)
+            await until(lambda: link.session is not before and link.is_ready, 30)
             reply = await ask(link, provider, 1).done()  # by its new name
             assert len(tokens(bytes(reply.body))) == 10
             path.write_text(path.read_text().replace(EDGE.fingerprint, NodeKey.generate().fingerprint))
             relay.child.send_signal(signal.SIGHUP)
-            await until(lambda: not link.is_ready, 10)
+            await until(lambda: not link.is_ready, 30)
             told = await asyncio.to_thread(fetch_json, f"{relay.admin}/api/v1/sessions")
             assert told["sessions"] == []
 

@@ -212,9 +212,20 @@ async def test_another_configuration(world: World) -> None:
     first = world.link
     world.links.update(SNAPSHOT)
     assert world.made == [first]
+    await world.ready()
+    world.links.update(replace(SNAPSHOT, lines=(Line("a", weight=5), Line("b", tier=2))))
+    assert world.made == [first]
+    busy = world.links.take(PATH)
+    assert busy is not None
     world.links.update(replace(SNAPSHOT, lines=(Line("a"), Line("b", max_mbps=5))))
     assert len(world.made) == 2
+    await asyncio.sleep(0.3)
+    assert not first.is_closed
+    sink = RecordingSink()
+    busy.open(request(), sink, None, end=True)
+    await sink.done()
     await until(lambda: first.is_closed)
+    await world.ready()
     world.links.update(replace(SNAPSHOT, relays=(SJC, replace(SJC, id="fra", lines=("b",)))))
     assert world.link.lines == ("b",)
     world.links.update(Snapshot(lines=LINES))

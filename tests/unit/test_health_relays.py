@@ -36,6 +36,8 @@ def sample(srtt: float = 0.15, heard_ago: float = 0.0) -> TransportSample:
 
 def test_ready_and_not(board: HealthBoard, changes: list[Change]) -> None:
     assert board.view(1.0).relay("sjc").why_not == "no session yet"
+    board.relay("sjc", "no session: refused", 1.0)
+    assert board.view(1.0).relay("sjc").why_not == "no session: refused"
     board.relay("sjc", "", 1.0)
     assert board.view(1.0).relay("sjc").why_not == ""
     board.relay("sjc", "", 1.1)

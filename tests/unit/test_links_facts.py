@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge.links import seam
 from edge.links.facts import (
     LATENESS_BOUNDS,
     CarrierLooks,
@@ -117,3 +118,7 @@ def test_a_document() -> None:
     assert (first["line"], first["kind"], first["rtt_ms"], first["suspected"]) == ("a", "datagram", 100.0, False)
     assert (second["line"], second["kind"], second["rtt_ms"], second["suspected"]) == ("b", "tls", None, True)
     assert second["heard_ms_ago"] == 1000
+
+
+def test_what_links_are() -> None:
+    assert {"session", "problems", "start", "close", "use"} <= vars(seam.Link).keys()

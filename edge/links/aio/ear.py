@@ -118,6 +118,12 @@ class Ear(SessionListener):
         self.facts.session_ended()
         self.facts.lateness.restart()
 
+    def mute(self) -> None:
+        """Another takes its place: what it hears from now on concerns nobody."""
+        self._doubts.set(self.relay, ())
+        self._board = HealthBoard()
+        self._doubts = Doubts(self._board)
+
     @property
     def is_busy(self) -> bool:
         """Requests are under way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -40,6 +41,15 @@ class _Held:
         self.ear = ear
         self.silence = Silence()
         self.used: tuple[str, ...] | None = None
+
+    def is_same(self, relay: Relay, lines: tuple[Line, ...]) -> bool:
+        """Would another link be no different? Weights, tiers and the like are no business of a session."""
+        mine, other = map(_wiring, self.lines), map(_wiring, lines)
+        return replace(self.relay, providers=()) == replace(relay, providers=()) and list(mine) == list(other)
+
+
+def _wiring(line: Line) -> Line:
+    return replace(line, carrier="", weight=0.0, cost_per_gb=0.0, tier=1, avoid=())
 
 
 class Links:
@@ -82,22 +92,34 @@ class Links:
             return
         wanted = {relay.id: relay for relay in snapshot.relays}
         lines = {line.id: line for line in snapshot.lines}
+        ways = {id: tuple(lines[line] for line in snapshot.lines_of(relay)) for id, relay in wanted.items()}
         for id, held in list(self._held.items()):
-            relay = wanted.get(id)
-            if relay != held.relay or tuple(lines.get(line) for line in snapshot.lines_of(held.relay)) != held.lines:
+            if id not in wanted or not held.is_same(wanted[id], ways[id]):
                 del self._held[id]
-                self._tasks.start(held.link.close())
+                self._tasks.start(self._leave(held, snapshot.limits.drain_seconds))
         for id, relay in wanted.items():
-            if id not in self._held:
-                ear = Ear(id, self._board, self._doubts, self._lifetime)
-                over = tuple(lines[line] for line in snapshot.lines_of(relay))
-                held = self._held[id] = _Held(relay, over, self._make(relay, over, ear), ear)
-                held.link.start()
+            if id in self._held:
+                self._held[id].relay = relay
+                continue
+            ear = Ear(id, self._board, self._doubts, self._lifetime)
+            held = self._held[id] = _Held(relay, ways[id], self._make(relay, ways[id], ear), ear)
+            held.link.start()
         self.correlation.keep(set(lines))
         self.choose_lines()
         if self._held and self._timer is None:
             self._listen()
             self._look()
+
+    async def _leave(self, held: _Held, seconds: float) -> None:
+        """Ends a link that another takes the place of, when its requests are over, or after so long."""
+        held.ear.mute()
+        try:
+            for _ in range(int(seconds / LISTEN_EVERY)):
+                if not held.ear.is_busy:
+                    break
+                await asyncio.sleep(LISTEN_EVERY)
+        finally:
+            await held.link.close()
 
     async def close(self) -> None:
         """Sessions end in order."""
