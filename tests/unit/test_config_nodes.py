@@ -74,6 +74,9 @@ def test_a_relay() -> None:
 CASES = {
     RELAY: "1: relay[0]: this node has no key to show to a relay; expected key =",
     KEYED + RELAY + "lines = ['cn2']": '7: relay[0].lines[0]: "cn2" is no line of this file; expected direct',
+    KEYED
+    + RELAY
+    + "providers = ['x']": '7: relay[0].providers[0]: "x" is no provider of this file; expected anthropic',
     KEYED + RELAY + RELAY.replace(ONE, TWO): '8: relay[1].id: "sjc" is there twice',
     KEYED + RELAY + RELAY.replace("sjc", "lax"): "10: relay[1].fingerprint: is the key of sjc",
     KEYED + RELAY.replace(ONE, OWN): "6: relay[0].fingerprint: is this node's own key",

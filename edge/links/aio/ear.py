@@ -72,17 +72,16 @@ class Ear(SessionListener):
 
     def on_suspected(self, session: LiveSession, line: str) -> None:
         self.facts.suspicions[line] += 1
-        self._doubted.add(line)
-        self._tell_doubts(session)
+        if session is self._session:
+            self._doubted.add(line)
+            self._tell_doubts(session)
 
     def on_relieved(self, session: LiveSession, line: str, seconds: float) -> None:
         self.facts.relieved(line, seconds)
-        self._doubted.discard(line)
-        self._tell_doubts(session)
+        self._trust(session, line)
 
     def on_carrier_lost(self, session: LiveSession, line: str, left: int) -> None:
-        self._doubted.discard(line)
-        self._tell_doubts(session)
+        self._trust(session, line)
         if not left and session is self._session:
             self._had_carriers = False
             self._tell_readiness(session)
@@ -136,6 +135,11 @@ class Ear(SessionListener):
             self._tell_doubts(self._session)
         reason = "" if silent_for is None else f"silent for {silent_for * 1000:.0f} ms over all lines"
         self._board.suspect_relay(self.relay, reason, monotonic())
+
+    def _trust(self, session: LiveSession, line: str) -> None:
+        if session is self._session:
+            self._doubted.discard(line)
+            self._tell_doubts(session)
 
     def _tell_doubts(self, session: LiveSession) -> None:
         """Of single lines only: when all are silent it is the relay, or ourselves, and no line is to blame."""
