@@ -10,6 +10,7 @@ policy/      who may, and now?                                                  
 routing/     which paths, in which order                                          (pure)
 pool/        the local pool: when, which model, which server; aio/ polls them       (pure but for aio/)
 attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
+links/       sessions to relays: which lines, who may go in, what is heard; aio/ keeps them (pure but for aio/)
 alerts/      rules judged on the node, told to people; aio/ sends                  (pure but for aio/)
 observe/     metrics and the request log                                          (shell)
 control/     admin API: operators' controls, figures, audit (pure); its listener   (shell)

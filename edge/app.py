@@ -20,8 +20,6 @@ from time import monotonic
 from typing import Any
 
 from prometheus_client import generate_latest
-from transport.session.aio.identity import NodeKey
-from transport.session.aio.link import RelayLink, RelayTarget
 
 from edge.alerts.aio.watch import AlertWatch
 from edge.alerts.figures import Figures
@@ -74,6 +72,8 @@ from health.lag import LoopLag
 from transport.aio.standard import make_pools
 from transport.aio.tasks import TaskOwner
 from transport.path import LOCAL, Line
+from transport.session.aio.identity import NodeKey
+from transport.session.aio.link import RelayLink, RelayTarget
 from transport.session.live import SessionListener
 
 log = logging.getLogger("farline.node")
@@ -266,7 +266,7 @@ class Node:
         """A standing or a suspicion changed. Not inside the callback that brought it: requests act on it at once."""
         log_change(change)
         self.admin.events.health(change)
-        if change.kind == "line":
+        if change.kind in ("line", "relay"):
             self._loop.call_soon(self._look_at_lines)
 
     def _look_at_lines(self) -> None:

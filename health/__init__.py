@@ -8,6 +8,8 @@ subjects.py    all lines, paths and far ends; states.py: what is kept of one
 standing.py    ADMITTED / EJECTED / PROBATION as a table with time as an argument
 suspicion.py   a line's silence: doubted, suspected, down
 rules.py       every number of it: the [health] section
+relays.py      relays as ways out: ready, how far, how well; records of their own
+correlation.py do two lines lose packets at the same moments?
 alerts.py      alert rules: samples in, notices out; alert_rules.py: the built-in ones
 change.py      a standing or a suspicion has changed
 probe.py       one active check and its result

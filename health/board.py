@@ -20,18 +20,13 @@ from health.standing import Standing, StandingRules
 from health.subjects import Subjects
 from health.view import HealthView
 from transport.failure import Failure, Origin
-from transport.path import LOCAL, Path
+from transport.path import LOCAL, Path, relay_end
 from transport.sample import TransportSample
 
 FIGURES_EVERY = 0.15  # seconds between two pictures that differ in figures only
 NOTICEABLE_LAG = 0.1  # seconds that this process stood still, from which on silence is its own fault
 AFTER = 0.001  # seconds: what waits since the last acknowledgement wasn't answered by it
 NEUTRAL = frozenset((429, 501, 503, 505, 529))  # statuses that don't say whether the far end is well
-
-
-def relay_end(relay: str) -> str:
-    """The relay as a far end that lines lead to. No endpoint's id has a colon."""
-    return f"relay:{relay}"
 
 
 class HealthBoard:
@@ -226,6 +221,10 @@ class HealthBoard:
     def relay(self, relay: str, why_not: str, now: float, *, is_draining: bool = False) -> None:
         """A relay takes new requests (`why_not` empty), or doesn't any more."""
         self._relays.ready(relay, why_not, is_draining, now)
+
+    def suspect_relay(self, relay: str, reason: str, now: float) -> None:
+        """Nothing is heard of it over any line; "": it is heard again."""
+        self._relays.suspect(relay, reason, now)
 
     def relay_broke(self, relay: str, reason: str, now: float) -> None:
         """The session with it has ended, and not in order."""

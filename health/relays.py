@@ -58,6 +58,7 @@ class RelayState:
         "paths",
         "record",
         "relay",
+        "suspicion",
         "told",
         "told_ready",
         "trips",
@@ -71,6 +72,7 @@ class RelayState:
         self.told, self.told_ready = Standing.ADMITTED, False
         self.why_not = NEVER
         self.is_draining = False
+        self.suspicion = ""  # why nothing is expected of it right now
         self.trips = RoundTrips()
         self.outcomes = RatioWindow()  # requests it was given, and failed by its own fault
         self.paths: dict[Path, RelayPath] = {}
@@ -83,7 +85,8 @@ class RelayState:
         bad = self.outcomes.ratio(300.0, now)
         way = LineHealth(
             standing=self.record.standing(now),
-            reason=self.record.reason,
+            is_suspected=bool(self.suspicion),
+            reason=self.suspicion or self.record.reason,
             since=self.record.since(now),
             rtt=self.trips.figures(now),
             in_flight=self.in_flight,
@@ -130,6 +133,16 @@ class Relays:
         if state is not None:
             state.trips.add(seconds, now)
             self._all.is_dirty = True
+
+    def suspect(self, relay: str, reason: str, now: float) -> None:
+        """Nothing is heard of it over any line; "": it is heard again."""
+        state = self.relays.get(relay)
+        if state is None or bool(reason) is bool(state.suspicion):
+            return
+        state.suspicion = reason
+        self._all.is_urgent = True
+        before, after = ("relieved", "suspected") if reason else ("suspected", "relieved")
+        self._all.tell("relay", relay, before, after, reason or "heard again", now)
 
     def broke(self, relay: str, reason: str, now: float) -> None:
         """The session has ended, not in order: one fault, whatever it carried."""

@@ -75,6 +75,11 @@ class Target:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
+def relay_end(relay: str) -> str:
+    """A relay's name where lines and endpoints have theirs, which never have a colon."""
+    return f"relay:{relay}"
+
+
 class Path(Struct, frozen=True, gc=False):
     """(line, endpoint) direct, or (lines, relay, endpoint). Ids only, so a path can key tables and labels.
 
@@ -89,7 +94,7 @@ class Path(Struct, frozen=True, gc=False):
     @property
     def way(self) -> str:
         """What fails together on this side of the endpoint: the line, or the relay with the session to it."""
-        return self.line if self.relay is None else f"{self.line}/{self.relay}"
+        return self.line if self.relay is None else relay_end(self.relay)
 
     def __str__(self) -> str:
         return f"{self.line}/{self.relay or DIRECT}/{self.endpoint}"

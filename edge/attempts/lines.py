@@ -1,6 +1,7 @@
 """Which lines are dark right now, and who must hear of it at once: every request that isn't answered yet.
 
-dark[line]   True: down (dead beyond doubt); False: suspected. Lines that are neither aren't in it.
+dark[line]   True: down (dead beyond doubt); False: suspected. Lines that are neither aren't in it. Relays of which
+             nothing is heard over any line are, by `Path.way`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Protocol as Interface
 from edge.attempts.events import LineDark
 from health.standing import Standing
 from health.view import HealthView, LineHealth
+from transport.path import relay_end
 
 
 class Waiting(Interface):
@@ -35,22 +37,23 @@ class LineWatch:
 
     def update(self, view: HealthView) -> None:
         """Takes the lines' state from `view` and tells those whom it concerns."""
+        ways = dict(view.lines)
+        ways.update((relay_end(relay), health.way) for relay, health in view.relays.items())
         now_dark = {
-            line: health.standing is Standing.EJECTED
-            for line, health in view.lines.items()
-            if self._is_dark(line, health)
+            way: health.standing is Standing.EJECTED for way, health in ways.items() if self._is_dark(way, health)
         }
         worse = [line for line, is_down in now_dark.items() if self.dark.get(line) not in (is_down, True)]
         better = [line for line in self.dark if line not in now_dark]
         self.dark.clear()
         self.dark.update(now_dark)
         for line in worse:
-            if now_dark[line]:
+            if now_dark[line] and line in view.lines:
                 self._on_down(line)
             for request in tuple(self.waiting):
                 request.feed(LineDark(line))
         for line in better:
-            self._on_light(line)
+            if line in view.lines:
+                self._on_light(line)
 
     def _is_dark(self, line: str, health: LineHealth) -> bool:
         """Suspected of silence, or ejected after it was suspected. A line that was ejected because its connections

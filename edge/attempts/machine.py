@@ -74,12 +74,17 @@ BROKEN_OFF = frozenset((Code.CONNECTION_TERMINATED, Code.STREAM_RESET))
 OVERDUE, HEDGE, SUSPECTED = "overdue", "hedge", "line_suspected"  # reasons of a second attempt; else a failure's code
 
 
+def _way_of(path: Path) -> Origin:
+    """Who is to blame when it isn't the endpoint."""
+    return Origin.LINE if path.relay is None else Origin.RELAY
+
+
 @dataclass(slots=True)
 class AttemptMachine:
     """One request's attempts. `handle` every event; when `timer()` has come, handle `TimerFired`.
 
-    `dark` is shared by all requests: lines that are down (True) or suspected (False). `hedges` is the budget for
-    attempts made for speed alone.
+    `dark` is shared by all requests: lines and relays (`Path.way`) that are down (True) or suspected (False). `hedges`
+    is the budget for attempts made for speed alone.
     """
 
     candidates: tuple[Path, ...]
@@ -177,7 +182,7 @@ class AttemptMachine:
             return better
         untried = self._untried()
         if untried:
-            return next((path for path in untried if path.line not in self.dark), untried[0])
+            return next((path for path in untried if path.way not in self.dark), untried[0])
         for attempt in self.attempts:
             if may_be_its_connection(attempt) and self._tried[attempt.path] == 1:
                 return attempt.path
@@ -187,7 +192,7 @@ class AttemptMachine:
         """An untried path on a line that is neither dark nor in use nor to blame for anything yet. Those never dialed
         come before those that lost a race. A connection that was broken off may have been so by its far end: then
         other endpoints come first."""
-        good = [path for path in self._untried() if path.line not in self.dark and not self._shares_blame(path.way)]
+        good = [path for path in self._untried() if path.way not in self.dark and not self._shares_blame(path.way)]
         broke = {a.path.endpoint for a in self.attempts if a.failure is not None and a.failure.code in BROKEN_OFF}
         if broke:
             good.sort(key=lambda path: path.endpoint in broke)
@@ -341,15 +346,15 @@ class AttemptMachine:
     # --- a second attempt beside a live one ---
 
     def _rescue(self, line: str, now: float) -> list[Command]:
-        """A line went dark. If all that is under way is on dark lines, something else must be begun; what is under way
-        stays, for the line may come back first. What goes through a relay is never on a dark line: its session moves
-        it to another one by itself."""
+        """A line or relay went dark. If all that is under way is on dark ones, something else must be begun; what is
+        under way stays, for the line may come back first. What goes through a relay is never on a dark line: its
+        session moves it to another one by itself."""
         used = [path.way for path in self._dialing] + [live.path.way for live in self._live]
         if line not in used or any(other not in self.dark for other in used) or self._better_candidate() is None:
             return []
         if not self._live:
             return self._dial_next(now)  # a rival, at once
-        are_down = all(self.dark[live.path.line] for live in self._live)
+        are_down = all(self.dark[live.path.way] for live in self._live)
         if not are_down and self.policy.repeat is not Repeat.FREE and not self.policy.rescue_early:
             return []  # paid for: only once it is certain
         unsent = [live for live in self._live if live.sent_at is None]
@@ -361,7 +366,8 @@ class AttemptMachine:
     def _abandon(self, live: Attempt) -> Command:
         """Its body is still on the way and can feed one attempt at a time: this one makes room."""
         live.outcome = Outcome.FAILED
-        live.failure = Failure(Origin.LINE, Verdict.UNKNOWN, Code.LINE_DOWN, f"line {live.path.line} went silent")
+        silent = f"{'line ' if live.path.relay is None else ''}{live.path.way} went silent"
+        live.failure = Failure(_way_of(live.path), Verdict.UNKNOWN, Code.LINE_DOWN, silent)
         self._last_failure = live.failure
         self._no_longer_live(live)
         return Cancel(live.number)
@@ -400,7 +406,7 @@ class AttemptMachine:
         """Whose fault? The line's if it is dark; else it carries other things well, so the far end's."""
         if live.hold_until is not None:
             return self._commit(live.number, now)
-        origin = Origin.LINE if live.path.line in self.dark else Origin.ENDPOINT
+        origin = _way_of(live.path) if live.path.way in self.dark else Origin.ENDPOINT
         if live.first_byte_at is None:
             late = Failure(origin, Verdict.UNKNOWN, Code.CONNECTION_WRITE_TIMEOUT, "the request body was not taken")
         else:

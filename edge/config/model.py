@@ -266,7 +266,7 @@ class Relay:
     fingerprint: str
     lines: tuple[str, ...] = ()
     redundancy: str = "standby"  # standby | hot | single
-    carrier: str = "auto"  # auto | datagram | tls | quic: what packets travel in
+    carrier: str = "auto"  # auto | datagram | tls: what packets travel in
     providers: tuple[str, ...] = ()  # whose requests go there; empty: all
 
 
@@ -319,7 +319,3 @@ class Snapshot:
     def lines_of(self, relay: Relay) -> tuple[str, ...]:
         """Those that lead to the relay, the preferred first."""
         return relay.lines or tuple([line.id for line in self.lines])
-
-    def way_of(self, relay: Relay) -> str:
-        """How paths name these lines together."""
-        return "+".join(self.lines_of(relay))

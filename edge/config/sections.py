@@ -149,7 +149,7 @@ RELAY = (
     Key("fingerprint", secret.fingerprint, required=True),
     Key("lines", kinds.listing(_NAME)),
     Key("redundancy", kinds.choice("standby", "hot", "single")),
-    Key("carrier", kinds.choice("auto", "datagram", "tls", "quic")),
+    Key("carrier", kinds.choice("auto", "datagram", "tls")),
     Key("providers", kinds.listing(_NAME)),
 )
 EDGE = (

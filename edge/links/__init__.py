@@ -2,6 +2,7 @@
 
 seam.py         a link, as what keeps sessions alive gives it
 facts.py        what is counted of a relay and its sessions; JSON-ready documents
+silence.py      of a relay, over all lines at once
 aio/links.py    all links: looks after them once a second and when the picture changes
 aio/ear.py      hears one link's sessions, tells the board
 aio/ways.py     the Connector of the node: lines' pools, and links

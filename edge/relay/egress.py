@@ -27,6 +27,8 @@ _TARGET = re.compile(rb"/[\x21-\x7e\x80-\xff]*")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _HANDSHAKE: Headers = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 _LEFT_OUT = frozenset((b"sec-websocket-extensions",))
+_INSISTS = re.compile(rb"(?:identity|\*)\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?:,|$)")
+"""A client that won't have a reply without a content coding (RFC 9110 §12.5.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,11 @@ class Destination:
     def head(self, request: Request) -> RequestHead:
         """What the provider gets: the edge's end-to-end fields, with this relay's credential if it has one.
 
-        Compression of WebSocket messages isn't negotiated: here a message's boundaries count, and the way is short."""
+        Compression isn't asked for, neither of bodies nor of WebSocket messages: the way to the provider is short, and
+        on the long one events by their template and text as zstd are smaller than gzip that is flushed each token.
+        """
         asked = request.head
-        headers = forwarded(asked.headers)
+        headers = [_uncoded(pair) for pair in forwarded(asked.headers)]
         if request.websocket:
             headers = [pair for pair in headers if pair[0] not in _LEFT_OUT] + _HANDSHAKE
         return request_head(asked.method, self.rest, headers, self.upstream, self.dialect)
@@ -88,6 +92,12 @@ class Egress:
             Code.HTTP_REQUEST_DENIED,
             f"this relay has no endpoint of provider {request.provider[:64]!r} there",
         )
+
+
+def _uncoded(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The field; accept-encoding asks for a reply without a coding, unless the client rules that out."""
+    name, value = field
+    return field if name != b"accept-encoding" or _INSISTS.search(value) else (name, b"identity")
 
 
 def _is_clean(head: RequestHead) -> bool:

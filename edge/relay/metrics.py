@@ -22,6 +22,8 @@ from transport.path import Path, Protocol
 from transport.session.live import LiveSession
 from transport.session.values import Tally
 
+MOST_LINES = 32
+"""Of one edge, in labels."""
 _CAUSES = {name.name: name.name.removesuffix("_bytes") for name in fields(Tally) if name.name.endswith("_bytes")}
 
 
@@ -106,6 +108,7 @@ class RelayMetrics(NullObserver):
         self.config_generation = Gauge("farline_config_generation", "Generation of the snapshot.", registry=registry)
         self.tallies = Tallies()
         registry.register(self.tallies)
+        self._lines: dict[str, set[str]] = {}
 
     def count(self, record: ExecutionRecord) -> None:
         """Accounts one execution that is over, or was refused."""
@@ -122,6 +125,21 @@ class RelayMetrics(NullObserver):
         self.body_bytes.by[(record.edge, "up")] += record.bytes_in
         self.body_bytes.by[(record.edge, "down")] += record.bytes_out
 
+    def on_suspected(self, edge: str, line: str) -> None:
+        """A line of the edge fell silent beside others."""
+        self.suspicions.by[(edge, self._line(edge, line))] += 1
+
+    def on_carrier_lost(self, edge: str, line: str) -> None:
+        self.carriers_lost.by[(edge, self._line(edge, line))] += 1
+
+    def _line(self, edge: str, line: str) -> str:
+        """Lines are the edge's to name, and so is how many there are: labels end somewhere."""
+        known = self._lines.setdefault(edge, set())
+        if line not in known and len(known) == MOST_LINES:
+            return "other"
+        known.add(line)
+        return line
+
     def show(self, service: Service, stats: Iterable[ConnectionStat]) -> None:
         """Sets the gauges; called when metrics are read."""
         for gauge in (self.in_flight, self.sessions, self.streams, self.carriers, self.connections):
@@ -134,7 +152,7 @@ class RelayMetrics(NullObserver):
         for edge, number in Counts(session.peer for session in service.sessions.values()).items():
             self.sessions.labels(edge).set(number)
         carriers = Counts(
-            (session.peer, carrier.line, carrier.kind.name.lower())
+            (session.peer, self._line(session.peer, carrier.line), carrier.kind.name.lower())
             for session in service.sessions.values()
             for carrier in session.carriers.values()
         )

@@ -1,4 +1,4 @@
-"""The composition root of a relay, `farline relay`: builds the process of its parts, runs it, takes it down in order."""
+"""The composition root of a relay, `farline relay`: builds the process of its parts and takes it down in order."""
 
 from __future__ import annotations
 
@@ -148,6 +148,10 @@ class RelayNode:
         self.pools.update(new.lines, Egress.of(new).targets)
         self.service.configure(new)
         self.server.update_peers(peers_of(new))
+        names = {edge.id for edge in new.edges}
+        for session in self.server.sessions:
+            if session.peer not in names:
+                session.drain("this edge has another name now")
         if new.admin_keys != old.admin_keys:
             self.admin.renew(new.admin_keys)
         self.snapshot = new
@@ -168,10 +172,10 @@ class RelayNode:
         log.info("session of %s over: %s (%d)", session.peer, reason or "in order", code)
 
     def on_suspected(self, session: LiveSession, line: str) -> None:
-        self.metrics.suspicions.by[(session.peer, line)] += 1
+        self.metrics.on_suspected(session.peer, line)
 
     def on_carrier_lost(self, session: LiveSession, line: str) -> None:
-        self.metrics.carriers_lost.by[(session.peer, line)] += 1
+        self.metrics.on_carrier_lost(session.peer, line)
 
     # --- what is asked of it ---
 

@@ -13,7 +13,7 @@ from edge.routing.hold import Hold
 from edge.routing.lane import lane_of
 from edge.routing.scene import Mark, Scene
 from health.view import HealthView
-from transport.path import Path
+from transport.path import relay_end
 
 _GOLDEN = 0.6180339887498949  # its multiples, modulo 1, are spread evenly
 EVERYTHING = "*"  # no provider's id
@@ -37,12 +37,11 @@ def scores(snapshot: Snapshot, view: HealthView, controls: Controls, moment: Mom
 def shares(
     ask: Ask, snapshot: Snapshot, view: HealthView, controls: Controls, moment: Moment, requests: int = 1000
 ) -> dict[str, float]:
-    """Which share of `requests` requests like `ask` would begin on which line, or through which relay ("lines/relay"),
+    """Which share of `requests` requests like `ask` would begin on which line, or through which relay ("relay:ID"),
     from now on, with these `controls`. Lines that would get none are named too."""
     chooser, firsts = Chooser(), Counter[str]()
     for number in range(requests):
         choice = chooser.choose(ask, snapshot, view, controls, moment, 0.0, number * _GOLDEN % 1.0)
         firsts.update(path.way for path in choice.paths[:1])
-    relays = [Path(snapshot.way_of(relay), "", relay.id).way for relay in snapshot.relays]
-    ways = [line.id for line in snapshot.lines] + relays
+    ways = [line.id for line in snapshot.lines] + [relay_end(relay.id) for relay in snapshot.relays]
     return {way: firsts[way] / requests for way in ways}

@@ -158,7 +158,7 @@ def relay_state(relay: Relay, over: Sequence[str], lines: Mapping[str, LineState
         cost_per_gb=max([state.line.cost_per_gb for state in used], default=0.0),
         tier=min([state.line.tier for state in used], default=1),
     )
-    marks = standing_mark(health.way.standing)
+    marks = standing_mark(health.way.standing) | (Mark.SUSPECTED if health.way.is_suspected else 0)
     return LineState(line, health.way, 100.0, marks, excluded, None, relay.id, relay.providers)
 
 

@@ -309,3 +309,56 @@ async def test_loss_and_delay_change_nothing() -> None:
                 await reply.done(20)
                 assert len(tokens(bytes(reply.body))) == 100
             assert provider.executions("one") == 10
+
+
+async def test_an_upload_goes_on_where_another_stream_left_it() -> None:
+    body = bytes(range(256)) * 2000
+    async with FakeProvider(sim="think_ms=1") as provider:
+        async with relayed(snapshot_for(provider.port)) as relay:
+            first = relay.ask("POST", "/v1/unknown", body[:200_000], headers=HEADERS, id=ONE, end=False)
+            await until(lambda: relay.service.executions and next(iter(relay.service.executions)).body_bytes == 200_000)
+            second = await relay.ask("POST", "/v1/unknown", body, headers=HEADERS, id=ONE).done()
+            assert first.over is not None
+            assert second.end is not None
+            assert len(provider.log) == 1
+            assert provider.log[-1].body_sha256 == hashlib.sha256(body).hexdigest()
+
+
+async def test_an_execution_that_nobody_asks_for_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.relay.execution.HOLD_SECONDS", 0.2)
+    async with FakeProvider(sim="think_ms=5,interval_ms=20,tokens=500") as provider:
+        async with relayed(snapshot_for(provider.port)) as relay:
+            reply = relay.ask("POST", CHAT, chat(), headers=HEADERS, id=ONE)
+            await reply.until(lambda reply: len(reply.body) > 500)
+            relay.wires.relay.close(Ended.EXPIRED, "no carrier")
+            await reply.done()
+            (execution,) = relay.service.executions
+            assert not execution.is_waited_for
+            await until(lambda: relay.watching.records)
+            assert relay.watching.records[0].outcome == "cancelled"
+            await until(lambda: provider.log[-1].outcome == "cancelled")
+
+
+async def test_a_reply_that_nobody_waits_for_is_read_only_as_far_as_it_is_kept() -> None:
+    async with FakeProvider(sim="think_ms=1") as provider:
+        async with relayed(snapshot_for(provider.port)) as relay:
+            reply = relay.ask("GET", "/bytes/20000000", slow=True, id=ONE)
+            await reply.until(lambda reply: reply.received > 100_000)
+            relay.wires.relay.close(Ended.INTERNAL, "lost")
+            await reply.done()
+            (execution,) = relay.service.executions
+            read = execution.record.bytes_out
+            await asyncio.sleep(0.1)
+            assert execution._paused
+            assert execution.record.bytes_out - read < 2_000_000
+            assert execution.record.bytes_out < 19_000_000
+
+
+async def test_requests_without_an_id_are_not_told_apart() -> None:
+    async with FakeProvider(sim="think_ms=2,interval_ms=1,tokens=2") as provider:
+        async with relayed(snapshot_for(provider.port)) as relay:
+            for _ in range(2):
+                reply = await relay.ask("POST", CHAT, chat(), headers=HEADERS, id=bytes(16)).done()
+                assert reply.end is not None
+            assert provider.executions("one") == 2
+            assert not relay.service.kept.size

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from websockets.frames import Frame as WsFrame
+from websockets.frames import Opcode
+from websockets.protocol import CLIENT, OPEN
+from websockets.protocol import Protocol as WsProtocol
 
 from tests.shell.exchange_contract import CHECKS, Connect, Script
 from tests.support.exchanges import RecordingOwner, RecordingSink, request
@@ -17,7 +21,7 @@ from transport.path import Protocol
 from transport.session.aio.connection import RelayConnection, dictionary_for, request_id
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
-from transport.session.records import Coding, End, ReplyWriter, Request, RequestReader
+from transport.session.records import Coding, End, Frame, ReplyWriter, Request, RequestReader, read_message
 from transport.session.values import Code, Priority, Redundancy, StreamOpened
 
 
@@ -356,3 +360,58 @@ async def test_a_dying_line_is_not_seen(world: World) -> None:
     player.session.write(1, player.writer.end(), end=True)
     await sink.done()
     assert bytes(sink.body) == b"hello" + b"token" * 20
+
+
+async def test_a_websocket_crosses_message_by_message(world: World) -> None:
+    connection, _ = await world.connect(Script(hang="before"))
+    spoken = lambda opcode, payload: 0.5 if payload == b"audio" else 0.0  # noqa: E731
+    connection.lifetime = spoken
+    head, sink = request("GET", "/v1/realtime", [(b"upgrade", b"websocket")]), RecordingSink()
+    connection.reserve()
+    exchange = connection.open(head, sink, None, end=True)
+    await until(lambda: world.relay.players and world.relay.players[0].request)
+    player, session = world.relay.players[0], world.wires[0].relay
+    assert player.request is not None
+    assert player.request.websocket
+    heard: list[Frame] = []
+    messages: list[Frame] = []
+    player.on_message = lambda data: messages.append(read_message(data))  # type: ignore[method-assign]  # only here
+    player.answer = lambda: None  # type: ignore[method-assign]  # it says nothing more of its own
+    session.write(1, player.writer.response(ResponseHead(101, [])))
+    await until(lambda: sink.head is not None)
+    near = WsProtocol(CLIENT, state=OPEN)
+    for payload in (b"hello", b"audio", b"audio" * 10_000):
+        near.send_text(payload)
+    near.send_ping(b"there?")
+    assert exchange.send(b"".join(near.data_to_send()))
+    player.on_data = lambda data, end: heard.extend(v for v in player.reader.feed(data) if isinstance(v, Frame))  # type: ignore[method-assign]
+    await until(lambda: len(heard) == 2 and messages and sink.body)
+    assert [frame.payload for frame in heard] == [b"hello", b"audio" * 10_000]
+    assert messages == [Frame(1, b"audio")]
+    session.write(
+        1, player.writer.frame(1, b"welcome") + player.writer.frame(8, b"\x03\xe8") + player.writer.end(), end=True
+    )
+    await sink.done()
+    near.receive_data(bytes(sink.body))
+    got = [(event.opcode, bytes(event.data)) for event in near.events_received() if isinstance(event, WsFrame)]
+    assert got == [(Opcode.PONG, b"there?"), (Opcode.TEXT, b"welcome"), (Opcode.CLOSE, b"\x03\xe8")]
+
+
+async def test_frames_that_are_none(world: World) -> None:
+    for wrong in ("ours", "theirs"):
+        connection, _ = await world.connect(Script(hang="before"))
+        head, sink = request("GET", "/", [(b"upgrade", b"websocket")]), RecordingSink()
+        connection.reserve()
+        exchange = connection.open(head, sink, None, end=True)
+        await until(lambda: world.relay.players and world.relay.players[0].request)
+        player, session = world.relay.players[0], world.wires[-1].relay
+        session.write(1, player.writer.response(ResponseHead(101, [])))
+        await until(lambda sink=sink: sink.head is not None)
+        if wrong == "ours":
+            exchange.send(b"\xff\xff\xff\xff")
+        else:
+            session.write(1, player.writer.frame(5, b""))
+        await sink.done()
+        assert sink.failure is not None
+        assert (sink.failure.code, sink.failure.verdict) == (Word.HTTP_PROTOCOL_ERROR, Verdict.UNSAFE)
+        assert sink.failure.origin is (Origin.EDGE if wrong == "ours" else Origin.RELAY)

@@ -10,8 +10,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.proxies import ProxyLog, connect_proxy
+from tests.support.scripted_h1 import serve
 from tests.support.sessions import Heard, Written, until
 from transport.path import Line
+from transport.session.aio import server as server_module
 from transport.session.aio.identity import NodeKey
 from transport.session.aio.link import RelayLink, RelayTarget
 from transport.session.aio.server import Peer, SessionServer
@@ -322,6 +325,61 @@ async def test_a_relay_that_is_not_there_yet() -> None:
         async with serving(address):
             await until(lambda: link.is_ready, 10)
             assert link.problems == {}
+
+
+async def test_a_relay_that_died_for_good_fails_its_streams_within_seconds() -> None:
+    heard = Heard()
+    server = make_server()
+    await server.start()
+    async with linked(server, listener=heard) as link:
+        await until(lambda: link.is_ready and kinds(link) == [("one", CarrierKind.QUIC)])
+        assert link.session is not None
+        sink = Written()
+        link.session.write(link.session.open(sink, Priority.INTERACTIVE), b"half a request")
+        await asyncio.sleep(0.05)
+        kill(server)
+        await until(lambda: sink.over is not None, 10)
+        assert sink.over == (Code.EXPIRED, "the relay's process is gone")
+        assert not link.is_ready
+    await server.close()
+
+
+async def test_a_line_is_lost_once_and_not_when_its_packets_change_their_way() -> None:
+    heard = Heard()
+    async with serving() as server, linked(server, ONE, TWO, listener=heard) as link:
+        await until(lambda: kinds(link) == [("one", CarrierKind.QUIC), ("two", CarrierKind.QUIC)])
+        link.use(["two"])
+        assert [event for event in heard.events if event[0] == "lost"] == []
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "0.0.0.0"])
+async def test_every_kind_of_listener(host: str) -> None:
+    far = "::1" if ":" in host else "127.0.0.9"
+    async with serving((host, 0)) as server:
+        async with linked((far, server.bound[0][1]), Line("any")) as link:
+            await until(lambda: link.is_ready and kinds(link) == [("any", CarrierKind.QUIC)])
+            assert bytes((await exchange(link)).data) == b"hello"
+
+
+async def test_a_line_through_a_proxy_has_tls_only() -> None:
+    log = ProxyLog()
+    async with serve(connect_proxy(log)) as proxy, serving() as server:
+        async with linked(server, Line("far", proxy=f"http://127.0.0.1:{proxy.port}")) as link:
+            await until(lambda: link.is_ready)
+            assert kinds(link) == [("far", CarrierKind.TLS)]
+            assert bytes((await exchange(link)).data) == b"hello"
+            assert log.targets == [server.bound[0]]
+
+
+async def test_strangers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MAX_STRANGERS_PER_ADDRESS", 2)
+    monkeypatch.setattr(server_module, "HANDSHAKE", 0.3)
+    async with serving() as server:
+        opened = [await asyncio.open_connection(*server.bound[0]) for _ in range(4)]
+        await until(lambda: server.refused.get("too many handshakes") == 2)
+        await until(lambda: server.refused.get("no handshake") == 2)
+        for _, writer in opened:
+            writer.close()
 
 
 async def test_redundancy_and_rates_reach_the_session() -> None:

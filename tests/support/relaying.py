@@ -138,11 +138,14 @@ class Watching:
 class Relayed:
     """`service` behind the session `wires`; `ask` is the edge."""
 
-    def __init__(self, service: Service, wires: Wires, watching: Watching, authority: str) -> None:
+    def __init__(
+        self, service: Service, wires: Wires, watching: Watching, authority: str, scheme: str = "http"
+    ) -> None:
         self.service = service
         self.wires = wires
         self.watching = watching
         self.authority = authority
+        self.scheme = scheme
         self._numbers = iter(range(1, 1 << 20))
 
     @property
@@ -150,7 +153,9 @@ class Relayed:
         return self.wires.edge
 
     def head(self, method: str, target: str, headers: Headers | None = None) -> RequestHead:
-        return RequestHead(method.encode(), target.encode(), self.authority.encode(), headers or [], b"http")
+        return RequestHead(
+            method.encode(), target.encode(), self.authority.encode(), headers or [], self.scheme.encode()
+        )
 
     def ask(
         self,
@@ -210,7 +215,8 @@ async def relayed(snapshot: Snapshot, **settings) -> AsyncIterator[Relayed]:
     wires = Wires(Heard(), service, **settings)
     try:
         await wires.joined()
-        yield Relayed(service, wires, watching, targets[0].authority)
+        scheme = "https" if targets[0].tls else "http"
+        yield Relayed(service, wires, watching, targets[0].authority, scheme)
     finally:
         wires.end()
         service.close()

@@ -729,3 +729,29 @@ def test_overdue_through_a_relay_is_asked_for_directly_within_the_budget() -> No
     assert m.failovers == ["overdue"]
     poor = waiting(machine(SJC, FRA, A1, patience=Patience(overdue_after=3.0), max_attempts=1), SJC)
     assert poor.handle(TimerFired(), 3.0) == []
+
+
+def test_a_relay_that_is_silent_over_all_lines_is_a_dark_one() -> None:
+    dark: dict[str, bool] = {}
+    m = waiting(machine(SJC, FRA, A1, dark=dark), SJC)
+    dark["relay:sjc"] = False
+    assert m.handle(LineDark("relay:sjc"), 1.5) == [Dial(FRA)]
+    assert m.failovers == ["line_suspected"]
+    late = waiting(machine(SJC, dark=dark), SJC)
+    late.handle(TimerFired(), 60.0)
+    assert late.attempts[0].failure is not None
+    assert late.attempts[0].failure.origin is Origin.RELAY
+
+
+def test_a_body_on_its_way_to_a_silent_relay_makes_room() -> None:
+    dark = {"relay:sjc": True}
+    m = machine(SJC, A1, dark=dark)
+    m.handle(Start(), 0.0)
+    m = machine(SJC, A1, dark={})
+    m.handle(Start(), 0.0)
+    m.handle(Connected(SJC, warm=True), 0.0)
+    m.dark = dark
+    assert m.handle(LineDark("relay:sjc"), 1.5) == [Cancel(1), Dial(A1)]
+    failure = m.attempts[0].failure
+    assert failure is not None
+    assert (failure.origin, failure.detail) == (Origin.RELAY, "relay:sjc went silent")

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from edge.config.model import Endpoint, Provider, Snapshot
-from edge.control.figures import Load, figures
+from edge.config.model import Address, Endpoint, Provider, Relay, Snapshot
+from edge.control.figures import NO_SESSIONS, Load, figures, relay_documents
 from edge.control.lines import is_idle, line_documents, maintenance_documents, utilisation, way_of
 from edge.control.together import together
 from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Switch
 from health.standing import Standing
-from health.view import EndpointHealth, HealthView, LineHealth, LossFigures, PathHealth, RttFigures
+from health.view import EndpointHealth, HealthView, LineHealth, LossFigures, PathHealth, RelayHealth, RttFigures
 from transport.path import Line, Path
 
 NOW = 5000.0
@@ -207,3 +207,17 @@ def test_windows_have_a_state() -> None:
     windows = tuple(Maintenance("cn2", UTC + at, UTC + at + 10) for at in (-20, -5, 5))
     told = maintenance_documents(Controls(maintenance=windows), UTC)
     assert [each["state"] for each in told] == ["over", "active", "upcoming"]
+
+
+def test_relays() -> None:
+    relay = Relay("sjc", Address("far.example", 4433), "")
+    way = LineHealth(Standing.PROBATION, since=NOW - 3, rtt=RTT, in_flight=4, success_ratio=0.5, flaps=2)
+    view = HealthView(relays={"sjc": RelayHealth(way, "draining", True)})
+    shown = {"sjc": {**NO_SESSIONS, "sessions": 3, "lines_used": ["cu2"]}}
+    (told,) = relay_documents(replace(SNAPSHOT, relays=(relay,)), view, shown, NOW)
+    assert (told["id"], told["address"], told["lines"]) == ("sjc", "far.example:4433", ["cn2", "cu2"])
+    assert (told["ready"], told["why_not"], told["draining"]) == (False, "draining", True)
+    assert (told["standing"], told["standing_for_seconds"], told["in_flight"]) == ("probation", 3.0, 4)
+    assert (told["sessions"], told["lines_used"]) == (3, ["cu2"])
+    (unknown,) = relay_documents(replace(SNAPSHOT, relays=(relay,)), HealthView(), {}, NOW)
+    assert (unknown["sessions"], unknown["carriers"], unknown["lines_used"]) == (0, [], [])

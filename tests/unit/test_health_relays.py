@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from health.board import HealthBoard, relay_end
+from health.board import HealthBoard
 from health.change import Change
 from health.rules import HealthRules
 from health.standing import Standing
 from transport.failure import Code, Failure, Origin, Verdict
-from transport.path import Path
+from transport.path import Path, relay_end
 from transport.sample import TransportSample
 
 SJC, FRA = Path("a+b", "us", "sjc"), Path("a+b", "us", "fra")
@@ -164,3 +164,14 @@ def test_an_endpoint_that_the_relay_is_not_for(board: HealthBoard) -> None:
     view = board.view(1.0)
     assert view.path(SJC).standing is Standing.EJECTED
     assert view.relay("sjc").way.standing is view.endpoint("us").standing is Standing.ADMITTED
+
+
+def test_a_silent_relay_is_suspected(board: HealthBoard, changes: list[Change]) -> None:
+    board.suspect_relay("sjc", "silent for 1.5 s", 1.0)
+    board.suspect_relay("sjc", "silent for 1.6 s", 1.1)
+    board.suspect_relay("nobody", "silent", 1.1)
+    assert board.view(1.1).relay("sjc").way.is_suspected
+    assert board.view(1.1).relay("sjc").way.reason == "silent for 1.5 s"
+    board.suspect_relay("sjc", "", 1.2)
+    assert not board.view(1.2).relay("sjc").way.is_suspected
+    assert [(each.before, each.after) for each in changes] == [("relieved", "suspected"), ("suspected", "relieved")]

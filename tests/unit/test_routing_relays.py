@@ -48,7 +48,7 @@ def test_a_path_names_all_lines_of_the_session() -> None:
     see(made, sjc=relay(150))
     path = made.ask().paths[0]
     assert path == Path("a+b", "us", "sjc")
-    assert (str(path), path.way) == ("a+b/sjc/us", "a+b/sjc")
+    assert (str(path), path.way) == ("a+b/sjc/us", "relay:sjc")
     assert Path("a", "us").way == "a"
 
 

@@ -65,6 +65,13 @@ def udp_socket(line: Line, address: str, policy: SocketPolicy) -> socket.socket:
     return sock
 
 
+def allow_fragments(sock: socket.socket) -> None:
+    """Datagrams that are too large for a router are cut up there instead of lost (IPv4; where ICMP is filtered, nobody
+    would ever know why they are)."""
+    if sock.family is socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+
+
 def read_tcp(sock: socket.socket | None) -> Reading | None:
     """The kernel's figures of a TCP connection; None: it was closed a moment ago, or its transport let go of it."""
     if sock is None:
@@ -104,4 +111,5 @@ def _set_congestion(sock: socket.socket, line: str, name: str) -> None:
             _log.warning("line %s: congestion control %s is not available: %s", line, name, error.strerror)
 
 
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0  # linux/in.h too
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it

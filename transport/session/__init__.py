@@ -20,6 +20,8 @@
     repeats.py      the timer of the repeats
 
     records.py      requests and replies as the bytes of a stream
+    sockets.py      a WebSocket at the edge ↔ Frames
+    lateness.py     how late a reply's parts come, from the relay's stamps
     keys.py         node keys and their fingerprints
     setup.py        what the ends of a carrier's TLS connection say beside packets
     seal.py         packets in encrypted datagrams

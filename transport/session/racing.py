@@ -59,6 +59,7 @@ class Race:
         self._again_at = -inf
         self._both_until = -inf
         self._good_since = inf
+        self._mistrusted_from = -inf
 
     def decide(self, datagrams: Way | None, tls: Way | None, *, is_lively: bool, now: float) -> Wanted:
         """To be asked every 100 ms and after every change. A way that is None doesn't stand."""
@@ -69,7 +70,8 @@ class Race:
         if not datagrams.is_joined:
             return self._await(datagrams, tls, now)
         silence = now - datagrams.heard_at
-        if silence > (SILENT_LIVELY if is_lively else SILENT_IDLE) + 2 * datagrams.round_trip:
+        limit = (SILENT_LIVELY if is_lively else SILENT_IDLE) + 2 * datagrams.round_trip
+        if silence > limit or datagrams.heard_at <= self._mistrusted_from:
             return self._mistrust(datagrams, tls, now)
         if datagrams.loss >= MUCH_LOSS and now >= self._both_until:
             self._both_until = now + self._pause
@@ -89,6 +91,7 @@ class Race:
     def _mistrust(self, datagrams: Way, tls: Way | None, now: float) -> Wanted:
         """Silence: of the line, or of UDP alone? TLS tells."""
         self._good_since = inf
+        self._mistrusted_from = datagrams.heard_at
         is_told = tls is not None and tls.is_joined and tls.heard_at - datagrams.heard_at > HOPELESS
         return self._give_up(now) if is_told else Wanted(True, True)
 
@@ -109,13 +112,14 @@ class Race:
 
 
 class Backoff:
-    """Seconds until the next dial: 0.1, doubling to 5, with a share of chance so that edges don't come in step.
+    """Seconds until the next dial: 0.1, doubling to 1, with a share of chance so that edges don't come in step. One
+    dial a second costs a packet; a relay that was restarted is found that much sooner.
 
     It starts over only after a connection has stood for a while: one that is accepted and cut at once must not be
     dialed in a loop.
     """
 
-    FIRST, LONGEST, STEADY = 0.1, 5.0, 10.0
+    FIRST, LONGEST, STEADY = 0.1, 1.0, 10.0
 
     def __init__(self) -> None:
         self._next = self.FIRST

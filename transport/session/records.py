@@ -113,7 +113,7 @@ def coding_for(head: ResponseHead) -> Coding:
     if not kind.startswith((b"application/json", b"text/", b"application/x-ndjson")):
         return Coding.PLAIN
     length = header(head.headers, b"content-length") or b"1024"
-    return Coding.ZSTD if 3 <= len(length) <= 7 else Coding.PLAIN  # from 100 bytes to 10 MB
+    return Coding.ZSTD if 3 <= len(length) <= 8 else Coding.PLAIN  # from 100 bytes to 100 MB
 
 
 def message(frame: Frame) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 
 from edge.links.facts import CarrierLooks, RelayFacts
@@ -40,7 +40,9 @@ class Ear(SessionListener):
         self._lifetime = lifetime
         self._session: LiveSession | None = None
         self._connections: dict[str, RelayConnection] = {}
+        self._doubted: set[str] = set()  # lines that the session suspects
         self._had_carriers = False
+        self._is_silent = False
 
     def connection(self, session: LiveSession, endpoint: str) -> RelayConnection:
         """The way to an endpoint through this session."""
@@ -70,14 +72,17 @@ class Ear(SessionListener):
 
     def on_suspected(self, session: LiveSession, line: str) -> None:
         self.facts.suspicions[line] += 1
-        self._doubts.add(line, self.relay)
+        self._doubted.add(line)
+        self._tell_doubts(session)
 
     def on_relieved(self, session: LiveSession, line: str, seconds: float) -> None:
         self.facts.relieved(line, seconds)
-        self._doubts.drop(line, self.relay)
+        self._doubted.discard(line)
+        self._tell_doubts(session)
 
     def on_carrier_lost(self, session: LiveSession, line: str, left: int) -> None:
-        self._doubts.drop(line, self.relay)
+        self._doubted.discard(line)
+        self._tell_doubts(session)
         if not left and session is self._session:
             self._had_carriers = False
             self._tell_readiness(session)
@@ -93,7 +98,6 @@ class Ear(SessionListener):
         why = f"session over: {reason or Code(code).name.lower()}" if code in set(Code) else "session over"
         log.info("relay %s: %s", self.relay, why)
         now = monotonic()
-        self._doubts.drop_all(self.relay)
         if session is self._session:
             self._forget_session()
             self.is_ready.clear()
@@ -108,9 +112,30 @@ class Ear(SessionListener):
 
     def _forget_session(self) -> None:
         self._session, self._had_carriers = None, False
+        self._doubted.clear()
+        self._doubts.set(self.relay, frozenset())
         self.looks = CarrierLooks()
         self.facts.session_ended()
         self.facts.lateness.restart()
+
+    @property
+    def is_busy(self) -> bool:
+        """Requests are under way."""
+        return any(connection.in_flight for connection in self._connections.values())
+
+    def judge(self, silent_for: float | None) -> None:
+        """None: it is heard, or nothing is expected of it."""
+        self._is_silent = silent_for is not None
+        if self._session is not None:
+            self._tell_doubts(self._session)
+        reason = "" if silent_for is None else f"silent for {silent_for * 1000:.0f} ms over all lines"
+        self._board.suspect_relay(self.relay, reason, monotonic())
+
+    def _tell_doubts(self, session: LiveSession) -> None:
+        """Of single lines only: when all are silent it is the relay, or ourselves, and no line is to blame."""
+        carried = {carrier.line for carrier in session.carriers.values() if carrier.is_confirmed}
+        are_single = bool(carried - self._doubted) and not self._is_silent
+        self._doubts.set(self.relay, self._doubted if are_single else frozenset())
 
     def explain(self, problems: Mapping[str, str]) -> None:
         """Why there is no session, for people."""
@@ -136,24 +161,19 @@ class Doubts:
         self._board = board
         self._by_line: dict[str, set[str]] = {}
 
-    def add(self, line: str, relay: str) -> None:
-        by = self._by_line.setdefault(line, set())
-        if relay not in by:
-            by.add(relay)
-            self._board.suspect(line, f"silent on the way to relay {relay}", monotonic())
-
-    def drop(self, line: str, relay: str) -> None:
-        by = self._by_line.get(line)
-        if by is not None and relay in by:
+    def set(self, relay: str, lines: Collection[str]) -> None:
+        """The session with `relay` suspects these, and no others."""
+        for line in [line for line, by in self._by_line.items() if relay in by and line not in lines]:
+            by = self._by_line[line]
             by.discard(relay)
             if not by:
                 del self._by_line[line]
                 self._board.relieve(line, monotonic())
-
-    def drop_all(self, relay: str) -> None:
-        """Its session is over: it knows nothing any more."""
-        for line in list(self._by_line):
-            self.drop(line, relay)
+        for line in lines:
+            by = self._by_line.setdefault(line, set())
+            if not by:
+                self._board.suspect(line, f"silent on the way to relay {relay}", monotonic())
+            by.add(relay)
 
 
 class _Nobody(ConnectionOwner):

@@ -12,6 +12,7 @@ from edge.dialects.voice import is_late_worthless
 from edge.links.aio.ear import Doubts, Ear
 from edge.links.facts import RelayFacts, best, relay_document
 from edge.links.seam import Link, LinkMaker
+from edge.links.silence import LISTEN_EVERY, Silence
 from edge.routing.ask import Moment
 from edge.routing.controls import Controls
 from edge.routing.scene import Scene, usable
@@ -30,13 +31,14 @@ SHORTLY = 0.3  # seconds that a request waits for a session that is just coming
 class _Held:
     """One relay's link, and who hears it."""
 
-    __slots__ = ("ear", "lines", "link", "relay", "used")
+    __slots__ = ("ear", "lines", "link", "relay", "silence", "used")
 
     def __init__(self, relay: Relay, lines: tuple[Line, ...], link: Link, ear: Ear) -> None:
         self.relay = relay
         self.lines = lines
         self.link = link
         self.ear = ear
+        self.silence = Silence()
         self.used: tuple[str, ...] | None = None
 
 
@@ -61,6 +63,7 @@ class Links:
         self._held: dict[str, _Held] = {}
         self._snapshot = Snapshot()
         self._timer: asyncio.TimerHandle | None = None
+        self._listening: asyncio.TimerHandle | None = None
         self._is_started = False
         self._drop_after = 0.0
 
@@ -93,13 +96,15 @@ class Links:
         self.correlation.keep(set(lines))
         self.choose_lines()
         if self._held and self._timer is None:
+            self._listen()
             self._look()
 
     async def close(self) -> None:
         """Sessions end in order."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._listening):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._listening = None
         self._is_started = False
         held, self._held = self._held, {}
         await asyncio.gather(*(each.link.close() for each in held.values()))
@@ -146,6 +151,15 @@ class Links:
             if lines != held.used:
                 held.used = lines
                 held.link.use(lines)
+
+    def _listen(self) -> None:
+        """Is anything heard of the relays that have requests under way?"""
+        self._listening = asyncio.get_running_loop().call_later(LISTEN_EVERY, self._listen)
+        now = monotonic()
+        for held in self._held.values():
+            session = held.link.session
+            carriers = session.carriers if session is not None else {}
+            held.ear.judge(held.silence.judge(carriers, held.ear.is_busy, now))
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)

@@ -166,7 +166,7 @@ def test_other_bodies(coding: Coding, step: int) -> None:
         ([(b"content-type", b"application/json")], Coding.ZSTD),
         ([(b"content-type", b"application/json"), (b"content-length", b"99")], Coding.PLAIN),
         ([(b"content-type", b"application/json"), (b"content-length", b"100")], Coding.ZSTD),
-        ([(b"content-type", b"application/json"), (b"content-length", b"10000000")], Coding.PLAIN),
+        ([(b"content-type", b"application/json"), (b"content-length", b"100000000")], Coding.PLAIN),
         ([(b"content-type", b"audio/mpeg")], Coding.PLAIN),
         ([], Coding.PLAIN),
     ],
@@ -272,7 +272,7 @@ FRAME_REPLY = ReplyWriter().response(UPGRADED)
         bytes((RESPONSE, 1, 3)),  # no such coding
         bytes((RESPONSE, 2, 0, 7)),
         bytes((STAMP, 2, 0, 0)),
-        bytes((FAILURE, 5, 4, 0, 0, 0, 0)),
+        bytes((FAILURE, 5, 5, 0, 0, 0, 0)),
         bytes((FAILURE, 5, 0, 3, 0, 0, 0)),
         bytes((FAILURE, 3, 0, 0, 0)),
         PLAIN_REPLY + PLAIN_REPLY,

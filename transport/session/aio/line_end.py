@@ -18,10 +18,10 @@ from time import monotonic
 from typing import Protocol as Interface
 
 from transport.aio.dial import Dialer, disown
-from transport.aio.line import SocketPolicy, udp_socket
+from transport.aio.line import SocketPolicy, allow_fragments, udp_socket
 from transport.aio.tasks import TaskOwner
 from transport.aio.tls import handshake_fault
-from transport.failure import TransportError
+from transport.failure import Code, TransportError
 from transport.path import Line, Target
 from transport.session import seal
 from transport.session.aio.datagrams import DatagramEnd
@@ -35,6 +35,8 @@ from transport.session.setup import Ask, End, Grant, Next, Note, Refused, prove
 from transport.session.values import CarrierKind
 
 TLS_MAX_PACKET = 1400
+UNWANTED = 5.0
+"""Seconds until the next try after a key was refused: only a configuration helps."""
 REBIND_AFTER = 2.0
 """Seconds of silence after which datagrams are sent from a new port: a NAT or a hash over addresses may be at fault."""
 
@@ -46,6 +48,9 @@ class LineOwner(Interface):
 
     def next_number(self) -> int:
         """A carrier's number, never given before."""
+
+    def may_dial(self) -> bool:
+        """The session still wants connections."""
 
     def on_problem(self, line: str, problem: str) -> None:
         """Why the line has no connection now; "" when it has one."""
@@ -102,12 +107,17 @@ class Signs:
 
 
 class LineEnd(FramedOwner):
-    """Keeps carriers of one line in a session. `start` it, `poll` it every 100 ms, and `stop` it in the end."""
+    """Keeps carriers of one line in a session. `start` it, `poll` it every 100 ms, and `stop` it in the end.
+
+    `problem` is why there is no connection; `is_refused`: the last dial reached the relay's host, where nobody listens.
+    """
 
     def __init__(self, line: Line, far: FarEnd, race: Race, owner: LineOwner, tasks: TaskOwner) -> None:
         self.line = line
         self.dials = 0
         self.problem = ""
+        self.is_refused = False
+        self._is_unwanted = False
         self._far = far
         self._race = race
         self._owner = owner
@@ -153,13 +163,18 @@ class LineEnd(FramedOwner):
         backoff = Backoff()
         while True:
             stood = 0.0
+            self._is_unwanted = self.is_refused = False
             try:
                 problem = await self._connect_and_wait()
                 stood = monotonic() - self._up_at
             except TransportError as error:
+                self.is_refused = error.failure.code == Code.CONNECTION_REFUSED
                 problem = str(error)
             self._tell(problem)
-            await asyncio.sleep(backoff.failed(random.random(), stood=stood))
+            wait = backoff.failed(random.random(), stood=stood)
+            await asyncio.sleep(UNWANTED if self._is_unwanted else wait)
+            while not self._owner.may_dial():  # noqa: ASYNC110 - it is a question of when the last carrier ends
+                await asyncio.sleep(Backoff.LONGEST)
 
     async def _connect_and_wait(self) -> str:
         """Returns why the connection ended. Raises TransportError if it never stood."""
@@ -197,6 +212,7 @@ class LineEnd(FramedOwner):
         tls, far = connection.tls, self._far
         shown = shown_key(tls)
         if fingerprint(shown) != far.fingerprint:
+            self._is_unwanted = True
             self._end_wait(f"{far.target.id} shows the key {fingerprint(shown)}, not {far.fingerprint}")
             connection.abort()
             return
@@ -230,6 +246,7 @@ class LineEnd(FramedOwner):
     def on_note(self, note: Note) -> None:
         match note:
             case Refused(reason):
+                self._is_unwanted = True
                 self._end_wait(f"{self._far.target.id} refuses this edge: {reason}")
             case Grant(connection, given) if self._random:
                 self._begin_datagrams(connection, given)
@@ -318,6 +335,7 @@ class LineEnd(FramedOwner):
         assert self._peer is not None
         sock = udp_socket(self.line, self._peer[0], self._far.policy)
         try:
+            allow_fragments(sock)
             sock.connect(self._peer)
         except BaseException:
             sock.close()

@@ -31,6 +31,8 @@ from transport.session.values import Code, Limits, Redundancy, Role, SessionConf
 POLL = 0.1
 LIVELY_FOR = 1.0
 """Seconds that a session must have been lively before silence is measured against its heartbeat."""
+GONE = 1.0
+"""Seconds of silence of a relay at whose address nobody listens."""
 FAREWELL = 0.5
 ID_BYTES, TOKEN_BYTES = 16, 32
 
@@ -86,6 +88,21 @@ class LinkSession(SessionListener, LineOwner):
         for end in self.ends.values():
             end.poll(now, is_lively=is_lively)
 
+        self._notice_death(now, is_busy=is_busy)
+
+    def _notice_death(self, now: float, *, is_busy: bool) -> None:
+        """The relay's host answers that nobody listens, and nothing is heard: the process is gone, and so is everything
+        that it had. Waiting for `linger` would only make the streams' users wait."""
+        ends = self.ends.values()
+        is_refused = any(end.is_refused for end in ends) and not any(end.is_up for end in ends)
+        if is_busy and is_refused and all(now - each.heard_at > GONE for each in self.driver.carriers.values()):
+            self.driver.close(Code.EXPIRED, "the relay's process is gone")
+
+    def may_dial(self) -> bool:
+        """A relay that takes no new streams may have left its listeners to another process, which doesn't know the
+        session: as long as any carrier stands, none is added."""
+        return not self.driver.core.is_draining or not self.driver.carriers
+
     def stop(self) -> None:
         for end in self.ends.values():
             end.stop()
@@ -117,6 +134,9 @@ class LinkSession(SessionListener, LineOwner):
         self._link.listener.on_relieved(session, line, seconds)
 
     def on_carrier_lost(self, session: LiveSession, line: str, left: int) -> None:
+        """Told on only if the line is lost: not when its packets took the other way, or it may not be used any more."""
+        if line not in self.ends or any(carrier.line == line for carrier in self.driver.carriers.values()):
+            return
         self._link.listener.on_carrier_lost(session, line, left)
 
     def on_gone_away(self, session: LiveSession, reason: str) -> None:

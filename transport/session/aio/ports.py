@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from transport.aio.line import SocketPolicy
+from transport.aio.line import SocketPolicy, allow_fragments
 
 READS_PER_TURN = 64
 LARGEST = 2048
@@ -43,6 +43,7 @@ def listen_udp(host: str, port: int, policy: SocketPolicy) -> socket.socket:
     sock = _bound(host, port, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, policy.udp_buffer_bytes)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, policy.udp_buffer_bytes)
+    allow_fragments(sock)
     return sock
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,11 +30,11 @@ from transport.session.values import Code, SessionConfig
 from transport.session.wire import Close, WireError, encode, encode_header, find_hello
 
 HANDSHAKE = 5.0
-MAX_STRANGERS = 256
-"""Connections that have not proved a key yet; more are closed as they come."""
+MAX_STRANGERS, MAX_STRANGERS_PER_ADDRESS = 256, 32
+"""Connections that have not proved a key yet, in all and from one address; more are closed as they come."""
 MAX_CONNECTIONS_PER_PEER = 256
-FORGET_DATAGRAMS = 60.0
-"""Seconds of silence after which a datagram carrier is over: longer than any session lingers."""
+LEAST_SILENCE = 10.0
+"""Seconds without a datagram after which a datagram carrier may be over; `linger`, if that is longer."""
 SWEEP = 5.0
 FAREWELL = 0.5
 
@@ -81,7 +82,7 @@ class SessionServer:
         self._tasks = TaskOwner("edges")
         self._tcp: list[socket.socket] = []
         self._udp: list[UdpPort] = []
-        self._strangers = 0
+        self._strangers: Counter[str] = Counter()
         self._news = asyncio.Event()
         self._visitors: set[TlsVisitor] = set()
         self._datagrams: dict[int, DatagramVisitor] = {}
@@ -184,17 +185,17 @@ class SessionServer:
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(64):
             try:
-                sock, _ = listener.accept()
+                sock, (host, *_) = listener.accept()
             except OSError:  # nothing left, or the caller has gone again
                 return
-            if self._strangers >= MAX_STRANGERS:
+            if self._strangers.total() >= MAX_STRANGERS or self._strangers[host] >= MAX_STRANGERS_PER_ADDRESS:
                 self.refuse("too many handshakes")
                 sock.close()
                 continue
-            self._strangers += 1
-            self._tasks.start(self._greet(sock))
+            self._strangers[host] += 1
+            self._tasks.start(self._greet(sock, host))
 
-    async def _greet(self, sock: socket.socket) -> None:
+    async def _greet(self, sock: socket.socket, host: str) -> None:
         """The handshake; then the visitor has to prove its key."""
         visitor = TlsVisitor(self)
         try:
@@ -210,7 +211,8 @@ class SessionServer:
             self.refuse("no handshake")
             visitor.abort()
         finally:
-            self._strangers -= 1
+            self._strangers[host] -= 1
+            self._strangers += Counter()  # forgets addresses without any
 
     def introduce(self, visitor: TlsVisitor, fingerprint: str) -> str:
         """Why this key's owner can't stay; "" if it may."""
@@ -293,8 +295,9 @@ class SessionServer:
     def _sweep(self) -> None:
         """Datagram carriers of which nothing is heard any more."""
         now = monotonic()
+        patience = max(self._settings.linger, LEAST_SILENCE)
         for connection, each in list(self._datagrams.items()):
-            if now - each.heard_at > FORGET_DATAGRAMS:
+            if now - each.heard_at > patience:
                 del self._datagrams[connection]
                 each.end()
         self._sweep_timer = self._loop.call_later(SWEEP, self._sweep)
