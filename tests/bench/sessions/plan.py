@@ -63,7 +63,7 @@ def _on_all(name: str, event: Event) -> Happening:
 
 
 def _process(name: str, act: Act, target: Target, seconds: float, *, may_fail: bool = False) -> Happening:
-    return Happening(name, (Deed(EVENT_AT, act, target, seconds=seconds),), min(seconds, 10.0), may_fail)
+    return Happening(name, (Deed(EVENT_AT, act, target, seconds=seconds),), min(abs(seconds), 10.0), may_fail)
 
 
 RESTARTS: dict[str, Happening] = {
