@@ -25,7 +25,7 @@ ACK_AT_ONCE = 32
 MASK = (1 << (BITMAP_BITS + 1)) - 1
 LOSS_MEMORY = 10.0
 """Seconds after which what was lost is mostly forgotten. Bursts of 300 ms must not be forgotten between two of them."""
-LEAST_COUNTED = 128
+LEAST_COUNTED = 500
 """A loss never counts for more than one of so many packets."""
 
 

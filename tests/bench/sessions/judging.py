@@ -80,11 +80,16 @@ class Outcome:
     ttft: Quantiles | None = None
     gap: Quantiles | None = None  # longest of each stream under way at the event
     extra: Quantiles | None = None
-    under_way: int = 0
+    met: tuple[Gap, ...] = ()  # of the streams under way at the event
     done: tuple[str, ...] = ()  # what was done, in words
     troubles: Mapping[str, float] = field(default_factory=dict)
     fault: str = ""
     may_fail: bool = False
+
+    @property
+    def under_way(self) -> int:
+        """How many streams the event met."""
+        return len(self.met)
 
     @property
     def is_right(self) -> bool:
@@ -120,11 +125,38 @@ def outcome(
         if span
         else quantiles([max(reply.gaps(), default=0.0) for reply in replies]),
         quantiles([each.extra for each in met]),
-        len(met),
+        tuple(met),
         tuple(done),
         dict(troubles or {}),
         fault,
         may_fail,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """What an event cost all the streams that it met in several turns."""
+
+    name: str
+    streams: int
+    longest: Quantiles | None
+    extra: Quantiles | None
+    lost: int
+    repeated: int
+    doubled: int
+
+
+def pooled(name: str, turns: Sequence[Outcome]) -> Pooled:
+    """Of turns that are alike but for their luck."""
+    met = [gap for turn in turns for gap in turn.met]
+    return Pooled(
+        name,
+        len(met),
+        quantiles([gap.longest for gap in met]),
+        quantiles([gap.extra for gap in met]),
+        sum(turn.fates.lost for turn in turns),
+        sum(turn.fates.repeated for turn in turns),
+        sum(turn.doubled for turn in turns),
     )
 
 

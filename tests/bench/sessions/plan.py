@@ -63,7 +63,7 @@ def _on_all(name: str, event: Event) -> Happening:
 
 
 def _process(name: str, act: Act, target: Target, seconds: float, *, may_fail: bool = False) -> Happening:
-    return Happening(name, (Deed(EVENT_AT, act, target, seconds=seconds),), min(seconds, 10.0), may_fail)
+    return Happening(name, (Deed(EVENT_AT, act, target, seconds=seconds),), min(abs(seconds), 10.0), may_fail)
 
 
 RESTARTS: dict[str, Happening] = {
@@ -99,8 +99,8 @@ def find(names: str) -> tuple[Happening, ...]:
 
 
 def hole(seed: int, seconds: float, load: Load) -> Happening:
-    """The line in use falls silent at a moment when every first-wave stream is under way."""
-    at = Random(seed).uniform(3.0, max(3.5, load.ideal_seconds - seconds))
+    """The line in use falls silent when most streams of a single wave have begun and none has ended."""
+    at = Random(seed).uniform(0.6, 0.9) * load.ideal_seconds
     event = Event("blackhole", seconds=seconds)
     return Happening(f"blackhole {seconds:g} s", (Deed(at, "event", "active", event, seconds),), seconds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.bench.sessions.judging import Mixed, Outcome, Quantiles
+from tests.bench.sessions.judging import Mixed, Outcome, Pooled, Quantiles
 
 _ODD = {"client_lag_p99_ms": 10.0, "late_writes_percent": 2.0, "late_start_ms": 5.0}
 
@@ -40,6 +40,23 @@ def row(outcome: Outcome) -> list[str]:
         milliseconds(outcome.gap),
         milliseconds(outcome.extra),
         "yes" if outcome.is_right else "no",
+    ]
+
+
+POOLED_HEADS = (
+    "way", "streams met", "longest gap p50/95/99/max ms", "extra gap p50/95/99/max ms", "lost/repeated tokens",
+    "executed twice",
+)  # fmt: skip
+
+
+def pooled_row(found: Pooled) -> list[str]:
+    return [
+        found.name,
+        str(found.streams),
+        milliseconds(found.longest),
+        milliseconds(found.extra),
+        f"{found.lost}/{found.repeated}",
+        str(found.doubled),
     ]
 
 
