@@ -22,6 +22,7 @@ What a store keeps and when it is left alone:
     tinylfu.py, sketch.py   W-TinyLFU, bounded in bytes
     circuit.py              a store that doesn't answer
     purge.py, address.py    what is to go; where a Redis is
+    settings.py             what stores are made from
 
 All of that is pure. `aio/` has the shells: stores (memory, disk, Redis), `Tiered` and `Guarded` around them,
 `SharedFlights` between nodes (flight_wire.py is what they say to each other), and `Cache`, which the edge calls.

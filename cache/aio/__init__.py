@@ -1,5 +1,6 @@
 """Stores and what is around them.
 
+opened.py          the cache that settings describe
 cache.py           Cache: look up, keep, purge; what the edge calls
 store.py           what every store can do
 memory.py, disk.py, redis_store.py (with redis_client.py)

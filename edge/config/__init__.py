@@ -11,6 +11,7 @@ secret.py        parsers: secrets, digests of client keys
 certificates.py  parsers: PEM files
 headers.py       parser: headers added for a provider
 local.py         parsers: models of the local pool
+caching.py       [cache] and its rules; what stores are made from
 build.py         fields → Line, Provider, Endpoint, Model, ClientKey
 agree.py         checks across sections
 presets.py       providers that need no configuration; defaults(environment)

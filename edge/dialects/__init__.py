@@ -14,6 +14,7 @@ json_scan.py    members of a JSON text that may be cut anywhere
 sse.py          event boundaries, and the few events that matter (hot path)
 meters.py       JSON documents, event streams, compressed replies
 inflate.py      a decompressed copy for the meter
+ending.py       how a whole reply ended: an error, a limit, tool calls
 usage.py        the vendors' token counts as one Usage
 rename.py       a model's upstream name put into a request
 errors.py       Failure → status, type and headers that the SDKs obey

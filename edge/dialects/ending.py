@@ -32,6 +32,11 @@ _TOOL_CALLS = re.compile(
 )
 
 
+_ERROR_WORDS = (b'"error"', b"failed", b'"cancelled"', b": error", b":error")
+_TRUNCATED_WORDS = (b'"length"', b'_tokens"', b'"MAX_TOKENS"', b'incomplete"', b'_exceeded"', b'"pause_turn"')
+_TOOL_WORDS = (b'"tool_calls"', b"function", b'"tool_use"', b'_call"')
+
+
 class Ending(Struct, frozen=True, gc=False):
     """`is_error`: an error event or document, though the status was good. `is_truncated`: it ended at a limit."""
 
@@ -42,7 +47,14 @@ class Ending(Struct, frozen=True, gc=False):
 
 def ending_of(body: bytes) -> Ending:
     """Of a whole reply without content-encoding, a document or an event stream."""
-    return Ending(bool(_ERROR.search(body)), bool(_TRUNCATED.search(body)), bool(_TOOL_CALLS.search(body)))
+    return Ending(
+        _has(body, _ERROR_WORDS, _ERROR), _has(body, _TRUNCATED_WORDS, _TRUNCATED), _has(body, _TOOL_WORDS, _TOOL_CALLS)
+    )
+
+
+def _has(body: bytes, words: tuple[bytes, ...], pattern: re.Pattern[bytes]) -> bool:
+    """`words`: one of them is in all that the pattern finds. Looking for them is a hundred times quicker."""
+    return any(word in body for word in words) and pattern.search(body) is not None
 
 
 def is_whole_json(body: bytes) -> bool:

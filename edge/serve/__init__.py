@@ -5,6 +5,8 @@ tables.py     a Snapshot indexed for the pipeline, made once per reload
 clock.py      the node's own time of day
 reply.py      heads of replies: what is added, what is taken away; error replies
 streaming.py  a committed reply, chunk by chunk; the sweep for silent ones
+cached.py     step 4: stored answers, and exchanges that several share (flying.py, replay.py)
+stores.py     the cache's stores, as configured
 throttling.py endpoints that want no more: who is asked instead, who waits (waiting.py: where the time passes)
 alike.py      similar questions: a part of step 4, off by default
 local.py      the local pool's stage; translated.py: its replies in other dialects

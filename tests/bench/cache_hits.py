@@ -66,6 +66,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"load average at the beginning: {os.getloadavg()[0]:.1f}")
     asyncio.run(run(args))
+    _show_chunks()
     print(f"load average at the end: {os.getloadavg()[0]:.1f}")
 
 
@@ -88,7 +89,6 @@ async def run(args: argparse.Namespace) -> None:
         for form in (False, True):
             _show_hits(await _hits(session, urls, form, args), "stream" if form else "document")
         await _costs(session, edges["memory"], edges["off"], args)
-    _show_chunks()
 
 
 def _edge(provider: Provider, cache: str) -> Edge:

@@ -229,7 +229,8 @@ async def test_errors_and_truncated_replies_are_not_stored(
 
 async def test_200_identical_streams_are_one_execution(edge: Edge, provider: Provider) -> None:
     async with calling(edge) as caller:
-        replies = await asyncio.gather(*(caller.ask("crowd", stream=True) for _ in range(200)))
+        sim = "think_ms=3000,interval_ms=2,tokens=12"  # time for all to come, on a busy machine too
+        replies = await asyncio.gather(*(caller.ask("crowd", sim, stream=True) for _ in range(200)))
     assert Counter(reply.cache for reply in replies) == {"miss": 1, "coalesced": 199}
     assert len({reply.body for reply in replies}) == 1 and replies[0].body.endswith(b"[DONE]\n\n")
     assert len({reply.headers["x-farline-request-id"] for reply in replies}) == 200
@@ -242,23 +243,23 @@ async def test_late_ones_catch_up(edge: Edge, provider: Provider) -> None:
 
         async def ask(after: float) -> None:
             await asyncio.sleep(after)
-            replies.append(await caller.ask("late", "think_ms=10,interval_ms=20,tokens=30", stream=True))
+            replies.append(await caller.ask("late", "think_ms=100,interval_ms=100,tokens=30", stream=True))
 
-        await asyncio.gather(*(ask(number * 0.05) for number in range(10)))
+        await asyncio.gather(*(ask(number * 0.1) for number in range(10)))
     assert len({reply.body for reply in replies}) == 1
     assert Counter(reply.cache for reply in replies) == {"miss": 1, "coalesced": 9}
     assert provider.executions()["late"] == 1
 
 
-@pytest.mark.parametrize("when", [0.1, 0.4], ids=["before the head", "in the stream"])
+@pytest.mark.parametrize("when", [1.0, 2.5], ids=["before the head", "in the stream"])
 async def test_the_leader_leaves(edge: Edge, provider: Provider, when: float) -> None:
-    sim, text = "think_ms=250,interval_ms=20,tokens=30", f"leader-{when}"
+    sim, text = "think_ms=1800,interval_ms=50,tokens=40", f"leader-{when}"
     async with calling(edge) as leading, calling(edge) as caller:
         async with asyncio.TaskGroup() as group:
             leader = group.create_task(leading.ask(text, sim, stream=True))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.4)
             others = [group.create_task(caller.ask(text, sim, stream=True)) for _ in range(20)]
-            await asyncio.sleep(when - 0.05)
+            await asyncio.sleep(when - 0.4)
             leader.cancel()
         replies = [one.result() for one in others]
         assert len({reply.body for reply in replies}) == 1 and replies[0].body.endswith(b"[DONE]\n\n")
@@ -298,7 +299,7 @@ async def test_a_slow_reader_slows_nobody(edge: Edge, provider: Provider) -> Non
 
 
 async def test_a_broken_exchange_breaks_for_all(edge: Edge, provider: Provider) -> None:
-    sim, text = "fault=reset,after=5,think_ms=100,interval_ms=5,tokens=30", "broken"
+    sim, text = "fault=reset,after=5,think_ms=1000,interval_ms=5,tokens=30", "broken"
     async with calling(edge) as caller:
         replies = await asyncio.gather(*(caller.ask(text, sim, stream=True) for _ in range(20)))
     assert not any(reply.is_whole for reply in replies)
@@ -353,7 +354,7 @@ async def test_redis_dies_and_nobody_notices(provider: Provider, tmp_path: Path)
                     group.create_task(ask(number))
                 await asyncio.sleep(1)
                 await redis.kill()
-            assert failed == [] and asked > 50
+            assert failed == [] and asked > 20
             assert edge.metric("farline_cache_store_faults_total", store="redis") > 0
 
 
@@ -362,7 +363,7 @@ async def test_two_nodes_share_one_execution(provider: Provider, tmp_path: Path)
         store = f'store = "redis://127.0.0.1:{redis.port}"\nlookup_ms = 5000'
         async with edge_with(provider, store) as here, edge_with(provider, store) as there:
             async with calling(here) as one, calling(there) as two:
-                sim = "think_ms=300,interval_ms=10,tokens=30"
+                sim = "think_ms=2000,interval_ms=10,tokens=30"
                 asked = [caller.ask("both", sim, stream=True) for caller in (one, two) for _ in range(20)]
                 replies = await asyncio.gather(*asked)
                 assert len({reply.body for reply in replies}) == 1
