@@ -29,7 +29,8 @@ def plain(client: ClientExchange, fields: dict[bytes, bytes], snapshot: Snapshot
     """
     decoder = None
     if b"content-encoding" in fields and client.expects_body and is_json(client.headers):
-        decoder = body_decoder(fields[b"content-encoding"], snapshot.limits.body_bytes)
+        codings = [value for name, value in client.headers if name == b"content-encoding"]
+        decoder = body_decoder(b", ".join(codings), snapshot.limits.body_bytes)
     accepts = fields.get(b"accept-encoding", b"")
     if accepts and not _may_compress(snapshot.listen.compress, client):
         accepts = b""
@@ -46,13 +47,14 @@ def _may_compress(compress: str, client: ClientExchange) -> bool:
 
 
 class CodedClient:
-    """See `edge.serve.client.ClientExchange`. What needs no coding goes to the inner one without a detour."""
+    """See `edge.serve.client.ClientExchange`. What needs no coding goes to the inner one without a detour.
+
+    Coding is done by objects of their own: methods of this one in its own slots would be a cycle for the collector.
+    """
 
     __slots__ = (
         "_accepts",
         "_client",
-        "_decoder",
-        "_encoder",
         "abort",
         "end",
         "expects_body",
@@ -62,6 +64,7 @@ class CodedClient:
         "peer",
         "read_body",
         "received_at",
+        "reject_body",
         "resume_body",
         "stream_body",
         "target",
@@ -74,19 +77,18 @@ class CodedClient:
     def __init__(self, client: ClientExchange, accepts: bytes, decoder: BodyDecoder | None) -> None:
         self._client = client
         self._accepts = accepts
-        self._encoder: Encoder
         self.method, self.target, self.peer = client.method, client.target, client.peer
         self.headers = client.headers
         self.received_at, self.upgrade, self.expects_body = client.received_at, client.upgrade, client.expects_body
         self.read_body, self.stream_body = client.read_body, client.stream_body
-        self.pause_body, self.resume_body = client.pause_body, client.resume_body
+        self.pause_body, self.resume_body, self.reject_body = client.pause_body, client.resume_body, client.reject_body
         self.watch, self.tunnel, self.abort = client.watch, client.tunnel, client.abort
         self.write: Callable[[bytes], None] = client.write
         self.end: Callable[..., None] = client.end
         if decoder is not None:
-            self._decoder = decoder
             self.headers = [pair for pair in client.headers if pair[0] not in _OF_THE_CODED_BODY]
-            self.read_body, self.stream_body = self._read_body, self._stream_body
+            body = _Decoded(client, decoder)
+            self.read_body, self.stream_body = body.read, body.stream
 
     @property
     def started(self) -> bool:
@@ -96,9 +98,44 @@ class CodedClient:
     def is_gone(self) -> bool:
         return self._client.is_gone
 
-    # --- the request's body ---
+    def start(self, status: int, headers: Headers) -> None:
+        choice = chosen(self._accepts, status, headers) if self._accepts else None
+        if choice is not None:
+            headers = encoded_head(headers, choice.coding)
+            reply = _Encoded(self._client, encoder(choice.coding, choice.length))
+            self.write, self.end = reply.write, reply.end
+        self._client.start(status, headers)
 
-    async def _read_body(self, limit: int) -> tuple[bytes, bool]:
+
+class _Encoded:
+    """A reply's body on its way to the client."""
+
+    __slots__ = ("_client", "_encoder")
+
+    def __init__(self, client: ClientExchange, encoder: Encoder) -> None:
+        self._client = client
+        self._encoder = encoder
+
+    def write(self, data: bytes) -> None:
+        if out := self._encoder.feed(data):
+            self._client.write(out)
+
+    def end(self, trailers: Headers | None = None) -> None:
+        self._client.write(self._encoder.finish())
+        self._client.end(trailers)
+
+
+class _Decoded:
+    """A request's body as it comes from the client: read, and then streamed to a sink, for which this is one too."""
+
+    __slots__ = ("_client", "_decoder", "_sink")
+
+    def __init__(self, client: ClientExchange, decoder: BodyDecoder) -> None:
+        self._client = client
+        self._decoder = decoder
+        self._sink: BodySink
+
+    async def read(self, limit: int) -> tuple[bytes, bool]:
         found, size, is_whole = [], 0, False
         while size < limit and not is_whole:
             data, is_whole = await self._client.read_body(min(READ_BYTES, limit))
@@ -109,38 +146,9 @@ class CodedClient:
             size += len(plain)
         return b"".join(found), is_whole
 
-    def _stream_body(self, sink: BodySink) -> None:
-        self._client.stream_body(_Decoding(self._client, self._decoder, sink))
-
-    # --- the reply ---
-
-    def start(self, status: int, headers: Headers) -> None:
-        choice = chosen(self._accepts, status, headers) if self._accepts else None
-        if choice is not None:
-            headers = encoded_head(headers, choice.coding)
-            self._encoder = encoder(choice.coding, choice.length)
-            self.write, self.end = self._write, self._end
-        self._client.start(status, headers)
-
-    def _write(self, data: bytes) -> None:
-        if out := self._encoder.feed(data):
-            self._client.write(out)
-
-    def _end(self, trailers: Headers | None = None) -> None:
-        self._client.write(self._encoder.finish())
-        self._client.end(trailers)
-
-    def reject_body(self, fault: ClientFault) -> None:
-        self._client.reject_body(fault)
-
-
-class _Decoding:
-    """The BodySink between a client and whoever takes the plain body."""
-
-    def __init__(self, client: ClientExchange, decoder: BodyDecoder, sink: BodySink) -> None:
-        self._client = client
-        self._decoder = decoder
+    def stream(self, sink: BodySink) -> None:
         self._sink = sink
+        self._client.stream_body(self)
 
     def on_body(self, data: bytes) -> None:
         try:

@@ -284,6 +284,7 @@ async def test_the_model_is_found_in_a_compressed_body(http: aiohttp.ClientSessi
 async def test_what_is_not_json_or_not_understood_goes_as_it_is(here: Place, http: aiohttp.ClientSession) -> None:
     for headers in (
         {"content-encoding": "gzip", "content-type": "application/octet-stream"},
+        {"content-encoding": "gzip, br", "content-type": "application/json"},
         {"content-encoding": "x-own", "content-type": "application/json"},
     ):
         async with http.post(here.url + "/openai/v1/files", data=b"\x00 anything", headers=headers) as reply:
