@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
@@ -65,6 +65,7 @@ class Caching:
     gaps: GapObserver
     sharing: bool = True
     at_once: bool = True
+    leads: dict[bytes, Lead] = field(default_factory=dict)  # of flights that others can find here
 
     def configure(self, cache: Cache) -> None:
         """[cache] in use from the next request on."""
@@ -233,7 +234,7 @@ class Part:
             return _LOST
         record, stream, passenger = self._record, self._new_stream(), Passenger(self._client, self._caching.sweep)
         record.cache = "coalesced"
-        passenger.ready(stream, self._coalesced)
+        passenger.ready(stream, lambda status, headers: self._coalesced(passenger, status, headers))
         failure = await passenger.ride(flight)
         if failure is not None:
             record.cache = "miss"
@@ -250,10 +251,15 @@ class Part:
         loop = asyncio.get_running_loop()
         return ReplyStream(self._client, question.dialect, policy, self._record.id, loop, self._caching.gaps)
 
-    def _coalesced(self, status: int, headers: Headers) -> tuple[Headers, Meter]:
+    def _coalesced(self, passenger: Passenger, status: int, headers: Headers) -> tuple[Headers, Meter]:
         record, question, now = self._record, self._question, monotonic()
         record.status, record.first_byte_at = status, now
-        return headers + added_without_asking(record, now), question.dialect.meter(question.facts, status, headers)
+        lead = self._caching.leads.get(self._digest or b"")  # None: it is at another node
+        if lead is not None:
+            meter = passenger.along(lead.meter)
+        else:
+            meter = question.dialect.meter(question.facts, status, headers)
+        return headers + added_without_asking(record, now), meter
 
     # --- leading ---
 
@@ -301,14 +307,16 @@ class Part:
             self._cache.flights.land(self._digest, flight)
 
     def begin(
-        self, stream: ReplyStream, exchange: Source, head: ResponseHead, headers: Headers, meter: Callable[[], Meter]
+        self, stream: ReplyStream, exchange: Source, head: ResponseHead, headers: Headers, meter: Meter
     ) -> ResponseSink:
         """Step 7, commit: from here on the reply goes to all who share it. `headers` are for this client."""
         assert self._flight is not None
         self._headers = head.headers
         recorder = Recorder(self._decision.rule.largest_reply_bytes) if head.status == 200 else None
-        lead = self._lead = Lead(self._flight, exchange, meter(), recorder, self._ended)
-        self._passenger.ready(stream, lambda status, shared: (headers, meter()))
+        lead = self._lead = Lead(self._flight, exchange, meter, recorder, self._ended)
+        if self._digest is not None:
+            self._caching.leads[self._digest] = lead
+        self._passenger.ready(stream, lambda status, shared: (headers, self._passenger.along(lead.meter)))
         self._flight.begin(head.status, [pair for pair in head.headers if pair[0] in _SHARED_HEADERS])
         return lead
 
@@ -340,6 +348,8 @@ class Part:
     def _ended(self, lead: Lead) -> None:
         if self._digest is not None and self._flight is not None:
             self._cache.flights.land(self._digest, self._flight)
+            if self._caching.leads.get(self._digest) is lead:
+                del self._caching.leads[self._digest]
         self._record.cache_reason = "status" if lead.recorder is None else self._kept(lead, lead.recorder)
 
     def _kept(self, lead: Lead, recorder: Recorder) -> str:

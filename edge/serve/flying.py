@@ -99,10 +99,27 @@ class Lead:
             self._done.set_result(None)
 
 
+class _Along:
+    """The Meter of a client's copy of a reply that is metered once for all."""
+
+    __slots__ = ("_meter", "_passenger", "is_complete", "tokens_seen", "usage")
+
+    def __init__(self, meter: Meter, passenger: Passenger) -> None:
+        self._meter = meter
+        self._passenger = passenger
+        self.is_complete, self.usage, self.tokens_seen = meter.is_complete, meter.usage, meter.tokens_seen
+
+    def feed(self, data: bytes) -> None:
+        """It has been fed already."""
+
+    def at_boundary(self) -> bool:
+        return not self._passenger.is_paused and self._meter.at_boundary()
+
+
 class Passenger:
     """A client's place in a flight: the flight's Listener, and the Source of the client's ReplyStream."""
 
-    __slots__ = ("_begin", "_client", "_head", "_is_paused", "_seat", "_stream", "_sweep", "on_data")
+    __slots__ = ("_begin", "_client", "_head", "_seat", "_stream", "_sweep", "is_paused", "on_data")
 
     def __init__(self, client: ClientExchange, sweep: Sweep) -> None:
         self._client = client
@@ -110,7 +127,7 @@ class Passenger:
         self._stream: ReplyStream | None = None
         self._begin: Begin
         self._seat: Seat | None = None
-        self._is_paused = False
+        self.is_paused = False
         self._head: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
         self.on_data: Callable[[bytes], None]
 
@@ -119,10 +136,14 @@ class Passenger:
         self._stream, self._begin = stream, begin
         self.on_data = stream.on_data  # hot path: nothing in between
 
+    def along(self, meter: Meter) -> Meter:
+        """`meter` for this client's copy, which may lag behind what it has seen."""
+        return _Along(meter, self)
+
     def board(self, flight: Flight) -> None:
         """Takes a seat. What has come so far is delivered before this returns."""
         self._seat = flight.join(self)
-        if self._is_paused:
+        if self.is_paused:
             self._seat.pause()
 
     async def ride(self, flight: Flight) -> Failure | None:
@@ -182,12 +203,12 @@ class Passenger:
     # --- from the client's stream ---
 
     def pause(self) -> None:
-        self._is_paused = True
+        self.is_paused = True
         if self._seat is not None:
             self._seat.pause()
 
     def resume(self) -> None:
-        self._is_paused = False
+        self.is_paused = False
         if self._seat is not None:
             self._seat.resume()
 

@@ -17,7 +17,6 @@ from edge.attempts.experience import Experience, Kind
 from edge.attempts.lines import LineWatch
 from edge.attempts.machine import AttemptMachine
 from edge.attempts.runner import AttemptObserver, AttemptRunner, AttemptSink, GaveUp
-from edge.dialects.facts import Meter
 from edge.observe.record import RequestRecord
 from edge.policy.permits import Permits
 from edge.pool.when import Reason, may_stand_in
@@ -39,7 +38,7 @@ from health.board import HealthBoard
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
-from transport.message import Headers, ResponseHead
+from transport.message import Headers
 from transport.path import Path, Protocol
 
 TURNS = 4  # how often one request may be sent to endpoints that want no more, having waited each time
@@ -373,18 +372,16 @@ class _Run(Question):
             return
         own = added(record, sink.path, attempts)
         headers = returned(head.headers, own, self.tables.upstreams[sink.path.endpoint], self._base_url)
+        meter = self.dialect.meter(self.facts, head.status, head.headers)
         if self.part is not None and self.part.is_for_one(head):
             self._go_alone()
         if self.part is not None:
-            sink.deliver_to(self.part.begin(stream, sink.exchange, head, headers, lambda: self._meter(head)))
+            sink.deliver_to(self.part.begin(stream, sink.exchange, head, headers, meter))
             return
-        stream.begin(sink.exchange, head.status, headers, self._meter(head))
+        stream.begin(sink.exchange, head.status, headers, meter)
         self.client.watch(stream)
         self.shared.sweep.add(stream)
         sink.deliver_to(stream)
-
-    def _meter(self, head: ResponseHead) -> Meter:
-        return self.dialect.meter(self.facts, head.status, head.headers)
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""
