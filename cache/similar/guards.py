@@ -23,7 +23,7 @@ _FIRST_ASKING = re.compile(
     r"\W*(?:can|could|do|does|did|is|are|am|was|were|will|would|should|shall|have|has|had|may|must|whether|if i|if we)"
     r"(?:n't)?\b"
 )
-_FREELY = {"how", "where", "when", "whattodo"}  # beside these, "can" adds nothing: where can I, where do I
+_FREELY = {"how", "where", "whattodo"}  # beside these, "can" adds nothing: where can I, where do I
 
 
 class Features(Struct, frozen=True, array_like=True):
@@ -57,7 +57,8 @@ def features(text: str) -> Features:
     ability = () if _FREELY.isdisjoint(asked) else ("ability",)
     condition = ("condition",) if re.match(r"\W*if (?:i|we)\b", usual) else ()
     modality = [name for name in said.get("modality", ()) if name not in ability + condition]
-    every = {kind: tuple(names) for kind, names in said.items()} | {"question": asked, "modality": tuple(modality)}
+    every = {kind: tuple(names) for kind, names in said.items()}
+    every |= {"question": asked, "modality": tuple(dict.fromkeys(modality))}
     return Features(_language(usual), *(every.get(guard, ()) for guard in GUARDS[1:]))
 
 
@@ -93,6 +94,8 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             kind, name = _LISTED[found[0]]
             if kind:
                 yield kind, name
+            if kind == "verbs" and (found[0].endswith("ed") or found[0] in vocabulary.PAST):
+                yield "modality", "past"  # my order cancelled is no wish to cancel it
         elif group == "word":
             yield "words", _singular(found[0])
         elif group == "amount":

@@ -221,6 +221,7 @@ future: will|going to|gonna|shall|将要|即将|会
 past: did|was|were|had|has been|have been|been
 already: already|已经|已
 justnow: 刚才|刚刚
+done: 了
 would: would
 may: may
 might: might
@@ -339,12 +340,17 @@ first: 先
 
 STOP_WORDS = """
 a|an|the|i|i'm|i've|i'd|i'll|me|my|mine|myself|we|our|us|this|that|these|those|there|here|is|are|am|be|being|it|it's|its|do
-does|to|of|for|on|in|at|with|about|and|just|really|very|so|please|also|any|some|get|getting|got|make|making|have|having|want
-wants|wanted|like|wish|as|up|out|via|regarding|concerning|would like to|would like|i'd like to|want to|like to|wanna|has
+does|of|about|and|just|really|very|so|please|any|some|get|getting|got|make|making|have|having|has|want|wants|wanted|like|wish
+regarding|concerning|would like to|would like|i'd like to|want to|like to|wanna
 """
-"""English words without a say."""
+"""English words without a say. Prepositions have one: pay with a gift card, pay for a gift card."""
 
 STOP_CHINESE = """
-的|了|我|我们|咱|咱们|是|在|有|要|想|想要|我要|把|将|就|都|也|还|呢|啊|呀|嘛|哦|哈|啦|着|得|地|这|那|这个|那个|个|里|关于|一下|一些|的话|时|时候|请
+的|我|我们|咱|咱们|是|在|有|要|想|想要|我要|把|将|就|啊|呀|嘛|哦|哈|得|地|这|那|这个|那个|里|关于|一下|一些|的话|时|时候|请
 """
 """Chinese ones, where they stand by themselves."""
+
+PAST = frozenset(
+    ["paid", "sent", "sold", "bought", "lost", "forgot", "forgotten", "frozen", "broke", "broken", "withdrew"]
+)
+"""Forms of the verbs above that tell of the past and don't end in -ed."""
