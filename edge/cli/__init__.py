@@ -20,6 +20,7 @@ VERBS = {
     "probe": "measure lines and far ends from this machine",
     "top": "a running node at a glance, live in the terminal",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
+    "report": "the last day or week as HTML and Markdown",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",
