@@ -26,7 +26,7 @@ class Cell(Struct, array_like=True):
 
     `requests` and `failures`: of lines, paths and far ends their attempts, of keys and the node the clients' requests.
     `cost`: bytes × the line's price per GB. `score`: the sum of the line's scores each time one was taken, `scores`
-    how often.
+    how often. `looks`: how often the state was looked at, once a second, `out` how often it was EJECTED.
     """
 
     sent: int = 0  # probes that say something
@@ -43,6 +43,8 @@ class Cell(Struct, array_like=True):
     state: int = 0
     score: float = 0.0
     scores: int = 0
+    looks: int = 0
+    out: int = 0
 
     def join(self, other: Cell) -> None:
         """What `other` did as well."""
@@ -60,6 +62,14 @@ class Cell(Struct, array_like=True):
         self.state = max(self.state, other.state)
         self.score += other.score
         self.scores += other.scores
+        self.looks += other.looks
+        self.out += other.out
+
+    def see(self, state: State) -> None:
+        """What it was when it was looked at."""
+        self.state = max(self.state, state)
+        self.looks += 1
+        self.out += state is State.EJECTED
 
 
 def joined(cells: list[Cell]) -> Cell:

@@ -114,14 +114,14 @@ class Recorder:
         for line, switch in switches.items():
             cell, health = self._cell(f"{LINES}:{line}"), view.line(line)
             suspected = State.SUSPECTED if health.is_suspected else State.UNKNOWN
-            cell.state = max(_STATES[health.standing], suspected, _SWITCHES[switch])
+            cell.see(max(_STATES[health.standing], suspected, _SWITCHES[switch]))
             if scores is not None:
                 cell.score += scores.get(line, 0.0)
                 cell.scores += 1
         for path, known in view.paths.items():
-            self._cell(f"{PATHS}:{path}").state = _STATES[known.standing]
+            self._cell(f"{PATHS}:{path}").see(_STATES[known.standing])
         for endpoint, far_end in view.endpoints.items():
-            self._cell(f"{ENDPOINTS}:{endpoint}").state = _STATES[far_end.standing]
+            self._cell(f"{ENDPOINTS}:{endpoint}").see(_STATES[far_end.standing])
         self._nearest = nearest(view)
 
     def _carried(self, cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:

@@ -51,16 +51,14 @@ def _row(cell: Cell, step: int, requests: int) -> Iterable[Any]:
 
 
 def summary(cells: Iterable[Cell]) -> dict[str, Any]:
-    """All of them in figures. `unavailable_ratio`: of the cells whose state is known, those that were EJECTED."""
-    cells = list(cells)
-    total = joined(cells)
-    states = [cell.state for cell in cells if cell.state]
+    """All of them in figures. `unavailable_ratio`: of the seconds in which the state was looked at, those EJECTED."""
+    total = joined(list(cells))
     rtt, first_byte = _ms(total.rtt, RTT_SHARES), _ms(total.first_byte, FIRST_BYTE_SHARES)
     return {
         **{f"rtt_{name}_ms": value for name, value in zip(("p5", "p25", "p50", "p75", "p95"), rtt, strict=True)},
         "probes": total.sent,
         "loss": loss(total),
-        "unavailable_ratio": round(states.count(State.EJECTED) / len(states), 5) if states else None,
+        "unavailable_ratio": round(total.out / total.looks, 6) if total.looks else None,
         "requests": total.requests,
         "failures": total.failures,
         "first_byte_p50_ms": first_byte[0],

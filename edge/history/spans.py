@@ -41,7 +41,7 @@ class Span:
 SPANS = {
     span.name: span
     for span in (
-        Span("10m", 600, SECONDS, 2, TENS),
+        Span("10m", 600, SECONDS, 5, TENS),
         Span("1h", 3600, SECONDS, 5, MINUTES),
         Span("3h", 3 * 3600, TENS, 20, MINUTES),
         Span("1d", 86_400, MINUTES, 120, HOURS),

@@ -13,5 +13,6 @@ redundancy.py   what a class asks of a relay's session
 controls.py     what operators have said by hand
 ranking.py      why a request went where it went: the values
 explain.py      … made from a choice
-foresight.py    the lines' scores; shares under other weights
+foresight.py    the lines' scores; shares under other weights; a ranking for nobody in particular
+replay.py       what if: requests of before under other weights or another policy
 """

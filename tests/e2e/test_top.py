@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,32 @@ def test_one_frame_says_what_is_wrong_first(failing: Stage, capsys: pytest.Captu
     assert all(f"\n{id} " in text for id in ("cn2", "cu2", "cmi"))
     assert "→ ejected" in text
     assert any(bar in text for bar in "▁▂▃▄▅▆▇█")
+
+
+def test_a_report_of_the_day(failing: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = [
+        "--baseline",
+        "cmi",
+        "--monthly-cost",
+        "cn2=8000",
+        "--second-value",
+        "0.5",
+        "--admin",
+        failing.edge.admin_url,
+    ]
+    assert main(["report", "--out", str(tmp_path / "r"), *more]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "r" / name) for name in ("report.html", "report.md")]
+    text = (tmp_path / "r" / "report.md").read_text()
+    assert text.startswith("# sh-1: the last day")
+    assert "| cu2 |" in text
+    assert "## Return on lines" in text
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert "<script" not in page
+    assert main(["report", "--span", "7d", "--out", str(tmp_path), "--admin", failing.edge.admin_url]) == 0
+    assert main(["report", "--monthly-cost", "cn2=x", "--admin", failing.edge.admin_url]) == 2
+    (tmp_path / "file").touch()
+    assert main(["report", "--out", str(tmp_path / "file"), "--admin", failing.edge.admin_url]) == 1
 
 
 def test_a_frame_as_json(failing: Stage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,7 @@ def test_states_are_the_worst_of_standing_silence_and_the_operators_word() -> No
         "paths:cn2/direct/openai": "PROBATION",
         "endpoints:openai": "EJECTED",
     }
+    assert (cells["lines:a"].looks, cells["lines:a"].out, cells["lines:b"].out) == (2, 2, 0)
     assert (cells["lines:b"].score, cells["lines:b"].scores, cells["lines:a"].scores) == (0.5, 1, 1)
 
 
@@ -204,9 +205,11 @@ def test_names_without_end_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_cells_add_up() -> None:
-    one = Cell(2, 1, {3: 1}, 1, 1, {4: 2}, 5, 6, 0.5, 7, 8, int(State.ADMITTED), 0.5, 1)
-    two = Cell(1, 0, {3: 2, 9: 1}, 2, 0, {}, 1, 1, 0.25, 1, 1, int(State.EJECTED), 1.0, 1)
-    assert joined([one, two]) == Cell(3, 1, {3: 3, 9: 1}, 3, 1, {4: 2}, 6, 7, 0.75, 8, 9, int(State.EJECTED), 1.5, 2)
+    one = Cell(2, 1, {3: 1}, 1, 1, {4: 2}, 5, 6, 0.5, 7, 8, int(State.ADMITTED), 0.5, 1, 9, 1)
+    two = Cell(1, 0, {3: 2, 9: 1}, 2, 0, {}, 1, 1, 0.25, 1, 1, int(State.EJECTED), 1.0, 1, 1, 1)
+    assert joined([one, two]) == Cell(
+        3, 1, {3: 3, 9: 1}, 3, 1, {4: 2}, 6, 7, 0.75, 8, 9, int(State.EJECTED), 1.5, 2, 10, 2
+    )
 
 
 def test_blocks_as_bytes_and_back() -> None:
@@ -280,7 +283,7 @@ def test_columns_of_a_chart() -> None:
 
 
 def test_sums_of_a_table() -> None:
-    told = summary([Cell(10, 1, state=1, requests=3, cost=0.5), Cell(10, 0, state=6), Cell()])
+    told = summary([Cell(10, 1, looks=1, requests=3, cost=0.5), Cell(10, 0, looks=1, out=1), Cell()])
     assert (told["probes"], told["loss"], told["unavailable_ratio"]) == (20, 0.05, 0.5)
     assert (told["requests"], told["cost"], told["rtt_p50_ms"]) == (3, 0.5, None)
     assert summary([])["unavailable_ratio"] is None

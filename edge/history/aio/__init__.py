@@ -1,0 +1,1 @@
+"""The shell of history: a file and a clock."""

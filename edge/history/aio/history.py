@@ -25,6 +25,7 @@ from edge.history.spans import Span, Tier
 
 log = logging.getLogger("farline.history")
 
+FETCH_SECONDS = 2
 FLUSH_SECONDS = 10
 KEEP_SECONDS = 300
 PRUNE_SECONDS = 3600
@@ -62,7 +63,9 @@ class History:
         self._told: Seconds = {}  # by this worker alone, for the first one to fetch
         self._last_event = 0
         self._last_fetched = 0
+        self._last_turn = 0
         self._is_failing = False
+        self._is_open = asyncio.Event()  # questions that come before wait
 
     @property
     def path(self) -> Path | None:
@@ -98,6 +101,7 @@ class History:
             self._rollup.restore(block.tier, block.subject, block.begins, known)
         for at, cells in journaled:
             self._rollup.add(at, cells)
+        self._is_open.set()
 
     async def close(self) -> None:
         """Saves what isn't saved."""
@@ -115,14 +119,15 @@ class History:
                 del self._told[old]
             return
         self._take(at, cells)
-        if self._sources.others is not None and at % 2 == 0:
+        before, self._last_turn = self._last_turn or at - 1, at
+        if self._sources.others is not None and _is_due(FETCH_SECONDS, before, at):
             await self._fetch()
-        if at % PRUNE_SECONDS == 0:
+        if _is_due(PRUNE_SECONDS, before, at):
             await self._tried(self._store.prune(at))
-        if at % KEEP_SECONDS == 0:
+        if _is_due(KEEP_SECONDS, before, at):
             await self._save()
             self._rollup.close(at)
-        elif at % FLUSH_SECONDS == 0:
+        elif _is_due(FLUSH_SECONDS, before, at):
             await self._flush()
 
     def _take(self, at: int, cells: Mapping[str, Cell]) -> None:
@@ -207,6 +212,7 @@ class History:
 
     async def events(self, begins: float, most: int) -> list[dict[str, Any]]:
         """What happened since, oldest first: what was saved, and what is newer."""
+        await self._is_open.wait()
         saved = await self._store.events(begins, most)
         last = max((event["id"] for event in saved), default=0)
         newer = [dict(event) for event in self._sources.events(max(last, self._last_event))]
@@ -214,16 +220,23 @@ class History:
 
     async def size(self) -> int:
         """Bytes on disk or in memory."""
+        await self._is_open.wait()
         return await self._store.size()
 
     async def _blocks(self, tier: Tier, name: str, begins: int, *, is_prefix: bool) -> list[Block]:
         """Those of the file, then those that are open, which know more."""
+        await self._is_open.wait()
         if is_prefix:
             saved = await self._store.blocks(tier.number, name, begins)
         else:
             saved = await self._store.subject_blocks(tier.number, name, begins)
         opened = self._rollup.blocks(tier, begins, name)
         return [*saved, *(block for block in opened if is_prefix or block.subject == name)]
+
+
+def _is_due(every: int, before: int, at: int) -> bool:
+    """Has a multiple of `every` come? A busy loop may leave out the very second."""
+    return at // every != before // every
 
 
 def _cells(blocks: Iterable[Block], tier: Tier, begins: int) -> dict[str, dict[int, Cell]]:
