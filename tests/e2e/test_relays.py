@@ -215,7 +215,9 @@ async def test_a_stranger_is_refused_and_told() -> None:
     with node_keys() as made, node_keys() as other, Provider() as provider, Relay(made, provider.url) as relay:
         with Edge(edge_config(other, provider.url, relay.port)) as edge:
             assert (await stream(edge))[0].split("/")[1] == "direct"
-            await until(lambda: "no session: " in relay_of(edge)["why_not"], 10)
+            await until(lambda: "relay sjc over line" in edge.err.read_text(), 20)
+            await asyncio.sleep(1.5)  # looked at once a second
+            assert relay_of(edge)["why_not"].startswith("no session")
 
 
 async def test_an_edge_that_restarts_drains_its_streams() -> None:
