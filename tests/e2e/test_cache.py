@@ -22,7 +22,7 @@ from google import genai
 from google.genai import types
 
 from edge.cli import main
-from tests.support.nodes import Edge, Provider, config
+from tests.support.nodes import Edge, Provider, config, fetch_json
 from tests.support.redis_servers import redis_server
 
 # google-genai subclasses aiohttp's ClientSession, which aiohttp discourages
@@ -355,7 +355,8 @@ async def test_redis_dies_and_nobody_notices(provider: Provider, tmp_path: Path)
                 await asyncio.sleep(1)
                 await redis.kill()
             assert failed == [] and asked > 20
-            assert edge.metric("farline_cache_store_faults_total", store="redis") > 0
+            (store,) = fetch_json(f"{edge.admin_url}/api/v1/cache")["stores"]
+            assert store["name"] == "redis" and store["faults"] > 0 and not store["is_admitted"]
 
 
 async def test_two_nodes_share_one_execution(provider: Provider, tmp_path: Path) -> None:
@@ -411,4 +412,3 @@ async def test_figures_purge_and_warm_up(
         assert "asked for: 0, known already: 6" in await types_(*warm)
         file.write_text("{}")
         await types_(*warm, code=2)
-    assert edge.requests
