@@ -34,19 +34,27 @@ _TEXT = frozenset(("type", "text", "annotations", "logprobs"))
 _Said = Iterator[tuple[str, Json]]
 
 
+def _end(response: Json) -> str:
+    """The event that ends a response of its status."""
+    status = response.get("status")
+    if not isinstance(status, str) or status not in _ENDS:
+        raise Unclear("not ended in order")
+    return _ENDS[status]
+
+
 class Responses:
     """See `edge.dialects.forms.values.Shape`."""
 
     def document(self, events: Sequence[Event]) -> Json:
         last = events[-1].json() if events else {}
         response = record(last.get("response"))
-        if last.get("type") != _ENDS.get(response.get("status", "")) or not isinstance(response.get("output"), list):
+        if last.get("type") != _end(response) or not isinstance(response.get("output"), list):
             raise Unclear("not ended in order")
         return response
 
     def stream(self, document: Json, asked: Asked) -> list[bytes]:
-        end = _ENDS.get(document.get("status", ""))
-        if document.get("object") != "response" or end is None:
+        end = _end(document)
+        if document.get("object") != "response":
             raise Unclear("not ended in order")
         begun = document | {"status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
         if "completed_at" in begun:
