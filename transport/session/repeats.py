@@ -51,4 +51,6 @@ class Repeats:
                 self.arm(stream)
             elif stream.is_waiting:
                 found.append(stream)
+            else:
+                stream.due = inf  # until something of it goes out again
         return found
