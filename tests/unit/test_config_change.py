@@ -6,11 +6,13 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from cache.address import parse_address
 from edge.config.change import settle
 from edge.config.model import (
     Address,
     AdminKey,
     ClientKey,
+    Cluster,
     Endpoint,
     Listen,
     Model,
@@ -21,6 +23,7 @@ from edge.config.model import (
     Secret,
     Snapshot,
     TlsFiles,
+    Trace,
 )
 from edge.config.presets import PRESETS
 from edge.config.summary import HIDDEN, document, summary, warnings
@@ -153,3 +156,20 @@ def test_the_whole_snapshot_is_json_without_secrets() -> None:
     assert told["providers"][0]["endpoints"][0]["protocols"] == ["h2", "http/1.1"]
     assert told["admin_keys"] == [{"id": "a", "sha256": HIDDEN, "role": "admin"}]
     assert told["listen"]["admin"] == "127.0.0.1:8081"
+
+
+def test_the_summary_of_a_cluster() -> None:
+    assert summary(Snapshot())["cluster"] is None
+    cluster = Cluster(parse_address("redis://10.0.0.5"), address="https://bj.example.net")
+    assert summary(Snapshot(cluster=cluster))["cluster"] == {
+        "id": "farline",
+        "redis": ["10.0.0.5:6379"],
+        "shares": ["controls", "penalties"],
+        "address": "https://bj.example.net",
+    }
+
+
+def test_a_cluster_and_traces_wait_for_a_restart() -> None:
+    new, waiting = settle(replace(OLD, cluster=Cluster(id="x"), trace=Trace("http://127.0.0.1:4318")), OLD)
+    assert waiting == ("cluster", "trace")
+    assert (new.cluster, new.trace) == (OLD.cluster, OLD.trace)

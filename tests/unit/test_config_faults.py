@@ -44,6 +44,13 @@ CASES = {
     "[node]\nlocation = 3": "2: node.location: is an integer; expected [latitude, longitude]",
     "[node]\nlocation = [1]": "2: node.location: has 1 elements; expected [latitude, longitude]",
     "[node]\nlocation = [91, 0]": "2: node.location: 91 is too large; expected a number ≥ -90 and ≤ 90",
+    # clusters
+    "[cluster]\nredis = 3": '2: cluster.redis: is an integer; expected "redis://host"',
+    "[cluster]\nredis = 'http://h'": '2: cluster.redis: "http://h": not redis://',
+    "[cluster]\nredis = 'redis://u:secret@h'": "2: cluster.redis: (not shown) no password in a URL",
+    "[cluster]\ngeo_file = 3": "2: cluster.geo_file: is an integer; expected the name of a file",
+    "[cluster]\ngeo_file = ''": "2: cluster.geo_file: is empty; expected the name of a file",
+    "[cluster]\ngeo_file = 'gone.mmdb'": "2: cluster.geo_file: /etc/farline/gone.mmdb can't be read",
     # numbers
     "[[line]]\nid = 'a'\nweight = -3": "3: line[0].weight: -3 is negative; expected a number ≥ 0",
     "[[line]]\nid = 'a'\nweight = '3'": '3: line[0].weight: "3" is a string; expected a number ≥ 0',

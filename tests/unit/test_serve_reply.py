@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.config.model import Endpoint, Provider
-from edge.serve.reply import base_url, returned
+from edge.observe.record import RequestRecord
+from edge.serve.reply import added_without_asking, base_url, returned
 from edge.serve.tables import Upstream
 
 ENDPOINT = Endpoint("gemini", "gemini", "https://api.test/base", "api.test", 443, True, base_path="/base")
@@ -44,3 +45,13 @@ def test_the_nodes_own_base_url():
     assert base_url([(b"host", b"edge")], True, b"") == b"https://edge"
     assert base_url([(b"host", b"edge"), (b"x-forwarded-proto", b"https")], False, b"") == b"https://edge"
     assert base_url([], False, b"") == b"http://localhost"
+
+
+def test_a_reply_for_which_nothing_was_sent_says_so():
+    record = RequestRecord("id-1", 10.0, "192.0.2.1", "POST", "/v1/chat/completions", cache="hit")
+    assert added_without_asking(record, 10.0025) == [
+        (b"x-farline-request-id", b"id-1"),
+        (b"x-farline-attempts", b"0"),
+        (b"x-farline-cache", b"hit"),
+        (b"server-timing", b"edge;dur=2.5"),
+    ]

@@ -198,3 +198,10 @@ def test_a_body_that_was_let_go_cannot_be_gathered() -> None:
     body.attach(FakeExchange(), lambda: None)  # type: ignore[arg-type]
     body.gather(10, lambda: told.append("whole"), lambda: told.append("full"))
     assert told == ["dropped", "full"]
+
+
+def test_more_may_be_read_before_it_flows() -> None:
+    body = Upload(FakeClient(), b"ab", False)  # type: ignore[arg-type]  # a double of the client
+    body.extend(b"cd", False)
+    body.extend(b"", True)
+    assert (body.take(), body.size, body.complete) == (b"abcd", 4, True)
