@@ -342,8 +342,8 @@ class Api:
         """Until the caller leaves, the node stops, or other keys are configured (the caller may come again)."""
         door = self.door
         reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
-        await reply.prepare(request)
         with suppress(ConnectionResetError):  # the reader has left
+            await reply.prepare(request)
             await self._tell(reply, door, since, types)
         return reply
 

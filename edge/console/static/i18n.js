@@ -15,7 +15,7 @@ export async function choose(wanted) {
 
 /** `t("verdict.fine", {n: 3})`. With `n`, `key.one` is taken for 1 if there is one. */
 export function t(key, values = {}) {
-  const text = (values.n === 1 ? words[`${key}.one`] : undefined) ?? words[key] ?? key;
+  const text = (String(values.n) === "1" ? words[`${key}.one`] : undefined) ?? words[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
