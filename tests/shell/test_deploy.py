@@ -6,14 +6,19 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from edge.config.fault import ConfigError, Fault
+from edge.config.summary import summary
+from edge.config.watch import load
 from edge.observe.health import HealthMetrics
 from edge.observe.metrics import Metrics
 from health.view import HealthView
@@ -117,6 +122,37 @@ def test_the_compose_file_names_what_there_is() -> None:
             if source.startswith("."):
                 path = (folder / source).resolve()
                 assert path.exists() or path.relative_to(folder).parts[0] in made, source
+
+
+TO_FILL_IN = ("can't be read: No such file", "is not set", "REPLACE-WITH")
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "examples").glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_lack_only_what_is_their_readers_own(path: Path) -> None:
+    faults: Sequence[Fault] = ()
+    try:
+        load(str(path))
+    except ConfigError as error:
+        faults = error.faults
+    assert [str(fault) for fault in faults if not any(words in str(fault) for words in TO_FILL_IN)] == []
+
+
+def test_the_compose_files_keys_make_two_nodes_that_know_each_other(tmp_path: Path) -> None:
+    for name in ("keys.sh", "compose.yaml"):
+        shutil.copy(DEPLOY / "container" / name, tmp_path)
+    command = f"{sys.executable} -m edge.cli"
+    environment = {**os.environ, "FARLINE": command, "PYTHONPATH": str(DEPLOY.parent)}
+    done = subprocess.run([tmp_path / "keys.sh"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for role in ("edge", "relay"):
+        inside = tmp_path / f"in-{role}"  # as the container sees it
+        inside.mkdir()
+        shutil.copy(tmp_path / f"{role}.toml", inside)
+        shutil.copytree(tmp_path / "keys" / role, inside / "keys")
+        found[role] = load(str(inside / f"{role}.toml"))
+    assert found["edge"].relays[0].fingerprint == summary(found["relay"])["fingerprint"]
+    assert found["relay"].edges[0].fingerprint == summary(found["edge"])["fingerprint"]
 
 
 def test_policy_routing_keeps_a_line_on_its_device() -> None:
