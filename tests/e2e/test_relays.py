@@ -62,6 +62,11 @@ def relay_of(edge: Edge) -> dict[str, Any]:
     return told
 
 
+def lines_of(edge: Edge) -> set[str]:
+    """Those that carry the session now."""
+    return {each["line"] for each in relay_of(edge)["carriers"]}
+
+
 async def test_streams_through_the_relay(world: World) -> None:
     provider, relay, edge, _ = world
     found = await asyncio.gather(*(stream(edge, id=f"s{number}") for number in range(20)))
@@ -145,10 +150,10 @@ async def test_a_drained_line_leaves_the_session(world: World) -> None:
     await asyncio.sleep(0.3)
     async with httpx2.AsyncClient(base_url=edge.admin_url) as admin:
         assert (await admin.post("/api/v1/lines/cn2/drain", json={})).status_code == 200
-        await until(lambda: {each["line"] for each in relay_of(edge)["carriers"]} == {"cu2"}, 10)
+        await until(lambda: lines_of(edge) == {"cu2"}, 10, every=0.2)
         assert await running == (THROUGH, count(60))
         assert (await admin.post("/api/v1/lines/cn2/undrain", json={})).status_code == 200
-    await until(lambda: {each["line"] for each in relay_of(edge)["carriers"]} == {"cn2", "cu2"}, 10)
+    await until(lambda: lines_of(edge) == {"cn2", "cu2"}, 10, every=0.2)
 
 
 async def test_why(world: World) -> None:
@@ -165,7 +170,7 @@ async def test_a_line_dies_and_nobody_notices() -> None:
         async with between(relay.port) as way:
             with Edge(edge_config(made, provider.url, way.port, relay='redundancy = "hot"')) as edge:
                 await until(lambda: "not ready → ready" in edge.err.read_text(), 10)
-                await until(lambda: {each["line"] for each in relay_of(edge)["carriers"]} == {"cn2", "cu2"}, 10)
+                await until(lambda: lines_of(edge) == {"cn2", "cu2"}, 10, every=0.2)
                 sim = "interval_ms=20,tokens=100"
                 running = [begun(stream(edge, sim, f"d{number}")) for number in range(10)]
                 await asyncio.sleep(0.7)
@@ -189,7 +194,7 @@ async def test_a_relay_that_dies() -> None:
             with pytest.raises((openai.APIError, httpx2.HTTPError)):
                 await committed
             assert path.endswith("/openai")
-            await until(lambda: relay_of(edge)["ready"], 20)
+            await until(lambda: relay_of(edge)["ready"], 20, every=0.2)
             assert await stream(edge, id="afterwards") == (THROUGH, count(8))
             executions = provider.executions()
             assert executions["waiting"] <= 2
@@ -207,7 +212,7 @@ async def test_no_relay_at_the_start_costs_no_time() -> None:
             assert not relay_of(edge)["ready"]
             with Relay(made, provider.url) as relay:
                 edge.file.write_text(edge_config(made, provider.url, relay.port))
-                await until(lambda: relay_of(edge)["ready"], 20)
+                await until(lambda: relay_of(edge)["ready"], 20, every=0.2)
                 assert (await stream(edge))[0] == THROUGH
 
 
@@ -257,5 +262,5 @@ async def test_a_relay_that_falls_silent_is_left() -> None:
                 assert "relay sjc: relieved → suspected" in edge.err.read_text()
                 assert (await stream(edge))[0].split("/")[1] == "direct"
                 way.silent.clear()
-                await until(lambda: relay_of(edge)["ready"], 30)
+                await until(lambda: relay_of(edge)["ready"], 30, every=0.2)
                 await asyncio.to_thread(edge.stop)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from edge.app import Node
-from edge.config.model import Address, Endpoint, Listen, Provider, Routing, Snapshot, Timeouts
+from edge.config.model import Address, Cache, Endpoint, Listen, Provider, Routing, Snapshot, StorePlace, Timeouts
 from edge.observe.record import RequestRecord
 from health.probing import ProbePolicy
 from health.standing import StandingRules
@@ -189,6 +189,7 @@ def snapshot(
         routing=routing or Routing(policy="weighted"),
         timeouts=timeouts,
         probe=probe or ProbePolicy(enabled=False),  # what is counted here is what requests bring about
+        cache=Cache(StorePlace("off", "off"), single_flight=False),  # … each by itself
     )
 
 

@@ -16,7 +16,7 @@ from transport.aio.line import read_tcp
 from transport.aio.pool import Pools
 from transport.aio.standard import make_pools
 from transport.exchange import Connection
-from transport.path import Line, Path, Protocol, Target
+from transport.path import HTTP, Line, Path, Protocol, Target
 
 BOTH_LOOPS = True
 PATH = Path("line", "end")
@@ -42,7 +42,7 @@ async def connected(
             await pools.close(0.2)
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", HTTP)
 async def test_a_connection_tells_its_figures_while_it_lives(certs: Certificates, protocol: Protocol) -> None:
     async with connected(certs, protocol) as (_, connection, _observer):
         assert connection.protocol is protocol
@@ -63,7 +63,7 @@ async def test_a_connection_tells_its_figures_while_it_lives(certs: Certificates
         assert connection.sample(now + 1.0) is None
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", HTTP)
 async def test_the_observer_hears_of_busy_connections_all_the_time(certs: Certificates, protocol: Protocol) -> None:
     async with connected(certs, protocol) as (pools, connection, observer):
         pools.start()

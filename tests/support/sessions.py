@@ -185,8 +185,8 @@ class Written(StreamSink):
         self.over = (code, reason)
 
 
-async def until(condition, seconds: float = 5.0) -> None:
+async def until(condition, seconds: float = 5.0, every: float = 0.002) -> None:
     """Waits for something that other tasks and callbacks bring about."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(every)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import tempfile
 import threading
@@ -158,7 +159,8 @@ def _send(url: str, number: int) -> None:
     route, model = _ASKED[number % len(_ASKED)]
     body = {**CHAT, "model": model, "max_tokens": 64}
     asked = urllib.request.Request(url + route, json.dumps(body).encode(), headers)
-    with contextlib.suppress(OSError, urllib.error.HTTPError), urllib.request.urlopen(asked, timeout=30) as reply:
+    broken = (OSError, http.client.HTTPException)  # a reply that a dying line cuts looks cut
+    with contextlib.suppress(*broken), urllib.request.urlopen(asked, timeout=30) as reply:
         reply.read()
 
 
