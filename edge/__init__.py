@@ -12,7 +12,11 @@ routing/     which paths, in which order                                        
 pool/        the local pool: when, which model, which server; aio/ polls them       (pure but for aio/)
 attempts/    machine.py: launch, race, fail over, commit (pure); runner.py performs it (shell)
 links/       sessions to relays: which lines, who may go in, what is heard; aio/ keeps them (pure but for aio/)
+relay/       the other role: executes edges' requests once, near the providers; node.py is its root (shell)
 alerts/      rules judged on the node, told to people; aio/ sends                  (pure but for aio/)
 observe/     metrics and the request log                                          (shell)
+history/     what lines, paths and keys were like, for charts and reports; aio/ keeps it (pure but for aio/)
+cluster/     several nodes as one: who is alive, what all share; aio/ talks to Redis (pure but for aio/)
 control/     admin API: operators' controls, figures, audit (pure); its listener   (shell)
+console/     the pages at / of the admin listener, and their files
 """

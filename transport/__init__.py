@@ -17,11 +17,10 @@
     http3.py        HTTP/3 client protocol (on aioquic): receive windows that stand still for paused streams
     reply.py        the rules every multiplexed reply keeps: lengths, trailers, verdicts
     congestion.py   rate-based congestion control for QUIC on lossy lines
-    session/        edge–relay sessions: streams over several lines at once
     flood.py        frames that cost work and bring nothing
     pool.py         which connection, when to grow, what to retire
 
-    session/        between an edge and a relay: byte streams, requests and heads made small
+    session/        between an edge and a relay: streams over several lines at once
 
 Pure modules stand at this level; everything that touches asyncio, sockets, ssl or clocks lives in `transport.aio`.
 """
