@@ -29,7 +29,8 @@ class LineWatch:
     def __init__(
         self, on_down: Callable[[str], None] = lambda line: None, on_light: Callable[[str], None] = lambda line: None
     ) -> None:
-        """`on_down` hears of a line that is down before the requests do, `on_light` of one that isn't dark any more."""
+        """`on_down` hears of a line that is down before the requests do, `on_light` of one that isn't dark any more; of
+        relays too."""
         self._on_down = on_down
         self._on_light = on_light
         self.dark: dict[str, bool] = {}
@@ -47,13 +48,12 @@ class LineWatch:
         self.dark.clear()
         self.dark.update(now_dark)
         for line in worse:
-            if now_dark[line] and line in view.lines:
+            if now_dark[line]:
                 self._on_down(line)
             for request in tuple(self.waiting):
                 request.feed(LineDark(line))
         for line in better:
-            if line in view.lines:
-                self._on_light(line)
+            self._on_light(line)
 
     def _is_dark(self, line: str, health: LineHealth) -> bool:
         """Suspected of silence, or ejected after it was suspected. A line that was ejected because its connections
