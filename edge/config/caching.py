@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cache.address import BadAddress, parse_address
 from cache.rules import DEFAULT_RULES, Rule, Rules
 from cache.settings import MIB, CacheSettings, EmbeddingSettings, RedisLogin
 from edge.config import kinds
 from edge.config.fault import KeyPath, kind, shown
 from edge.config.model import Cache, ClientKey, Secret, Snapshot, StorePlace
+from edge.config.places import redis_address
 from edge.config.reading import Key, Reading, Wrong
 from edge.config.secret import secret as secret_ref
 from transport.message import HOP_BY_HOP
@@ -33,11 +33,7 @@ def store(reading: Reading, path: KeyPath, value: object) -> StorePlace:
         return StorePlace(value, "disk", reading.resolve(value.removeprefix("disk:")))
     if not value.startswith("redis"):
         raise Wrong(f"{shown(value)} is no store", _STORE)
-    try:
-        return StorePlace(value, "redis", redis=parse_address(value))
-    except BadAddress as bad:
-        told = "the URL" if "@" in value else shown(value)  # what stands there may be a password
-        raise Wrong(f"{told} can't be used: {bad}", _STORE) from None
+    return StorePlace(value, "redis", redis=redis_address(reading, path, value))
 
 
 def secret(reading: Reading, path: KeyPath, value: object) -> Secret:

@@ -47,7 +47,8 @@ def redis_address(reading: Reading, path: KeyPath, value: object) -> RedisAddres
     try:
         return parse_address(value)
     except BadAddress as bad:
-        raise Wrong(f"(not shown) {bad}" if "@" in value else f"{shown(value)}: {bad}", wanted) from None
+        told = "the URL" if "@" in value else shown(value)  # what stands there may be a password
+        raise Wrong(f"{told} can't be used: {bad}", wanted) from None
 
 
 def is_private(host: str) -> bool:

@@ -46,8 +46,8 @@ CASES = {
     "[node]\nlocation = [91, 0]": "2: node.location: 91 is too large; expected a number ≥ -90 and ≤ 90",
     # clusters
     "[cluster]\nredis = 3": '2: cluster.redis: is an integer; expected "redis://host"',
-    "[cluster]\nredis = 'http://h'": '2: cluster.redis: "http://h": not redis://',
-    "[cluster]\nredis = 'redis://u:secret@h'": "2: cluster.redis: (not shown) no password in a URL",
+    "[cluster]\nredis = 'http://h'": '2: cluster.redis: "http://h" can\'t be used: not redis://',
+    "[cluster]\nredis = 'redis://u:secret@h'": "2: cluster.redis: the URL can't be used: no password in a URL",
     "[cluster]\ngeo_file = 3": "2: cluster.geo_file: is an integer; expected the name of a file",
     "[cluster]\ngeo_file = ''": "2: cluster.geo_file: is empty; expected the name of a file",
     "[cluster]\ngeo_file = 'gone.mmdb'": "2: cluster.geo_file: /etc/farline/gone.mmdb can't be read",
