@@ -142,7 +142,7 @@ class Reading:
             return name, self._read_file(name)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
-            told = "the file" if looks_secret(posixpath.basename(name)) else name
+            told = "the file" if looks_secret(path) or looks_secret(posixpath.basename(name)) else name
             raise Wrong(f"{told} can't be read: {reason}", "a readable file") from None
 
 

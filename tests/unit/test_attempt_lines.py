@@ -18,7 +18,7 @@ class Request:
         self.told.append(event.line)
 
 
-def test_a_relay_that_is_silent_is_dark_but_no_line() -> None:
+def test_a_relay_that_is_silent_is_dark_as_a_line_is() -> None:
     down: list[str] = []
     light: list[str] = []
     watch, request = LineWatch(down.append, light.append), Request()
@@ -30,7 +30,7 @@ def test_a_relay_that_is_silent_is_dark_but_no_line() -> None:
     assert watch.dark == {"relay:sjc": True}
     watch.update(HealthView({"a": WELL}, relays={"sjc": RelayHealth(WELL)}))
     assert watch.dark == {}
-    assert (down, light) == ([], [])
+    assert (down, light) == (["relay:sjc"], ["relay:sjc"])
     watch.update(HealthView({"a": LineHealth(Standing.EJECTED, is_suspected=True)}))
     watch.update(HealthView({"a": WELL}))
-    assert (down, light) == (["a"], ["a"])
+    assert (down, light) == (["relay:sjc", "a"], ["relay:sjc", "a"])
