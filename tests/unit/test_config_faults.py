@@ -44,7 +44,7 @@ CASES = {
     "[node]\nlocation = 3": "2: node.location: is an integer; expected [latitude, longitude]",
     "[node]\nlocation = [1]": "2: node.location: has 1 elements; expected [latitude, longitude]",
     "[node]\nlocation = [91, 0]": "2: node.location: 91 is too large; expected a number ≥ -90 and ≤ 90",
-    "[[pool]]\nid = 'a'\nurl = 'http://127.0.0.1'\nca_file = 'https://u:secret0@h'": "4: pool[0].ca_file: the file can't be read",
+    POOL + "ca_file = 'https://u:secret0@h'": "5: pool[0].ca_file: the file can't be read",
     # clusters
     "[cluster]\nredis = 3": '2: cluster.redis: is an integer; expected "redis://host"',
     "[cluster]\nredis = 'http://h'": '2: cluster.redis: "http://h" can\'t be used: not redis://',
