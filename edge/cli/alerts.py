@@ -72,7 +72,7 @@ def _list(client: AdminClient, args: argparse.Namespace) -> int:
     if vars(args).get("json"):
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(_firing(told["alerts"]) if told["alerts"] else "Nothing fires.")
     if told["silences"]:
         console.print(_silences(told["silences"]))

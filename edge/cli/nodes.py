@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if getattr(args, "json", False):
         print(json.dumps(told, indent=2))
         return 0
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if "near" in told:
         console.print(_near(told["near"]))
     elif told["cluster"] is None:
