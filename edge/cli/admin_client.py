@@ -8,7 +8,9 @@ import http.client
 import json
 import os
 import socket
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +87,23 @@ class AdminClient:
         parts = urlsplit(self._url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         return kind(parts.hostname or "", parts.port, timeout=SECONDS)
+
+
+def performing(
+    verb: str, action: Callable[[AdminClient, argparse.Namespace], int]
+) -> Callable[[argparse.Namespace], int]:
+    """`action` as a verb's `run`: a failure is told to people, with --json to programs, and is the exit code."""
+
+    def run(args: argparse.Namespace) -> int:
+        try:
+            return action(AdminClient.of(args), args)
+        except AskFailed as failed:
+            if vars(args).get("json"):
+                print(json.dumps({"ok": False, "detail": str(failed)}))
+            print(f"farline {verb}: {failed}", file=sys.stderr)
+            return failed.code
+
+    return run
 
 
 class _UnixConnection(http.client.HTTPConnection):

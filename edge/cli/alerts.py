@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
-from edge.cli.admin_client import REFUSED, AdminClient, AskFailed, add_options
+from edge.cli.admin_client import REFUSED, AdminClient, add_options, performing
 from edge.cli.spoken import duration
 
 Action = Callable[[AdminClient, argparse.Namespace], int]
@@ -37,7 +36,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
-    parser.set_defaults(run=_runner(_list))
+    parser.set_defaults(run=performing("alerts", _list))
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     _action(actions, "list", _list, "what fires, and the silences (the same without a word)")
     silence = _action(actions, "silence", _silence, "tell nobody of some alerts for a while; they are judged as before")
@@ -52,19 +51,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def _action(actions: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
     add_options(parser)
-    parser.set_defaults(run=_runner(action))
+    parser.set_defaults(run=performing("alerts", action))
     return parser
-
-
-def _runner(action: Action) -> Callable[[argparse.Namespace], int]:
-    def run(args: argparse.Namespace) -> int:
-        try:
-            return action(AdminClient.of(args), args)
-        except AskFailed as failed:
-            print(f"farline alerts: {failed}", file=sys.stderr)
-            return failed.code
-
-    return run
 
 
 def _list(client: AdminClient, args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from edge.cli import lines_show as show
-from edge.cli.admin_client import REFUSED, UNREACHABLE, AdminClient, AskFailed, add_options
+from edge.cli.admin_client import REFUSED, UNREACHABLE, AdminClient, AskFailed, add_options, performing
 from edge.cli.spoken import change_of, duration, moment
 from edge.control.lines import is_idle
 
@@ -42,7 +42,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
-    parser.set_defaults(run=_runner(_list))
+    parser.set_defaults(run=performing("lines", _list))
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     _action(actions, "list", _list, "how the lines are (the same without a word)")
     watch = _action(actions, "watch", _watch, "the same, live, until Ctrl-C")
@@ -91,25 +91,12 @@ def _add_maintenance(actions: Any) -> None:
 def _action(actions: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
     add_options(parser)
-    parser.set_defaults(run=_runner(action))
+    parser.set_defaults(run=performing("lines", action))
     return parser
 
 
 def _force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="even if no other line is left that takes requests")
-
-
-def _runner(action: Action) -> Callable[[argparse.Namespace], int]:
-    def run(args: argparse.Namespace) -> int:
-        try:
-            return action(AdminClient.of(args), args)
-        except AskFailed as failed:
-            if vars(args).get("json"):
-                print(json.dumps({"ok": False, "detail": str(failed)}))
-            print(f"farline lines: {failed}", file=sys.stderr)
-            return failed.code
-
-    return run
 
 
 # --- looking ---

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 from urllib.parse import urlencode
 
 from rich.console import Console
 from rich.table import Table
 
-from edge.cli.admin_client import AdminClient, AskFailed, add_options
+from edge.cli.admin_client import AdminClient, add_options, performing
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,17 +21,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--near", metavar="PLACE", help="LATITUDE,LONGITUDE or an IP address: rank edges for it")
     parser.add_argument("--rtt", metavar="NODE:MS,…", help="round trips that the client measured")
     add_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=performing("nodes", _run))
 
 
-def run(args: argparse.Namespace) -> int:
-    """Exit codes: 0 done; 1 refused; 2 no node answers, or wrong usage."""
+def _run(client: AdminClient, args: argparse.Namespace) -> int:
     query = {name: value for name in ("near", "rtt") if (value := getattr(args, name)) is not None}
-    try:
-        told = AdminClient.of(args).ask("GET", f"/api/v1/nodes?{urlencode(query)}")
-    except AskFailed as failed:
-        print(f"farline nodes: {failed}", file=sys.stderr)
-        return failed.code
+    told = client.ask("GET", f"/api/v1/nodes?{urlencode(query)}")
     if getattr(args, "json", False):
         print(json.dumps(told, indent=2))
         return 0

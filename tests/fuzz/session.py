@@ -6,10 +6,9 @@ takes any packets at any times: it never raises, and what it keeps is bounded. P
 
 from __future__ import annotations
 
-import argparse
-import time
 from random import Random
 
+from tests.fuzz.seeds import run
 from tests.support.session_pair import config
 from transport.session.core import SessionCore
 from transport.session.values import CarrierKind, Code, Limits, Priority, Redundancy, Role
@@ -131,23 +130,6 @@ def try_core(random: Random) -> None:
     assert kept <= 40 * 200 and core.live_streams <= 100
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--seed", type=int, default=None)
-    arguments = parser.parse_args()
-    if arguments.seed is not None:
-        return attempt(arguments.seed)
-    began = time.monotonic()
-    seed = time.time_ns() % 10**12
-    count = 0
-    while time.monotonic() - began < arguments.seconds:
-        attempt(seed + count)
-        count += 1
-    print(f"{count} seeds from {seed}: nothing found")
-    return None
-
-
 def attempt(seed: int) -> None:
     try:
         for _ in range(20):
@@ -159,4 +141,4 @@ def attempt(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, attempt)

@@ -6,11 +6,10 @@ and cuts make no difference. Prints the seed of what failed.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import time
 from random import Random
 
+from tests.fuzz.seeds import run
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import RequestHead, ResponseHead
 from transport.session.events.dictionaries import Dictionary
@@ -101,22 +100,5 @@ def attempt(seed: int) -> None:
         raise
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--seed", type=int, default=None)
-    arguments = parser.parse_args()
-    if arguments.seed is not None:
-        return attempt(arguments.seed)
-    began = time.monotonic()
-    seed = time.time_ns() % 10**12
-    count = 0
-    while time.monotonic() - began < arguments.seconds:
-        attempt(seed + count)
-        count += 1
-    print(f"{count} seeds from {seed}: nothing found")
-    return None
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, attempt)
