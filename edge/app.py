@@ -90,6 +90,9 @@ from transport.session.live import SessionListener
 
 log = logging.getLogger("farline.node")
 
+WATCH = 0.5
+"""Seconds between two looks at the configuration's files: how workers learn what the first one took."""
+
 
 class Node:
     """One edge process. `worker` and `run_dir` are set when several share the listeners."""
@@ -200,9 +203,14 @@ class Node:
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
         self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
+        self.watcher: ConfigWatcher | None = None
+        if snapshot.source is not None:
+            self.watcher = ConfigWatcher(
+                snapshot.source, snapshot, self._reload, on_refused=self.admin.reload_refused, interval=WATCH
+            )
         self.membership = Membership(self._here(), version(), is_first=not worker)
         self.admin.desk.on_change = self.membership.changed
-        self.admin.join(Nodes(snapshot.cluster.id, lambda: self.membership.member))
+        self.admin.join(Nodes(snapshot.cluster.id, self.membership))
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
@@ -239,11 +247,8 @@ class Node:
             self.tasks.start(self.history.run())
             self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
             stack.push_async_callback(self.prober.close)
-            if self.snapshot.source is not None:
-                watcher = ConfigWatcher(
-                    self.snapshot.source, self.snapshot, self._reload, on_refused=self.admin.reload_refused
-                )
-                self.tasks.start(watcher.run())
+            if self.watcher is not None:
+                self.tasks.start(self.watcher.run())
             with _signals(self._loop, self.stop):
                 self._on_ready(self)
                 await self._stop.wait()
@@ -280,6 +285,7 @@ class Node:
         self.links.update(_reachable(new))
         self.snapshot = new
         self.admin.reloaded(new, old)
+        self.membership.reloaded(new, old)
         log.info("configuration generation %d is in use", new.generation)
 
     def _configure_board(self, snapshot: Snapshot, endpoints: Iterable[str] | None) -> None:
@@ -386,6 +392,8 @@ class Node:
             is_draining=lambda: self.is_draining,
             penalise=lambda endpoint, seconds: self.board.penalise(endpoint, seconds, monotonic()),
             hear=self.admin.desk.hear,
+            watcher=self.watcher,
+            refused=self.admin.reload_refused,
         )
 
     def _load(self) -> Load:
@@ -436,7 +444,12 @@ class Node:
         self.links.choose_lines()
 
     def _why_not_ready(self) -> str | None:
-        return "draining" if self.is_draining else None
+        if self.is_draining:
+            return "draining"
+        published = self.snapshot.published
+        if published is not None and not published.number:
+            return f"nothing that was published on {published.channel} has been taken yet"
+        return None
 
     def _figures(self) -> Figures:
         now = monotonic()
@@ -449,6 +462,7 @@ class Node:
         metrics = self.metrics
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
+        metrics.config_version.set(self.snapshot.published.number if self.snapshot.published else 0)
         metrics.client_connections.set(self.ingress.counts.open)
         metrics.alerts.clear()
         for alert in self.alerts.book.firing():

@@ -23,6 +23,7 @@ VERBS = {
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
     "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
+    "config": "publish a configuration for all nodes, see who runs what, go back",
     "cache": "what the cache holds and saves; purging it, warming it up",
     "report": "the last day or week as HTML and Markdown",
     "keys": "client and admin keys: make one, or hash one",

@@ -1,5 +1,6 @@
 """`farline keys new` and `farline keys hash`: keys of clients and of operators. Only their SHA-256 goes into the
-configuration. `farline keys node`: the key by which other nodes know this one."""
+configuration. `farline keys node`: the key by which other nodes know this one. `farline keys publisher`: the key that
+signs published configurations."""
 
 from __future__ import annotations
 
@@ -38,6 +39,10 @@ def add(subparsers: Subparsers) -> None:
     node.add_argument("--type", choices=KINDS, default="p256", help="default: p256")
     node.add_argument("--json", action="store_true", help="print one JSON object")
     node.set_defaults(run=run_node)
+    publisher = actions.add_parser("publisher", help="make a private key that signs published configurations")
+    publisher.add_argument("--out", required=True, type=Path, metavar="FILE", help="where to write it; must not exist")
+    publisher.add_argument("--json", action="store_true", help="print one JSON object")
+    publisher.set_defaults(run=run_publisher)
     for action in (new, digest):
         action.add_argument("--role", choices=ROLES, help="make it an [[admin_key]] with this role")
         action.add_argument("--json", action="store_true", help="print one JSON object")
@@ -73,19 +78,38 @@ def run_hash(args: argparse.Namespace) -> int:
 
 def run_node(args: argparse.Namespace) -> int:
     """Writes a fresh private key that only this user may read, and prints its fingerprint."""
-    pem = make(args.type)
+    told = _write(args, "node", args.type)
+    if told is None:
+        return 1
+    if not args.json:
+        print(f'{told}\n\nFor this node\'s configuration:\n[node]\nkey = "file:{args.out}"')
+    return 0
+
+
+def run_publisher(args: argparse.Namespace) -> int:
+    """Writes a fresh private key that only this user may read, and prints its fingerprint."""
+    told = _write(args, "publisher", "ed25519")
+    if told is None:
+        return 1
+    if not args.json:
+        print(f'{told}\n\nFor the nodes\' own configurations:\n[cluster]\nconfig_keys = ["{told}"]')
+        print(f"\nTo publish: farline config publish FILE --key file:{args.out}")
+    return 0
+
+
+def _write(args: argparse.Namespace, action: str, kind: str) -> str | None:
+    """The fingerprint of a new key in a new file; None if it can't be written, which is said."""
+    pem = make(kind)
     try:
         with open(os.open(args.out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(pem)
     except OSError as error:
-        print(f"farline keys node: {args.out}: {error.strerror}", file=sys.stderr)
-        return 1
+        print(f"farline keys {action}: {args.out}: {error.strerror}", file=sys.stderr)
+        return None
     told = fingerprint(spki(load(pem).public_key()))
     if args.json:
         print(json.dumps({"file": str(args.out), "fingerprint": told}))
-    else:
-        print(f'{told}\n\nFor this node\'s configuration:\n[node]\nkey = "file:{args.out}"')
-    return 0
+    return told
 
 
 def _digest(key: str) -> str:

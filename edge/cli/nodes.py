@@ -43,6 +43,11 @@ def _run(client: AdminClient, args: argparse.Namespace) -> int:
 
 def _show(console: Console, cluster: dict[str, Any]) -> None:
     console.print(_alive(cluster["nodes"]))
+    for node in cluster["nodes"]:
+        config = node["config"]
+        if config is not None and config["refused"] is not None:
+            refused = f"{config['channel']}@{config['refused']['version']}"
+            console.print(f"{node['name']} can't take {refused}: {config['refused']['why']}")
     if cluster["gone"]:
         console.print(f"silent: {', '.join(cluster['gone'])}")
     if not cluster["connected"]:
@@ -56,8 +61,16 @@ def _alive(nodes: list[dict[str, Any]]) -> Table:
         good = "–" if node["success_ratio"] is None else f"{node['success_ratio']:.1%}"
         role = f"{node['role']}, draining" if node["is_draining"] else node["role"]
         row = (node["name"], role, node["region"] or "–", lines, str(node["in_flight"]), good)
-        table.add_row(*row, str(node["generation"]), node["version"])
+        table.add_row(*row, _configuration(node), node["version"])
     return table
+
+
+def _configuration(node: dict[str, Any]) -> str:
+    """The published version, or how often the node has read its own file."""
+    config = node["config"]
+    if config is None:
+        return str(node["generation"])
+    return f"{config['channel']}@{config['version']}" if config["version"] else f"{config['channel']}: none yet"
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from edge.cluster.taking import ConfigNote
+
 BEAT = 0.4
 GONE_AFTER = 3.5
 """Seconds without a new beat: a node that died is out within five seconds, one that stalls for a moment is not."""
@@ -27,9 +29,8 @@ class LineNote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a node tells of itself. `process` is another for each run, `address` is where clients reach it,
-    `location` is latitude and longitude in degrees, `uptime` in seconds.
-
+    """What a node tells of itself. `process` is another for each run, `address` is where clients reach it, `addresses`
+    are its IP addresses as they see them, `location` is latitude and longitude in degrees, `uptime` in seconds.
 
     `penalties`: throttled endpoints (see `penalties`), seconds that are left.
     """
@@ -51,6 +52,8 @@ class NodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
     lines: tuple[LineNote, ...] = ()
     penalties: dict[str, float] = {}
     uptime: float = 0.0
+    addresses: tuple[str, ...] = ()
+    config: ConfigNote | None = None
 
 
 class Known(msgspec.Struct):

@@ -1,8 +1,12 @@
 """TOML → `Snapshot`, or every fault with its line.
 
 model.py         the frozen values: what the rest of the node reads
+values.py        of them, what several sections are made of
+clustered.py     of them, what concerns nodes that act as one
 watch.py         load(path); ConfigWatcher: reload on SIGHUP and on change         (shell)
 read.py          text → Outcome(snapshot or faults)
+published.py     a version of the configuration that nodes share, and its signature
+layers.py        the node's own file and the published one, joined
 sections.py      every section and key, with its parser: the one list
 reading.py       one table read by such a list, faults collected
 kinds.py         parsers: words, numbers, arrays

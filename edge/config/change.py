@@ -25,8 +25,26 @@ def settle(new: Snapshot, old: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         waiting.append("node.state_dir")
     if new.node.key != old.node.key:
         waiting.append("node.key")
-    waiting += [name for name in ("cluster", "trace") if getattr(new, name) != getattr(old, name)]
+    waiting += [name for name in ("cluster", "dns", "trace") if getattr(new, name) != getattr(old, name)]
     node = replace(new.node, role=old.node.role, state_dir=old.node.state_dir, key=old.node.key)
     return replace(
-        new, generation=old.generation + 1, node=node, listen=listen, cluster=old.cluster, trace=old.trace
+        new,
+        generation=old.generation + 1,
+        node=node,
+        listen=listen,
+        cluster=old.cluster,
+        dns=old.dns,
+        trace=old.trace,
     ), tuple(waiting)
+
+
+def unsafe(new: Snapshot, old: Snapshot) -> tuple[str, str] | None:
+    """Why `new` can't follow `old` in a running node at all, and what is expected: it would take from another channel,
+    or go back in its own, because what the node keeps of it is gone or was exchanged."""
+    was, now = old.published, new.published
+    if (was and was.file) != (now and now.file):
+        return "cluster.config, or node.state_dir where it is kept, has changed", "a restart to apply it"
+    if was is not None and now is not None and now.number < was.number:
+        found = f"version {now.number} of it" if now.number else "nothing"
+        return f"{now.file} holds {found}, and version {was.number} is in use", f"version {was.number} or a later one"
+    return None

@@ -59,7 +59,12 @@ def spelled(path: KeyPath) -> str:
 
 def looks_secret(value: str) -> bool:
     """Might this be a key, a token or a URL with a password? Wrong in doubt: it only decides what isn't printed."""
-    return bool(_SECRET_START.match(value) or _USER_INFO.search(value) or _LONG_TOKEN.fullmatch(value))
+    return is_secret(value) or bool(_LONG_TOKEN.fullmatch(value))
+
+
+def is_secret(value: str) -> bool:
+    """A key of a known shape, a bearer token, or a URL with a user or password."""
+    return bool(_SECRET_START.match(value) or _USER_INFO.search(value))
 
 
 def shown(value: object) -> str:

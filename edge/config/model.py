@@ -10,36 +10,16 @@ from dataclasses import dataclass, field
 
 from cache.address import RedisAddress
 from cache.rules import Rules
+from edge.config.clustered import Cluster as Cluster
+from edge.config.clustered import Dns as Dns
+from edge.config.clustered import Published as Published
+from edge.config.values import Address as Address
+from edge.config.values import Secret as Secret
 from health.alert_rules import DEFAULTS
 from health.alerts import Rule
 from health.probing import ProbePolicy
 from health.rules import HealthRules
 from transport.path import Line, Protocol
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A resolved secret. `ref` is how the file names it (`env:NAME`, `file:PATH`); the value never prints."""
-
-    ref: str
-    value: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return self.ref
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen: `host:port`, `[v6]:port`, or `unix:/path` (then port is 0 and host the path)."""
-
-    host: str
-    port: int
-    unix: bool = False
-
-    def __str__(self) -> str:
-        if self.unix:
-            return f"unix:{self.host}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,22 +287,6 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """[cluster]: nodes that act as one through a Redis they share; without `redis` the node is alone.
-
-    `address`: where clients reach this node. `geo_file`: a MaxMind database that knows where addresses are.
-    """
-
-    redis: RedisAddress | None = None
-    password: Secret | None = None
-    ca_file: str | None = None
-    id: str = "farline"
-    address: str = ""
-    share: tuple[str, ...] = ("controls", "penalties")
-    geo_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StorePlace:
     """[cache] store, as written and in parts. `kind` is off, memory, disk or redis; `directory` "": that of the node's
     state."""
@@ -392,6 +356,8 @@ class Snapshot:
     cluster: Cluster = Cluster()
     trace: Trace = Trace()
     history: History = History()
+    dns: Dns = Dns()
+    published: Published | None = None  # None: the node's file is all
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
 
     def lines_of(self, relay: Relay) -> tuple[str, ...]:

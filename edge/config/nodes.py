@@ -24,9 +24,29 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
         _check_relay(reading, snapshot)
     else:
         _check_edge(reading, snapshot)
+    _check_cluster(reading, snapshot)
     own = fingerprint(snapshot.node)
     _check_keys(reading, "relay", snapshot.relays, own)
     _check_keys(reading, "edge", snapshot.edges, own)
+
+
+def _check_cluster(reading: Reading, snapshot: Snapshot) -> None:
+    """What is published comes through the cluster's Redis and is kept beside the node's state."""
+    cluster, where = snapshot.cluster, ("cluster", "config")
+    if cluster.config is not None and cluster.redis is None:
+        reading.fault(where, "there is no Redis to take it from", "[cluster] redis")
+    if cluster.config is not None and snapshot.node.state_dir is None:
+        reading.fault(where, "there is no place to keep what was published last", "[node] state_dir")
+    if cluster.config is not None and snapshot.node.role != "edge":
+        reading.fault(where, "only edges take a published configuration", "it in the relay's own file")
+    if cluster.config is None and cluster.config_keys:
+        reading.fault(("cluster", "config_keys"), "are for a published configuration", "config, the channel's name")
+    if snapshot.dns.zone is None and reading.has(("dns",)):
+        reading.fault(("dns",), "zone is missing", 'zone = "edge.example.com"')
+    if snapshot.dns.zone is not None and (cluster.redis is None or snapshot.node.role != "edge"):
+        reading.fault(("dns", "zone"), "only edges of a cluster know which edges there are", "[cluster] redis")
+    if snapshot.dns.zone is not None and not snapshot.dns.nameservers:
+        reading.fault(("dns",), "nameservers is missing", "the names under which the parent zone knows this responder")
 
 
 def _check_relay(reading: Reading, snapshot: Snapshot) -> None:

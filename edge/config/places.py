@@ -158,6 +158,14 @@ def ip_address(reading: Reading, path: KeyPath, value: object) -> str:
     return str(ipaddress.ip_address(value))
 
 
+def domain(reading: Reading, path: KeyPath, value: object) -> str:
+    """A domain name of at least two labels, lower-case, without the dot at its end."""
+    name = value.rstrip(".") if isinstance(value, str) else ""
+    if not _HOST.fullmatch(name) or _NUMERIC.fullmatch(name) or "." not in name:
+        raise Wrong(f"{shown(value)} is not a domain name", 'one such as "edge.example.com"')
+    return name.lower()
+
+
 def proxy_url(reading: Reading, path: KeyPath, value: object) -> str:
     """The URL of an outbound proxy. One with a password may only come from `env:` or `file:`."""
     if not isinstance(value, str):

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.config import build, caching
 from edge.config.agree import check
-from edge.config.fault import Fault, KeyPath
-from edge.config.model import Cluster, History, Limits, Listen, Node, Routing, Snapshot, Timeouts, Trace
-from edge.config.positions import positions
+from edge.config.fault import Fault
+from edge.config.layers import layer
+from edge.config.model import (
+    Cluster,
+    Dns,
+    History,
+    Limits,
+    Listen,
+    Node,
+    Published,
+    Routing,
+    Snapshot,
+    Timeouts,
+    Trace,
+)
 from edge.config.presets import PRESETS
+from edge.config.publication import publication, syntax_fault
 from edge.config.reading import Reading
 from edge.config.sections import FILE
 from health.probing import ProbePolicy
 from health.rules import HealthRules
-
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -42,30 +50,24 @@ def read(
     `read_file` may raise OSError. Never raises because of what the text says.
     """
     try:
-        document, lines = _parse(text)
-    except RecursionError:
-        return Outcome(None, (Fault(file, 1, "", "arrays or tables are nested too deeply"),))
-    except ValueError as error:
-        return Outcome(None, (_syntax_fault(file, text, str(error)),))
-    reading = Reading(file, lines, environment, read_file)
-    snapshot = _snapshot(reading, document)
-    faults = tuple(sorted(reading.faults, key=lambda fault: fault.line))
+        own = layer(text, file)
+    except (RecursionError, ValueError) as error:
+        return Outcome(None, (syntax_fault(file, text, error),))
+    reading = Reading(file, own.lines, environment, read_file)
+    published = shared = None
+    if isinstance(cluster := own.document.get("cluster"), dict) and "config" in cluster:
+        published, shared = publication(own, Reading(file, own.lines, environment, read_file))
+    if shared is not None:
+        reading = Reading(file, shared.lines, environment, read_file, shared.files)
+        reading.faults += shared.faults
+    if published is not None:
+        reading.files[published.file] = None
+    snapshot = _snapshot(reading, own.document if shared is None else shared.document, published)
+    faults = tuple(sorted(reading.faults, key=lambda fault: (fault.file != file, fault.line)))
     return Outcome(None if faults else snapshot, faults, tuple(reading.files))
 
 
-def _parse(text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
-    return tomllib.loads(text), positions(text)
-
-
-def _syntax_fault(file: str, text: str, message: str) -> Fault:
-    place = _PLACE.search(message)
-    last = text.count("\n") + (not text.endswith("\n"))
-    line = int(place[1]) if place and place[1] else max(last, 1)
-    problem = message[: place.start()] if place else message
-    return Fault(file, line, "", f"not TOML: {problem[:1].lower()}{problem[1:]}")
-
-
-def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
+def _snapshot(reading: Reading, document: dict[str, Any], published: Published | None) -> Snapshot:
     """Built as far as it can be, so that the cross-checks see everything; of use only if there are no faults."""
     found = reading.fields((), document, FILE)
     keys = tuple(build.client_key(reading, entry) for entry in found.get("key", ()))
@@ -88,6 +90,8 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         cache=caching.cache(reading, found.get("cache", {}), keys),
         health=replace(HealthRules(), **found.get("health", {})),
         history=replace(History(), **found.get("history", {})),
+        dns=replace(Dns(), **found.get("dns", {})),
+        published=published,
         probe=replace(ProbePolicy(), **found.get("probe", {})),
         cluster=replace(Cluster(), **found.get("cluster", {})),
         trace=replace(Trace(), **found.get("trace", {})),

@@ -54,6 +54,7 @@ class Reading:
         lines: Mapping[KeyPath, int],
         environment: Mapping[str, str],
         read_file: Callable[[str], bytes],
+        published: Mapping[KeyPath, str] | None = None,
     ) -> None:
         self.file = file
         self.environment = environment
@@ -61,19 +62,22 @@ class Reading:
         self.files: dict[str, None] = {}  # those referred to, in order
         self._lines = lines
         self._read_file = read_file
+        self._published = published or {}  # paths that don't stand in the file, and what they stand in
 
     def fault(self, path: KeyPath, problem: str, expected: str = "") -> None:
         """Notes a fault at the line of `path`, or of the nearest thing around it."""
-        self.faults.append(Fault(self.file, self.line(path), spelled(path), problem, expected))
+        at = self._nearest(path)
+        file = self._published.get(at, self.file)
+        self.faults.append(Fault(file, self._lines.get(at, 1), spelled(path), problem, expected))
 
     def has(self, path: KeyPath) -> bool:
         """Does the file say anything there?"""
         return path in self._lines
 
-    def line(self, path: KeyPath) -> int:
+    def _nearest(self, path: KeyPath) -> KeyPath:
         while path and path not in self._lines:
             path = path[:-1]
-        return self._lines.get(path, 1)
+        return path
 
     def fields(self, path: KeyPath, table: Mapping[str, object], keys: tuple[Key, ...]) -> dict[str, Any]:
         """The model's fields that `table` sets rightly."""

@@ -325,6 +325,18 @@ CLUSTER = (
     Key("address", kinds.text("the URL that clients use", r"https?://[^\s]{1,200}")),
     Key("share", kinds.listing(kinds.choice("controls", "penalties"))),
     Key("geo_file", places.readable_file),
+    Key("addresses", kinds.listing(places.ip_address)),
+    Key("config", kinds.identifier()),
+    Key("config_keys", kinds.listing(secret.fingerprint)),
+)
+DNS = (
+    Key("listen", places.session_addresses),
+    Key("zone", places.domain),
+    Key("nameservers", kinds.listing(places.domain)),
+    Key("contact", places.domain),
+    Key("ttl_seconds", kinds.integer(1, 86_400)),
+    Key("answers", kinds.integer(1, 16)),
+    Key("rate_per_second", kinds.number(0, 10**6)),
 )
 HISTORY = (Key("days", kinds.number(0, 3660)), Key("max_mb", kinds.number(10, 10**6)))
 
@@ -357,6 +369,7 @@ FILE = (
     Key("health", _one(HEALTH)),
     Key("probe", _one(PROBE)),
     Key("cluster", _one(CLUSTER)),
+    Key("dns", _one(DNS)),
     Key("trace", _one(TRACE)),
     Key("history", _one(HISTORY)),
 )

@@ -7,12 +7,12 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edge.alerts.aio.sender import problem_of
 from edge.config.agree import OPEN_DOOR, is_open_door
-from edge.config.change import settle
+from edge.config.change import settle, unsafe
 from edge.config.fault import ConfigError, Fault
 from edge.config.model import Snapshot
 from edge.config.read import read
@@ -25,8 +25,9 @@ Stamp = tuple[int, int, int] | None
 OnSnapshot = Callable[[Snapshot, Snapshot], None]
 
 
-def load(path: str) -> Snapshot:
-    """Reads a configuration file, with this process's environment.
+def load(path: str, instead: Mapping[str, bytes] | None = None) -> Snapshot:
+    """Reads a configuration file, with this process's environment. `instead`: what files that it refers to hold, in
+    place of what is on disk.
 
     Raises:
         ConfigError: it can't be read, or has faults; all of them are in it.
@@ -38,7 +39,8 @@ def load(path: str) -> Snapshot:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError([Fault(path, line, "", "not UTF-8", "TOML text in UTF-8")]) from None
-    outcome = read(text, os.environ, _content, path)
+    held = instead or {}
+    outcome = read(text, os.environ, lambda name: held[name] if name in held else _content(name), path)
     if outcome.snapshot is None:
         raise ConfigError(outcome.faults, outcome.files)
     faults = [
@@ -86,6 +88,7 @@ class ConfigWatcher:
         self._on_refused = on_refused
         self._interval = interval
         self._asked = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._stamps = _stamps((path, *snapshot.files))
 
     async def run(self) -> None:
@@ -111,8 +114,20 @@ class ConfigWatcher:
                 return True
         return False
 
+    async def check(self, instead: Mapping[str, bytes]) -> None:
+        """Would the file be taken, with `instead` in the files it refers to?
+
+        Raises:
+            ConfigError: it wouldn't.
+        """
+        self._settled(await asyncio.to_thread(load, self._path, instead))
+
     async def reload(self) -> bool:
         """Reads the file now. True if it became the current snapshot."""
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> bool:
         # Before reading: what changes meanwhile is seen next time.
         self._stamps = await asyncio.to_thread(_stamps, tuple(self._stamps))
         try:
@@ -129,11 +144,17 @@ class ConfigWatcher:
             return True
         return False
 
-    def _adopt(self, loaded: Snapshot) -> None:
+    def _settled(self, loaded: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         new, waiting = settle(loaded, self.snapshot)
+        problem = unsafe(loaded, self.snapshot)
         if is_open_door(new) and not new.listen.open:  # safe only with the listeners that a restart would bring
-            fault = Fault(self._path, 0, "", f"until a restart this {OPEN_DOOR}", "a restart to apply it")
-            raise ConfigError([fault], loaded.files)
+            problem = f"until a restart this {OPEN_DOOR}", "a restart to apply it"
+        if problem is not None:
+            raise ConfigError([Fault(self._path, 0, "", *problem)], loaded.files)
+        return new, waiting
+
+    def _adopt(self, loaded: Snapshot) -> None:
+        new, waiting = self._settled(loaded)
         self._on_snapshot(new, self.snapshot)
         self.snapshot = new
         self.reloads += 1

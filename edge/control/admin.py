@@ -77,7 +77,7 @@ class Admin:
 
     def join(self, nodes: Nodes) -> None:
         """The other nodes of the cluster, for `/api/v1/nodes`."""
-        self._api.others = nodes
+        self._api.others = self._api.publishing.others = nodes
 
     async def figures_of_peers(self) -> list[Figures]:
         """What the other workers' alerts are judged by; one that doesn't answer is left out."""

@@ -26,6 +26,7 @@ from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
+from edge.control.publishing import CALLER, Publishing
 from edge.control.rate import Rates
 from edge.control.requested import (
     MOST_BYTES,
@@ -50,7 +51,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_WATCHERS = 64  # of the event stream, at a time
 KEEPALIVE_SECONDS = 15.0
 _STATUS_OF = {"absent": 404, "invalid": 400, "conflict": 409}
-_CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 
 class Api:
@@ -62,6 +62,7 @@ class Api:
         self.door = Door(inside.snapshot().admin_keys)
         self._inside = inside
         self._hindsight = Hindsight(inside, desk)
+        self.publishing = Publishing(inside, desk)
         self._desk = desk
         self._workers = workers
         self._audit = audit
@@ -86,10 +87,11 @@ class Api:
         return app
 
     def _guarded(self, route: Route) -> Handler:
-        answer: Handler = getattr(self._hindsight if hasattr(Hindsight, route.name) else self, route.name)
+        answers = next((each for each in (self._hindsight, self.publishing) if hasattr(each, route.name)), self)
+        answer: Handler = getattr(answers, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            request[_CALLER] = self._admit(request, route.role)
+            request[CALLER] = self._admit(request, route.role)
             return await answer(request)
 
         return handler
@@ -201,7 +203,7 @@ class Api:
     async def _change(
         self, request: web.Request, changes: Sequence[Change], action: str, target: str = "", *, status: int = 200
     ) -> web.Response:
-        applied = await self._desk.change(changes, request[_CALLER], action, target)
+        applied = await self._desk.change(changes, request[CALLER], action, target)
         told = _applied(applied, self._desk.persistence)
         if "/lines/" in request.path:
             told["line"] = await self._line(target)
@@ -245,13 +247,13 @@ class Api:
         document = await body(request)
         told = await self._workers.purge(purge_of(document), document)
         target = " ".join(f"{name}={value}" for name, value in document.items() if name != "all") or "all"
-        self._desk.note_done(request[_CALLER], "purge cache", target, told)
+        self._desk.note_done(request[CALLER], "purge cache", target, told)
         return json_reply(told)
 
     async def wrong_answer(self, request: web.Request) -> web.Response:
         id = request_of(await body(request))
         told = await self._workers.wrong(id)
-        self._desk.note_done(request[_CALLER], "wrong answer", f"request={id}", told)
+        self._desk.note_done(request[CALLER], "wrong answer", f"request={id}", told)
         return json_reply(told)
 
     async def alerts(self, request: web.Request) -> web.Response:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from time import monotonic
 from typing import Any
 
 from edge.cluster.aio.member import Member
+from edge.cluster.aio.membership import Membership
 from edge.cluster.near import ranked
 from edge.cluster.places import Look, Nowhere, place_of
 from edge.cluster.registry import Known, NodeNote
 from edge.control.changes import Refused
+from edge.control.publications import config_document
 
 
 class Nodes:
-    """`member` tells this node's membership, None while it has none."""
+    """`membership`: this node's, None for one without."""
 
-    def __init__(self, id: str = "", member: Callable[[], Member | None] = lambda: None) -> None:
+    def __init__(self, id: str = "", membership: Membership | None = None) -> None:
         self._id = id
-        self._member = member
+        self.membership = membership
+
+    def _member(self) -> Member | None:
+        return self.membership.member if self.membership is not None else None
 
     def document(self) -> dict[str, Any] | None:
         """JSON-ready; None for a node on its own."""
@@ -105,6 +109,8 @@ def _document(known: Known, now: float) -> dict[str, Any]:
         "success_ratio": note.success_ratio,
         "uptime_seconds": note.uptime,
         "heard_seconds_ago": round(now - known.heard_at, 2),
+        "addresses": list(note.addresses),
+        "config": config_document(note),
         "lines": [
             {
                 "id": line.id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.control.access import Role
+from edge.control.config_schemas import CONFIG_SCHEMAS
 from edge.control.schemas import PRIORITY, SCHEMAS, ref
 from edge.history.spans import SPANS
 
@@ -48,6 +49,7 @@ _REQUEST_FILTERS = (
 _SINCE = Query("since", {"type": "integer"}, "The id of the last event that is known.")
 _TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]})
 
+_CHANNEL = Query("channel", _TEXT, "Default: the node's own.")
 _SPAN = Query("span", {"type": "string", "enum": [*SPANS], "default": "3h"})
 _SINCE_SECOND = Query("since", {"type": "integer"}, "Only points from this second (since the epoch) on.")
 _MOST = Query("limit", {"type": "integer", "minimum": 1, "maximum": 5000, "default": 1000}, "The newest.")
@@ -196,6 +198,34 @@ ROUTES = (
     Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),
     Route(
         "GET",
+        "/api/v1/config/versions",
+        "config_versions",
+        Role.ADMIN,
+        "Published configurations, and who runs which.",
+        "ConfigVersions",
+        query=(_CHANNEL,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/config/versions",
+        "publish_config",
+        Role.ADMIN,
+        "Publish a configuration for all nodes of a channel, or for some.",
+        "Publication",
+        "Publish",
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/api/v1/config/versions/{id}",
+        "config_version",
+        Role.ADMIN,
+        "One published configuration.",
+        "ConfigText",
+        query=(_CHANNEL,),
+    ),
+    Route(
+        "GET",
         "/api/v1/nodes",
         "nodes",
         Role.VIEWER,
@@ -235,7 +265,7 @@ def openapi(version: str) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **CONFIG_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}, {}],

@@ -58,6 +58,12 @@ _HEALTH = {
     "in_flight": COUNT,
 }
 _BY_WORKER = {"standing_by_worker": said("Only if workers judge differently.", mapping(STANDING))}
+NODE_CONFIG: dict[str, Schema] = {
+    "channel": TEXT,
+    "version": said("0: none yet.", COUNT),
+    "digest": TEXT,
+    "refused": said("The newest that it can't take.", optional(record({"version": COUNT, "why": TEXT}))),
+}
 _WINDOW = {"id": TEXT, "line": TEXT, "begins": TIME, "ends": TIME, "note": TEXT}
 
 SCHEMAS: dict[str, Schema] = {
@@ -389,6 +395,8 @@ SCHEMAS: dict[str, Schema] = {
             "success_ratio": said("Of the replies of five minutes.", RATIO),
             "uptime_seconds": NUMBER,
             "heard_seconds_ago": NUMBER,
+            "addresses": array(TEXT),
+            "config": said("The published configuration; null: it takes none.", optional(record(NODE_CONFIG))),
             "lines": array(
                 record({"id": TEXT, "carrier": TEXT, "standing": TEXT, "switch": SWITCH, "rtt_ms": MS, "loss": RATIO})
             ),

@@ -166,6 +166,9 @@ class Metrics:
         )
         self.alerts = Gauge("farline_alert", "1 while it fires.", ["rule", "subject", "severity"], registry=registry)
         self.config_generation = Gauge("farline_config_generation", "Generation of the snapshot.", registry=registry)
+        self.config_version = Gauge(
+            "farline_config_version", "Of the published configuration in use; 0: none.", registry=registry
+        )
 
     def count(self, record: RequestRecord) -> None:
         """Accounts one finished request."""

@@ -6,6 +6,8 @@ All that is shared stands in two hashes of one Redis (one slot of a Redis Cluste
     farline:cluster:{ID}:entries     name → entry of the shared map
     farline:cluster:{ID}:version     rises when entries are written
 
+and the published configurations (see `channels`).
+
 Redis holds nothing that the nodes don't know: an empty one is filled again by the next beat of each. Every call has a
 time bound, a failing Redis is left alone for a growing while, and meanwhile the node goes on with what it knows.
 """
@@ -34,18 +36,22 @@ log = logging.getLogger("farline.cluster")
 LONGEST_PAUSE = 5.0
 CALL = 1.0
 """Seconds: the longest that a beat may take."""
+_UNKNOWN = "?"
 
 
 @dataclass(frozen=True, slots=True)
 class Ties:
     """What a member asks of its node and tells it. `note` is asked for a note with the beat, the penalties (endpoint
-    id → seconds left, this node's own) to be told by mark. `marks`: endpoint id → mark."""
+    id → seconds left, this node's own) to be told by mark. `marks`: endpoint id → mark. `published` is called when the
+    counter at `publications` has changed, and when Redis is there (again)."""
 
     note: Callable[[], NodeNote]
     penalties: Callable[[], Mapping[str, float]]
     marks: Callable[[], Mapping[str, str]]
     penalise: Callable[[str, float], None]
     take_over: Callable[[Mapping[str, Any], str], Awaitable[None]]
+    publications: str = ""
+    published: Callable[[], None] = lambda: None
 
 
 class Member:
@@ -63,12 +69,18 @@ class Member:
         self._own = dict(own)
         self._beat = time.time_ns() // 1_000_000_000
         self._version: int | None = None
+        self._publications: bytes | str | None = _UNKNOWN
         self._ours_to_tell = True
         self._wanted = asyncio.Event()
         self._heard: dict[str, float] = {}  # endpoint → monotonic end of the penalty that others told
         self._nodes, self._entries, self._changes = (
             f"farline:cluster:{{{id}}}:{part}" for part in ("nodes", "entries", "version")
         )
+
+    @property
+    def name(self) -> str:
+        """Under which the others know this node."""
+        return self._name
 
     def nodes(self) -> list[Known]:
         """The nodes that are alive, itself included as soon as it has been heard."""
@@ -109,6 +121,7 @@ class Member:
     def _note(self, is_connected: bool, why: str = "") -> None:
         if is_connected and not self.is_connected:
             self._version = None  # it may be another one, or have forgotten
+            self._ties.published()
             log.info("the cluster's Redis answers")
         elif self.is_connected and not is_connected:
             log.warning("the cluster's Redis doesn't answer, the node goes on with what it knows: %s", why)
@@ -121,13 +134,17 @@ class Member:
             pipe.hset(self._nodes, self._name, msgspec.json.encode(self._own_note()))
             pipe.hgetall(self._nodes)
             pipe.get(self._changes)
-            before, _, notes, version = await pipe.execute()
+            pipe.get(self._ties.publications or self._changes)
+            before, _, notes, version, publications = await pipe.execute()
         self._look_for_rival(before)
         now = monotonic()
         stale = self.registry.heard({name.decode(): note for name, note in notes.items()}, now)
         if stale:
             await self._client.client.hdel(self._nodes, *stale)
         self._hear_penalties(now)
+        if publications != self._publications:
+            self._publications = publications
+            self._ties.published()
         told = int(version or 0)
         if self._ours_to_tell or told != self._version:
             await self._bring_together(told)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
 from cache.aio.redis_client import RedisAccess, connect
+from edge.cluster.aio.channels import Channels
+from edge.cluster.aio.distribution import Distribution, Taker
 from edge.cluster.aio.member import CALL, Member, Ties
 from edge.cluster.controls import changes, split
 from edge.cluster.penalties import mark
 from edge.cluster.registry import BEAT, LineNote, NodeNote
 from edge.config.model import Snapshot
+from edge.config.watch import ConfigWatcher
 from edge.routing.controls import Controls
 from health.view import HealthView
 from transport.aio.tasks import TaskOwner
@@ -22,7 +25,8 @@ from transport.aio.tasks import TaskOwner
 class Here:
     """What a membership asks of its node. `good`: good and bad replies of the last five minutes, in this process.
 
-    `hear` takes over what other nodes' operators changed (see `edge.cluster.controls`), and their names.
+    `hear` takes over what other nodes' operators changed (see `edge.cluster.controls`), and their names. `watcher` is
+    of the node's file, if it has one; `refused` is told why a published configuration isn't taken.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -33,10 +37,13 @@ class Here:
     is_draining: Callable[[], bool]
     penalise: Callable[[str, float], None]
     hear: Callable[[Mapping[str, Any], str], Awaitable[None]]
+    watcher: ConfigWatcher | None
+    refused: Callable[[list[str]], None]
 
 
 class Membership:
-    """In the first worker of a node whose configuration names a Redis; `member` is None elsewhere."""
+    """In the first worker of a node whose configuration names a Redis; `member` and `channels` are None elsewhere.
+    `distribution`: of a node that takes a published configuration."""
 
     def __init__(self, here: Here, version: str, *, is_first: bool = True) -> None:
         self._here = here
@@ -47,6 +54,8 @@ class Membership:
         self._is_first = is_first
         self.id = cluster.id
         self.member: Member | None = None
+        self.channels: Channels | None = None
+        self.distribution: Distribution | None = None
 
     def start(self) -> None:
         """Joins. Call it when the controls of before the start are in effect."""
@@ -59,11 +68,19 @@ class Membership:
             authority=cluster.ca_file,
             connect_timeout=CALL / 2,
             timeout=CALL / 2,
-            connections=2,
+            connections=8,
         )
         own = split(self._here.controls()) if "controls" in cluster.share else {}
+        client = connect(cluster.redis, access)
+        self.channels = Channels(cluster.id, client)
         ties = Ties(self._note, self._penalties, self._marks, self._here.penalise, self._hear)
-        self.member = Member(cluster.id, snapshot.node.name, connect(cluster.redis, access), ties, own)
+        if snapshot.published is not None and self._here.watcher is not None:
+            taker = Taker(self._here.snapshot, self._here.watcher, self._name, self._here.refused)
+            self.distribution = Distribution(self.channels, taker)
+            key = self.channels.changes(snapshot.published.channel)
+            ties = replace(ties, publications=key, published=self.distribution.changed)
+            self._tasks.start(self.distribution.run())
+        self.member = Member(cluster.id, snapshot.node.name, client, ties, own)
         self._tasks.start(self.member.run())
 
     async def close(self) -> None:
@@ -74,6 +91,14 @@ class Membership:
         """This node's operators changed something."""
         if self.member is not None and "controls" in self._here.snapshot().cluster.share:
             self.member.changed(changes(before, after))
+
+    def reloaded(self, new: Snapshot, old: Snapshot) -> None:
+        """Another configuration is in use."""
+        if self.distribution is not None and new.published == old.published:
+            self.distribution.forget_refusals()
+
+    def _name(self) -> str:
+        return self.member.name if self.member is not None else self._here.snapshot().node.name
 
     async def _hear(self, told: Mapping[str, Any], who: str) -> None:
         if "controls" in self._here.snapshot().cluster.share:
@@ -99,6 +124,8 @@ class Membership:
             success_ratio=round(good / (good + bad), 4) if good + bad else None,
             lines=tuple(_line(id, carrier, here.controls(), view) for id, carrier in _lines(snapshot)),
             uptime=round(monotonic() - self._since, 1),
+            addresses=snapshot.cluster.addresses,
+            config=self.distribution.note if self.distribution is not None else None,
         )
 
     def _penalties(self) -> Mapping[str, float]:
