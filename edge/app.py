@@ -43,6 +43,7 @@ from edge.links.aio.links import Links
 from edge.links.aio.ways import Ways
 from edge.links.facts import rates
 from edge.links.seam import Link
+from edge.observe.dns import DnsMetrics
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
@@ -242,6 +243,8 @@ class Node:
             stack.push_async_callback(self.admin.close)
             self.membership.start()
             stack.push_async_callback(self.membership.close)
+            if self.snapshot.dns.zone is not None and not self.worker:
+                await self._answer_names(stack)
             if not self.worker:
                 self.tasks.start(self.alerts.run())
             self.tasks.start(self.history.run())
@@ -252,6 +255,13 @@ class Node:
             with _signals(self._loop, self.stop):
                 self._on_ready(self)
                 await self._stop.wait()
+
+    async def _answer_names(self, stack: AsyncExitStack) -> None:
+        from edge.dns.aio.names import responder  # so that other nodes needn't wait for a DNS library
+
+        found = responder(self.snapshot, self.membership.notes, DnsMetrics(self.metrics.registry).count)
+        await found.start()
+        stack.push_async_callback(found.close)
 
     def stop(self) -> None:
         """Begins the drain. A second call does nothing more."""

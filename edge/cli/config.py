@@ -60,7 +60,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for each in (publish, rollback, promote):
         each.add_argument("--note", default="", metavar="TEXT", help="why, for the list")
         each.add_argument("--key", metavar="REF", help="sign with the private key in file:PATH or env:NAME")
-        each.add_argument("--wait", type=float, default=WAIT, metavar="SECONDS", help="for nodes to take it (5; 0: don't)")
+        each.add_argument(
+            "--wait", type=float, default=WAIT, metavar="SECONDS", help="for nodes to take it (5; 0: don't)"
+        )
     for each in (publish, rollback):
         each.add_argument("--nodes", default="", metavar="NAME,…", help="only these: the others keep what they have")
 

@@ -12,5 +12,6 @@ Shell
   aio/member.py        tells, hears and agrees, 2.5 times a second
   aio/channels.py      published configurations in Redis
   aio/distribution.py  takes up what is published
+  aio/geo.py           the geo file
   aio/membership.py    what this node tells of itself, and does with what it hears
 """

@@ -64,7 +64,9 @@ def unfit(published: Layer, text: str) -> list[Fault]:
     ]
     for index, line in enumerate(_tables(published.document.get("line"))):
         found += [
-            published.fault(("line", index, name), "is each node's own, and can't be published", "it in the nodes' files")
+            published.fault(
+                ("line", index, name), "is each node's own, and can't be published", "it in the nodes' files"
+            )
             for name in EXITS
             if name in line
         ]
@@ -73,8 +75,6 @@ def unfit(published: Layer, text: str) -> list[Fault]:
         for number, row in enumerate(text.splitlines(), 1)
         if any(map(is_secret, _WORDS.findall(row)))
     ]
-
-
 
 
 def joined(own: Layer, published: Layer) -> Joined:

@@ -22,6 +22,9 @@ from health.rules import HealthRules
 from transport.path import Line, Protocol
 
 
+_ADMIN = Address("127.0.0.1", 8081)
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """[node]"""
@@ -48,7 +51,7 @@ class Listen:
     """[listen]"""
 
     data: tuple[Address, ...] = (Address("127.0.0.1", 8080),)
-    admin: Address | None = Address("127.0.0.1", 8081)
+    admin: Address | None = _ADMIN
     tls: TlsFiles | None = None
     workers: int = 1
     open: bool = False  # yes, anybody who reaches the listener may spend the node's own credentials
@@ -353,10 +356,10 @@ class Snapshot:
     cache: Cache = Cache()
     health: HealthRules = field(default_factory=HealthRules)
     probe: ProbePolicy = field(default_factory=ProbePolicy)
-    cluster: Cluster = Cluster()
+    cluster: Cluster = field(default_factory=Cluster)
     trace: Trace = Trace()
     history: History = History()
-    dns: Dns = Dns()
+    dns: Dns = field(default_factory=Dns)
     published: Published | None = None  # None: the node's file is all
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
 

@@ -45,9 +45,7 @@ def _taken(
         version = decoded(content)
     except ValueError as error:
         return published, _refused(own, Fault(published.file, 0, "", str(error)))
-    taken = Published(
-        published.channel, published.file, version.number, version.digest, version.at, version.who
-    )
+    taken = Published(published.channel, published.file, version.number, version.digest, version.at, version.who)
     problem = why_not(version, cluster, trusted)
     if version.channel != published.channel:
         problem = f"it was published on {version.channel}"

@@ -81,7 +81,7 @@ def signed(version: Version, cluster: str, key: keys.PrivateKey) -> Version:
 
 
 def why_not(version: Version, cluster: str, trusted: Collection[str]) -> str | None:
-    """Why nobody should believe it; None if all is well. `trusted`: fingerprints; empty: signatures aren't asked for."""
+    """Why nobody should believe it; None if all is well. `trusted`: fingerprints; empty: signatures don't matter."""
     if not trusted:
         return None
     if not version.signature:

@@ -30,6 +30,7 @@ from edge.config.sections import FILE
 from health.probing import ProbePolicy
 from health.rules import HealthRules
 
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What reading gave: a snapshot, or faults in the order of their lines. `files` are those the text refers to."""

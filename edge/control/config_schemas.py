@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from edge.control.schemas import COUNT, FLAG, NODE_CONFIG, TEXT, TIME, Schema, array, mapping, optional, record, ref, said
+from edge.control.schemas import (
+    COUNT,
+    FLAG,
+    NODE_CONFIG,
+    TEXT,
+    TIME,
+    Schema,
+    array,
+    mapping,
+    optional,
+    record,
+    ref,
+    said,
+)
 
 _HEAD: dict[str, Schema] = {
     "version": COUNT,

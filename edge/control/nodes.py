@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from time import monotonic
 from typing import Any
 
+from edge.cluster.aio.geo import look
 from edge.cluster.aio.member import Member
 from edge.cluster.aio.membership import Membership
 from edge.cluster.near import ranked
-from edge.cluster.places import Look, Nowhere, place_of
+from edge.cluster.places import Nowhere, place_of
 from edge.cluster.registry import Known, NodeNote
 from edge.control.changes import Refused
 from edge.control.publications import config_document
@@ -40,8 +40,7 @@ class Nodes:
 
     def notes(self) -> list[NodeNote]:
         """Of all that are alive."""
-        member = self._member()
-        return [known.note for known in member.nodes()] if member is not None else []
+        return self.membership.notes() if self.membership is not None else []
 
 
 def ranking(nodes: Nodes, near: str, rtts: str, geo_file: str | None) -> list[dict[str, Any]]:
@@ -51,7 +50,7 @@ def ranking(nodes: Nodes, near: str, rtts: str, geo_file: str | None) -> list[di
         Refused: it can't be said where that is, or the round trips can't be read.
     """
     try:
-        place = place_of(near, None if geo_file is None else _look(geo_file))
+        place = place_of(near, None if geo_file is None else look(geo_file))
     except Nowhere as nowhere:
         raise Refused("invalid", str(nowhere), "/near") from None
     return [
@@ -78,18 +77,6 @@ def _measured(text: str) -> dict[str, float]:
         if not colon or not 0 <= found[name] < 60:
             raise Refused("invalid", f'"{part}" is not NODE:MILLISECONDS', "/rtt")
     return found
-
-
-@lru_cache(maxsize=2)
-def _look(geo_file: str) -> Look:
-    try:
-        import maxminddb
-    except ImportError:
-        raise Nowhere("places of addresses need the package maxminddb: pip install farline[geo]") from None
-    try:
-        return maxminddb.open_database(geo_file).get
-    except (OSError, maxminddb.InvalidDatabaseError) as error:
-        raise Nowhere(f"{geo_file} can't be read: {error}") from None
 
 
 def _document(known: Known, now: float) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from edge.control.nodes import Nodes
 from edge.control.publications import Wanted, drafted, head_document, in_words, node_document, refused_by, wanted
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+T = TypeVar("T")
 MOST_BYTES = 1024 * 1024
 """Of a body: the text, escaped."""
 
@@ -60,8 +62,15 @@ class Publishing:
             raise Refused("invalid", in_words(faults), "/text")
         if not question.is_trial:
             if not await _asked(channels.put(version)):
-                raise Refused("conflict", f"version {version.number} has just been published by somebody else", "/number")
-            told = {"again": version.again, "nodes": list(version.nodes), "digest": version.digest, "note": version.note}
+                raise Refused(
+                    "conflict", f"version {version.number} has just been published by somebody else", "/number"
+                )
+            told = {
+                "again": version.again,
+                "nodes": list(version.nodes),
+                "digest": version.digest,
+                "note": version.note,
+            }
             self._desk.note_done(request[CALLER], "publish configuration", version.label, told)
         document = head_document(version, self._takers(channel))
         return json_reply({**document, "published": not question.is_trial}, 200 if question.is_trial else 201)
@@ -116,7 +125,7 @@ def _running(notes: list[NodeNote]) -> list[int]:
     return [note.config.number for note in notes if note.config is not None]
 
 
-async def _asked(call: Any) -> Any:
+async def _asked(call: Awaitable[T]) -> T:
     try:
         return await call
     except Unreachable as error:

@@ -1,4 +1,4 @@
-"""Three real nodes and a Redis: what is published once is in use everywhere, or refused and said so; nothing is lost."""
+"""Three real nodes and a Redis: what is published once is in use everywhere, or refused, and said so."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ async def test_published_once_in_use_everywhere(
 async def test_what_a_node_lacks_is_its_own_matter(
     make: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bj, sh, sz = await make(bj1={"ONLY_HERE": "x"}, sz1={"ONLY_HERE": "x"})
+    bj, sh, _ = await make(bj1={"ONLY_HERE": "x"}, sz1={"ONLY_HERE": "x"})
     text = GOOD.format(weight=40).replace("PUBLISHED_TEST_KEY", "ONLY_HERE")
     assert await command(bj, "publish", written(tmp_path / "a.toml", text), "--wait", "20") == 1
     told = capsys.readouterr()

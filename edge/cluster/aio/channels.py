@@ -1,7 +1,7 @@
 """Published configurations in the cluster's Redis: of each channel the latest versions, each written once.
 
-    farline:cluster:{ID}:config:CHANNEL            version → encoded Version
-    farline:cluster:{ID}:config:CHANNEL:changes    rises when one is published
+farline:cluster:{ID}:config:CHANNEL            version → encoded Version
+farline:cluster:{ID}:config:CHANNEL:changes    rises when one is published
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Distribution:
         return []
 
     async def _put_in_use(self, version: Version) -> list[str]:
-        """On disk first: the other workers take it from there. If it can't be used after all, what was there is back."""
+        """On disk first: the other workers take it from there. If it can't be used after all, the old one is back."""
         published = self._taker.snapshot().published
         assert published is not None, "else there is no distribution"
         file = Path(published.file)

@@ -87,6 +87,10 @@ class Membership:
         """Leaves: the others know at once."""
         await self._tasks.close()
 
+    def notes(self) -> list[NodeNote]:
+        """Of all that are alive."""
+        return [known.note for known in self.member.nodes()] if self.member is not None else []
+
     def changed(self, before: Controls, after: Controls) -> None:
         """This node's operators changed something."""
         if self.member is not None and "controls" in self._here.snapshot().cluster.share:
