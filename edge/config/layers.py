@@ -35,8 +35,6 @@ class Layer:
     is_own: bool
 
     def fault(self, path: KeyPath, problem: str, expected: str = "") -> Fault:
-        while path and path not in self.lines:
-            path = path[:-1]
         return Fault(self.file, self.lines.get(path, 1), spelled(path), problem, expected)
 
 
@@ -78,13 +76,12 @@ def unfit(published: Layer, text: str) -> list[Fault]:
 
 
 def joined(own: Layer, published: Layer) -> Joined:
-    """Both as one document, and what stands in both."""
+    """Both as one document, and what stands in both. `published` is fit."""
     found = Joined({})
     for name in dict.fromkeys((*published.document, *own.document)):
-        if name not in published.document or name in OWN:
+        if name not in published.document:
+            found.document[name] = own.document[name]
             _copy(found, own, (name,), (name,))
-            if name in own.document:
-                found.document[name] = own.document[name]
         elif name not in own.document:
             if name == "line":
                 continue  # of lines that this node doesn't have
@@ -99,7 +96,7 @@ def _join(found: Joined, own: Layer, published: Layer, name: str) -> None:
     mine, theirs = own.document[name], published.document[name]
     if name == "line" and isinstance(mine, list) and isinstance(theirs, list):
         found.document[name] = [_line(found, own, published, index, table) for index, table in enumerate(mine)]
-        _note(found, own, (name,), (name,))
+        found.lines[(name,)] = own.lines[(name,)]
     elif name in _NAMED and isinstance(mine, list) and isinstance(theirs, list):
         _arrays(found, own, published, name)
     elif isinstance(mine, dict) and isinstance(theirs, dict):
@@ -148,7 +145,7 @@ def _tables_joined(
     theirs: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Key by key, under `mine_at`."""
-    _note(found, own, mine_at, mine_at)
+    found.lines[mine_at] = own.lines[mine_at]
     for name in mine:
         _copy(found, own, (*mine_at, name), (*mine_at, name))
     for name in theirs:
@@ -167,11 +164,6 @@ def _twice(found: Joined, own: Layer, published: Layer, mine: KeyPath, theirs: K
 
 def _last_word(path: KeyPath) -> str:
     return next(part for part in reversed(path) if isinstance(part, str))
-
-
-def _note(found: Joined, source: Layer, old: KeyPath, new: KeyPath) -> None:
-    if old in source.lines:
-        found.lines[new] = source.lines[old]
 
 
 def _copy(found: Joined, source: Layer, old: KeyPath, new: KeyPath) -> None:

@@ -21,7 +21,6 @@ from health.probing import ProbePolicy
 from health.rules import HealthRules
 from transport.path import Line, Protocol
 
-
 _ADMIN = Address("127.0.0.1", 8081)
 
 

@@ -7,14 +7,13 @@ times of the SOA for negative answers (RFC 2308). No recursion, no zone transfer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import dns.edns
 import dns.flags
 import dns.message
 import dns.name
-import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -34,14 +33,21 @@ HOUR = 3600
 Address = IPv4Address | IPv6Address
 
 
+Records = tuple[dns.rcode.Rcode, list[dns.rrset.RRset], list[dns.rrset.RRset]]
+"""The code, the answer and the authority section."""
+MOST_MADE = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What replies are made from: the nodes as they are now, and where an address is (None: unknown)."""
+    """What replies are made from: the nodes as they are now, and where an address is (None: unknown). `made`: records
+    that were asked for before."""
 
     zone: Zone
     notes: Sequence[NodeNote]
     place: Callable[[Address], Place | None]
     serial: int
+    made: dict[tuple[dns.name.Name, dns.rdatatype.RdataType, Place | None], Records] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ def answer(query: bytes, sender: Address, picture: Picture, *, is_udp: bool) -> 
     """None: it is no query, and nothing is to be sent. Never raises because of what the query says."""
     if len(query) < _HEADER or query[2] & 0x80:  # a reply to a reply would go to and fro for ever
         return None
+    if query[2] & 0x78:  # RFC 1035 §4.1.1: another opcode than QUERY
+        return Reply(_bare(query, dns.rcode.NOTIMP), "NOTIMP")
     try:
         asked = dns.message.from_wire(query, ignore_trailing=True)
     except Exception:  # whatever the library makes of noise: the reply can only say so
@@ -65,8 +73,6 @@ def answer(query: bytes, sender: Address, picture: Picture, *, is_udp: bool) -> 
         reply.use_edns(0, payload=LARGEST_UDP)
         reply.set_rcode(dns.rcode.BADVERS)
         return _sent(reply, asked, is_udp)
-    if asked.opcode() != dns.opcode.QUERY:
-        return Reply(_bare(query, dns.rcode.NOTIMP), "NOTIMP")
     if len(asked.question) != 1:
         return Reply(_bare(query, dns.rcode.FORMERR), "FORMERR")
     return _sent(_replied(asked, sender, picture), asked, is_udp)
@@ -95,19 +101,31 @@ def _replied(asked: dns.message.Message, sender: Address, picture: Picture) -> d
     option = _subnet(asked)
     client, scope = (sender, 0) if option is None else _client(option, sender)
     place = picture.place(client)
-    label = question.name.relativize(zone).to_text(omit_final_dot=True).lower()
-    found = told(picture.zone, "" if label == "@" else label, picture.notes, place)
-    if found is None:
-        reply.set_rcode(dns.rcode.NXDOMAIN)
-    else:
-        reply.answer = _records(picture, question, zone, found, is_apex=label == "@")
-    if not reply.answer:
-        reply.authority = [_soa(picture, zone)]
+    code, reply.answer, reply.authority = _found(picture, question, zone, place)
+    reply.set_rcode(code)
     if option is not None:
         told_scope = scope if place is not None else 0
         own = dns.edns.ECSOption(option.address, option.srclen, told_scope)
         reply.use_edns(0, payload=LARGEST_UDP, options=[own])
     return reply
+
+
+def _found(picture: Picture, question: dns.rrset.RRset, zone: dns.name.Name, place: Place | None) -> Records:
+    key = question.name, question.rdtype, place
+    made = picture.made.get(key)
+    if made is None:
+        if len(picture.made) >= MOST_MADE:
+            picture.made.clear()
+        made = picture.made[key] = _make(picture, question, zone, place)
+    return made
+
+
+def _make(picture: Picture, question: dns.rrset.RRset, zone: dns.name.Name, place: Place | None) -> Records:
+    label = question.name.relativize(zone).to_text(omit_final_dot=True).lower()
+    found = told(picture.zone, "" if label == "@" else label, picture.notes, place)
+    answer = [] if found is None else _records(picture, question, zone, found, is_apex=label == "@")
+    code = dns.rcode.NXDOMAIN if found is None else dns.rcode.NOERROR
+    return code, answer, [] if answer else [_soa(picture, zone)]
 
 
 def _records(

@@ -15,7 +15,7 @@ MOST = 10_000
 """Networks that are remembered."""
 BURST = 2.0
 """Seconds' worth of answers at once."""
-ALL = 40.0
+ALL = 10.0
 """Networks' worth of answers for all together."""
 _PREFIX = {4: 8, 6: 72}  # bits of an address that don't count
 

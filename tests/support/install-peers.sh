@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the real programs that the tests talk to: nginx, HAProxy, Redis, nghttpd/h2load, wrk, curl, openssl, iproute2, promtool, systemd-analyze.
+# Installs the real programs that the tests talk to: nginx, HAProxy, Redis, nghttpd/h2load, wrk, curl, openssl, iproute2, promtool, systemd-analyze,
+# dig, named-checkzone.
 # Debian packages; needs root only for what is missing.
 set -euo pipefail
 
 declare -A package_of=(
   [nginx]=nginx-light [haproxy]=haproxy [nghttpd]=nghttp2-server [h2load]=nghttp2-client [wrk]=wrk [curl]=curl
   [redis-server]=redis-server [redis-cli]=redis-tools [promtool]=prometheus [systemd-analyze]=systemd [openssl]=openssl [ip]=iproute2 [ping]=iputils-ping
+  [dig]=bind9-dnsutils [named-checkzone]=bind9-utils
 )
 missing=()
 for program in "${!package_of[@]}"; do

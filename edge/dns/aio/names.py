@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from time import monotonic
 
 from edge.cluster.aio.geo import look
 from edge.cluster.places import Nowhere, place_of
@@ -15,6 +16,8 @@ from edge.dns.aio.responder import Counted, Responder
 from edge.dns.answer import Address, Picture
 from edge.dns.zone import Place, Zone
 
+FRESH = 0.25
+"""Seconds for which a picture of the cluster is good."""
 log = logging.getLogger("farline.dns")
 
 
@@ -31,8 +34,14 @@ def responder(snapshot: Snapshot, notes: Callable[[], list[NodeNote]], counted: 
         except Nowhere:
             return None
 
+    drawn = Picture(zone, [], place, 0)
+    until = 0.0
+
     def picture() -> Picture:
-        return Picture(zone, notes(), place, int(time.time()) // zone.ttl)
+        nonlocal drawn, until
+        if monotonic() >= until:
+            drawn, until = Picture(zone, notes(), place, int(time.time()) // zone.ttl), monotonic() + FRESH
+        return drawn
 
     return Responder(snapshot.dns, picture, counted)
 

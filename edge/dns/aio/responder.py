@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from time import monotonic
+from typing import cast
 
 from edge.config.model import Address, Dns
 from edge.dns.answer import Picture, answer, truncated
@@ -115,8 +116,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._responder = responder
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own isn't one by its class
 
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
         self._responder.datagram(data, addr, lambda reply: self._transport.sendto(reply, addr))
