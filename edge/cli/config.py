@@ -249,6 +249,8 @@ def _label(told: dict[str, Any], number: int) -> str:
 
 def _versions(client: AdminClient, args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = client.ask("GET", _ROUTE + _query(args))
+    if found["channel"] is None:
+        raise AskFailed("the asked node takes no channel ([cluster] config); name one with --channel", REFUSED)
     return found
 
 

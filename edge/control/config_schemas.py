@@ -38,8 +38,8 @@ CONFIG_SCHEMAS: dict[str, Schema] = {
     "Publication": record({**_HEAD, "published": said("false: it was only tried.", FLAG)}),
     "ConfigVersions": record(
         {
-            "cluster": TEXT,
-            "channel": TEXT,
+            "cluster": optional(TEXT),
+            "channel": said("null: this node takes none, and none was asked for.", optional(TEXT)),
             "next": said("The number that the next version will have; part of what is signed.", COUNT),
             "versions": said("Newest first.", array(ref("ConfigVersion"))),
             "nodes": said("Those that take this channel.", array(record({"name": TEXT, **NODE_CONFIG}))),

@@ -36,7 +36,11 @@ class Publishing:
         self.others = Nodes()
 
     async def config_versions(self, request: web.Request) -> web.Response:
-        channels, channel = self._channels(), self._channel(request.query.get("channel"))
+        published = self._inside.snapshot().published
+        asked = request.query.get("channel") or (published.channel if published is not None else None)
+        if asked is None:
+            return json_reply({"cluster": None, "channel": None, "next": 1, "versions": [], "nodes": []})
+        channels, channel = self._channels(), self._channel(asked)
         versions, notes = await _asked(channels.versions(channel)), self._takers(channel)
         return json_reply(
             {

@@ -49,12 +49,21 @@ enabled = false
 redis = "redis://127.0.0.1:{redis}"
 address = "https://{name}.example.net"
 geo_file = "places.mmdb"
+addresses = ["{ip}"]
+
+[dns]
+zone = "edge.example.net"
+nameservers = ["ns1.example.net"]
+listen = ["127.0.0.1:{dns}"]
+ttl_seconds = 5
 """
+ADDRESSES = {"bj-1": "203.0.113.1", "sh-1": "203.0.113.2", "sz-1": "203.0.113.3"}
 
 
 class Node:
-    def __init__(self, name: str, admin: int, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, admin: int, dns: int, process: asyncio.subprocess.Process) -> None:
         self.name = name
+        self.dns = dns
         self.url = f"http://127.0.0.1:{admin}"
         self.process = process
 
@@ -89,12 +98,13 @@ async def nodes(tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPa
     found = []
     async with AsyncExitStack() as stack:
         for name, place in PLACES.items():
-            admin, path = free_port(), tmp_path / f"{name}.toml"
-            path.write_text(FILE.format(name=name, place=place, admin=admin, provider=provider, redis=redis.port))
+            admin, dns, path = free_port(), free_port(), tmp_path / f"{name}.toml"
+            ports = {"admin": admin, "dns": dns, "provider": provider, "redis": redis.port}
+            path.write_text(FILE.format(name=name, place=place, ip=ADDRESSES[name], **ports))
             command = (sys.executable, "-m", "edge.cli", "edge", "-c", str(path))
             process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
             stack.push_async_callback(_end, process)
-            found.append(Node(name, admin, process))
+            found.append(Node(name, admin, dns, process))
         for node in found:
             await until(lambda node=node: _sees(node, sorted(PLACES)))
         yield found
@@ -163,6 +173,36 @@ async def test_clients_learn_which_edge_is_near(nodes: list[Node], capsys: pytes
     assert [line.split()[0] for line in (await asyncio.to_thread(told)).splitlines()] == ["node", *sorted(PLACES)]
     assert "sh-1" in (await asyncio.to_thread(told, "--near", "31,121")).splitlines()[1]
     assert json.loads(await asyncio.to_thread(told, "--json"))["cluster"]["connected"] is True
+
+
+async def test_resolvers_learn_which_edge_is_near(nodes: list[Node], capsys: pytest.CaptureFixture[str]) -> None:
+    bj, sh, _ = nodes
+
+    async def resolved(*words: str) -> list[str]:
+        command = ("dig", "@127.0.0.1", "-p", str(bj.dns), "+short", "+tries=1", *words)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+        return output.decode().split()
+
+    near = ("edge.example.net", "+subnet=198.51.100.0/24")
+    assert (await resolved(*near))[0] == ADDRESSES["sh-1"]
+    assert await resolved("sz-1.edge.example.net") == [ADDRESSES["sz-1"]]
+    assert sorted(await resolved("cn.edge.example.net")) == sorted(ADDRESSES.values())[:2]
+
+    words = ("nodes", "zone", "--admin", bj.url, "--domain", "edge.example.net", "--nameserver", "ns1.example.net")
+    assert await asyncio.to_thread(main, words) == 0
+    zone = capsys.readouterr().out
+    assert "$ORIGIN edge.example.net." in zone
+    assert [line.split()[4] for line in zone.splitlines() if line.startswith("sh-1 ")] == [ADDRESSES["sh-1"]]
+    assert await asyncio.to_thread(main, [*words[:6], "--nameserver", "x.edge.example.net"]) == 1
+    assert await asyncio.to_thread(main, words[:4]) == 2
+
+    sh.process.kill()
+
+    async def is_elsewhere() -> bool:
+        return (await resolved(*near))[0] != ADDRESSES["sh-1"]
+
+    await until(is_elsewhere, 10.0)
 
 
 async def _has(node: Node, line: str, weight: float) -> bool:

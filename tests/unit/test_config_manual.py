@@ -18,6 +18,7 @@ from edge.config.model import (
     Cache,
     ClientKey,
     Cluster,
+    Dns,
     EdgePeer,
     Endpoint,
     History,
@@ -68,6 +69,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[probe]": (sections.PROBE, ProbePolicy()),
     "[trace]": (sections.TRACE, Trace()),
     "[cluster]": (sections.CLUSTER, Cluster()),
+    "[dns]": (sections.DNS, Dns()),
     "[history]": (sections.HISTORY, History()),
 }
 IN_WORDS = {"the preset's", "see below", "the provider's", "*required*", "none", '`"client"`'}
