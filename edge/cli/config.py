@@ -54,7 +54,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     diff.add_argument("old", type=int, metavar="A")
     diff.add_argument("new", type=int, metavar="B")
     rollback = action("rollback", "Publish an older version's text once more, for all nodes.", _rollback)
-    rollback.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default: the one before the newest")
+    rollback.add_argument(
+        "version", type=int, nargs="?", metavar="VERSION", help="default: the one before the text in use"
+    )
     promote = action("promote", "Publish for all nodes what some have tried.", _promote)
     promote.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default: the newest")
     for each in (publish, rollback, promote):
@@ -99,12 +101,14 @@ def _promote(client: AdminClient, args: argparse.Namespace) -> int:
 
 
 def _before(told: dict[str, Any]) -> int:
-    """The newest version whose text isn't that of the newest."""
-    digests = [(each["digest"], each["version"]) for each in told["versions"]]
-    found = next((version for digest, version in digests if digest != digests[0][0]), None)
+    """The newest version that is older than the text in use, and another: going back twice goes back two steps."""
+    newest = told["versions"][0] if told["versions"] else {"again": None, "version": 0, "digest": ""}
+    since = newest["again"] or newest["version"]
+    older = (each for each in told["versions"] if each["version"] < since and each["digest"] != newest["digest"])
+    found = next(older, None)
     if found is None:
-        raise AskFailed(f"no other version of {told['channel']} is remembered to go back to", REFUSED)
-    return int(found)
+        raise AskFailed(f"no older version of {told['channel']} is remembered to go back to", REFUSED)
+    return int(found["again"] or found["version"])
 
 
 def _again(client: AdminClient, args: argparse.Namespace, told: dict[str, Any], version: int) -> int:
@@ -210,16 +214,20 @@ def _list(client: AdminClient, args: argparse.Namespace) -> int:
 
 
 def _table(told: dict[str, Any]) -> Table:
-    table = Table("version", "published", "by", "for", "digest", "signed", "in use on", "note", box=None)
+    table = Table("version", box=None)
+    for name in ("published (UTC)", "by", "for", "digest", "signed"):
+        table.add_column(name, no_wrap=True)
+    for name in ("in use on", "note"):
+        table.add_column(name)
     for each in told["versions"]:
         again = f"again {each['again']}" if each["again"] else ""
         table.add_row(
             str(each["version"]),
-            each["at"][:19].replace("T", " "),
+            each["at"][:16].replace("T", " "),
             each["who"],
             ", ".join(each["nodes"]) or "all",
-            each["digest"][:12],
-            each["signed_by"][:15] if each["signed_by"] else "no",
+            each["digest"][:8],
+            each["signed_by"][7:15] if each["signed_by"] else "no",
             ", ".join(each["running"]) or "–",
             " – ".join(filter(None, (again, each["note"]))),
         )

@@ -93,7 +93,8 @@ class Admin:
         """A new configuration is in use."""
         if new.admin_keys != old.admin_keys:
             self._api.renew(new.admin_keys)
-        self.desk.note_reload(old.generation, new.generation, new.source)
+        published = f"{new.published.channel}@{new.published.number}" if new.published is not None else ""
+        self.desk.note_reload(old.generation, new.generation, new.source, published=published)
         self._tasks.start(self.desk.reloaded(new))
 
     def reload_refused(self, reasons: list[str]) -> None:

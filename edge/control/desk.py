@@ -197,14 +197,17 @@ class ControlDesk:
         self._audit.write(entry)
         self._events.publish("control", {name: entry[name] for name in ("who", "action", "target", "before", "after")})
 
-    def note_reload(self, before: int, after: int, source: str | None, faults: Sequence[str] = ()) -> None:
-        """The configuration was reloaded, or (with `faults`) refused. Generations before and after."""
+    def note_reload(
+        self, before: int, after: int, source: str | None, faults: Sequence[str] = (), published: str = ""
+    ) -> None:
+        """The configuration was reloaded, or (with `faults`) refused. Generations before and after; `published`: the
+        version of what is common to many nodes."""
         action = "reload refused" if faults else "reload"
         about: dict[str, Any] = {
             "action": action,
             "target": source,
             "before": {"generation": before},
-            "after": {"generation": after},
+            "after": {"generation": after, **({"published": published} if published else {})},
         }
         if faults:
             about["faults"] = list(faults)

@@ -106,7 +106,7 @@ async def nodes(tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPa
             stack.push_async_callback(_end, process)
             found.append(Node(name, admin, dns, process))
         for node in found:
-            await until(lambda node=node: _sees(node, sorted(PLACES)))
+            await until(lambda node=node: _sees(node, sorted(PLACES)), 60.0)
         yield found
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 
+from edge.cli.admin_client import AskFailed
+from edge.cli.config import _before as before
 from edge.cluster.registry import NodeNote
 from edge.cluster.taking import KEPT, ConfigNote, following, numbers, surplus, to_bring_back, to_try
 from edge.config.change import settle, unsafe
@@ -307,3 +310,16 @@ def test_how_versions_are_told() -> None:
     assert in_words(["a"] * 21).splitlines()[-1] == "… and 1 more"
     assert in_words(["a", "b"]) == "a\nb"
     assert Version("prod", 2, "x", signature="s", public=b64encode(b"k").decode()).signer.startswith("SHA256:")
+
+
+def test_going_back_goes_further_back_each_time() -> None:
+    def version(number: int, digest: str, again: int | None = None) -> dict[str, Any]:
+        return {"version": number, "digest": digest, "again": again}
+
+    first, second, third = version(1, "a"), version(2, "b"), version(3, "c")
+    assert before({"channel": "p", "versions": [third, second, first]}) == 2
+    assert before({"channel": "p", "versions": [version(4, "b", 2), third, second, first]}) == 1
+    assert before({"channel": "p", "versions": [version(3, "b", 2), second, first]}) == 1
+    for versions in ([], [first], [version(2, "a", 1), first]):
+        with pytest.raises(AskFailed, match="no older version"):
+            before({"channel": "p", "versions": versions})

@@ -21,7 +21,7 @@ export function show(view) {
       [get("alerts"), get("nodes"), get("pools"), maybe("cache"), get("history/keys?span=today"), get("controls"), maybe("audit?limit=15"), get("history/node?span=today")].map(quietly));
     if (isStopped) return;
     if (alerts) put("alerts", alerts.alerts.length ? alertTable(alerts.alerts) : null);
-    if (nodes) put("nodes", nodeTable(nodes.nodes, total?.sums.node));
+    if (nodes) put("nodes", [nodeTable(nodes.nodes, total?.sums.node), nodes.cluster ? clusterTable(nodes.cluster) : null]);
     if (pools) put("pools", pools.pools.length ? poolTable(pools.pools) : null);
     put("cache", cache ? cacheList(cache) : null);
     if (keys) put("keys", Object.keys(keys.sums).length ? keyTable(keys.sums) : null);
@@ -40,6 +40,16 @@ const alertTable = (alerts) => table(t("node.alerts"), [[t("alerts.rule")], [t("
 const nodeTable = (nodes, today) => table(t("node.nodes"), [[t("nodes.name")], [t("nodes.region")], [t("state")], [t("nodes.version")], [t("nodes.started")], [t("nodes.workers"), "num"], [t("figure.in_flight"), "num"], [t("nodes.connections"), "num"], [t("nodes.requests_today"), "num"]],
   nodes.map((each, place) => [each.name, each.region || UNKNOWN, h("span.badge", { "data-state": each.ready ? "ready" : "draining" }, t(each.ready ? "state.ready" : "state.draining")), each.version, moment(each.started),
     `${each.workers?.answering.length ?? 1}/${each.workers?.expected ?? 1}`, number(each.requests_in_flight), number(each.client_connections), place === 0 ? number(today?.requests ?? 0) : UNKNOWN]));
+
+/** All nodes of the cluster, and the published configuration that each runs or can't take. */
+const clusterTable = (cluster) => table(t("nodes.cluster"), [[t("nodes.name")], [t("nodes.region")], [t("nodes.config")], [t("nodes.version")], [t("figure.in_flight"), "num"]],
+  cluster.nodes.map((each) => [each.name, each.region || UNKNOWN, configuration(each), each.version, number(each.in_flight)]));
+
+function configuration({ config, generation }) {
+  if (!config) return number(generation);
+  const now = config.version ? `${config.channel}@${config.version}` : `${config.channel}: ${UNKNOWN}`;
+  return config.refused ? [now, h("small", null, ` ${t("nodes.refuses")} ${config.channel}@${config.refused.version}: ${config.refused.why}`)] : now;
+}
 
 const poolTable = (pools) => table(t("node.pools"), [[t("pools.id")], [t("pools.engine")], [t("state")], [t("pools.models")], [t("figure.in_flight"), "num"], [t("pools.waiting"), "num"], [t("pools.cache"), "num"]],
   pools.map((each) => [each.id, each.engine ?? UNKNOWN, [badge(each.standing), each.reason ? h("small", null, ` ${each.reason}`) : null], Object.keys(each.models ?? {}).join(", ") || (Array.isArray(each.models) ? each.models.join(", ") : UNKNOWN), number(each.in_flight), number(each.waiting ?? each.load?.waiting), percent(each.cache_ratio ?? each.load?.cache_ratio)]));
