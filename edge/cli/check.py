@@ -92,6 +92,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     if cluster is not None:
         shares = " and ".join(cluster["shares"]) or "nothing"
         yield f"  cluster    {cluster['id']} at {', '.join(cluster['redis'])}, shares {shares}"
+    published = told["published"]
+    if published is not None:
+        version = f"version {published['version']}" if published["version"] else "nothing taken yet"
+        yield f"  published  {published['channel']}: {version}; {published['file']}"
     cache = told["cache"]
     yield f"  cache      {cache['store']}{_cache(cache)}"
     yield f"  models     {len(told['models'])}, client keys {len(told['keys'])}"

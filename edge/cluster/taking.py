@@ -24,7 +24,7 @@ class ConfigNote(msgspec.Struct, frozen=True, omit_defaults=True):
 def to_try(told: Iterable[bytes | str], current: int) -> list[int]:
     """Versions that are newer than the current one, newest first: a node that was away, or is new, and can't take the
     newest is better off with the one before than with an older one."""
-    return sorted((number for number in numbers(told) if number > current), reverse=True)
+    return sorted((number for number in numbers(told) if number > current), reverse=True)[:KEPT]
 
 
 def numbers(told: Iterable[bytes | str]) -> list[int]:

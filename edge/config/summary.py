@@ -94,6 +94,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "models": [{"name": model.name, "provider": model.provider} for model in snapshot.models],
         "pools": [_pool(pool) for pool in snapshot.pools],
         "cluster": _cluster(snapshot),
+        "published": _published(snapshot),
         "cache": _cache(snapshot.cache),
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
@@ -115,6 +116,13 @@ def _cluster(snapshot: Snapshot) -> dict[str, Any] | None:
         return None
     hosts = [f"{host}:{port}" for host, port in cluster.redis.hosts]
     return {"id": cluster.id, "redis": hosts, "shares": list(cluster.share), "address": cluster.address}
+
+
+def _published(snapshot: Snapshot) -> dict[str, Any] | None:
+    published = snapshot.published
+    if published is None:
+        return None
+    return {"channel": published.channel, "version": published.number, "file": published.file}
 
 
 def _relay(snapshot: Snapshot, relay: Relay) -> dict[str, Any]:

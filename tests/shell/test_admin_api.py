@@ -275,6 +275,19 @@ async def test_health_and_metrics_need_no_token(keyed: Client) -> None:
         assert reply.status == 404
 
 
+async def test_a_node_on_its_own_publishes_nothing(client: Client) -> None:
+    assert (await client.ask("GET", "/api/v1/config/versions"))["channel"] is None
+    large = {"text": "# " + "x" * 100_000, "channel": "a"}
+    for method, path, body in (
+        ("GET", "/api/v1/config/versions?channel=a", None),
+        ("GET", "/api/v1/config/versions/3?channel=a", None),
+        ("POST", "/api/v1/config/versions", large),
+    ):
+        assert "on its own" in (await client.ask(method, path, body, status=409))["detail"]
+    assert "either text, or again" in (await client.ask("POST", "/api/v1/config/versions", {}, status=400))["detail"]
+    await client.ask("POST", "/api/v1/config/versions", {"text": "x" * 2_000_000}, status=413)
+
+
 async def test_every_route_asks_for_its_role(keyed: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody without a token, nobody with a lesser role."""
     monkeypatch.setattr(Rates, "wait", lambda *_: 0.0)
