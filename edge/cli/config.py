@@ -214,8 +214,8 @@ def _list(client: AdminClient, args: argparse.Namespace) -> int:
 
 
 def _table(told: dict[str, Any]) -> Table:
-    table = Table("version", box=None)
-    for name in ("published (UTC)", "by", "for", "digest", "signed"):
+    table = Table(box=None)
+    for name in ("version", "published (UTC)", "by", "for", "digest"):
         table.add_column(name, no_wrap=True)
     for name in ("in use on", "note"):
         table.add_column(name)
@@ -226,8 +226,7 @@ def _table(told: dict[str, Any]) -> Table:
             each["at"][:16].replace("T", " "),
             each["who"],
             ", ".join(each["nodes"]) or "all",
-            each["digest"][:8],
-            each["signed_by"][7:15] if each["signed_by"] else "no",
+            each["digest"][:8] + (" signed" if each["signed_by"] else ""),
             ", ".join(each["running"]) or "–",
             " – ".join(filter(None, (again, each["note"]))),
         )
