@@ -23,6 +23,7 @@ from typing import Any, cast
 import uvloop
 
 from edge.app import Node
+from edge.cli.edge import spare_collector
 from edge.config.presets import defaults
 from edge.ingress.connection import IngressConnection, Service
 from edge.ingress.reply import plain_error
@@ -36,7 +37,9 @@ from transport.path import Path, Protocol
 CLIENTS = 32
 ROUNDS = 8  # in a batch
 TARGET = "/openai/v1/chat/completions"
-_EVENT = b'data: {"id":"chatcmpl-9x8Wb2Qm4","object":"chat.completion.chunk","choices":[{"delta":{"content":"%b"}}]}\n\n'
+_EVENT = (
+    b'data: {"id":"chatcmpl-9x8Wb2Qm4","object":"chat.completion.chunk","choices":[{"delta":{"content":"%b"}}]}\n\n'
+)
 EVENT = _EVENT % (b"x" * (250 - len(_EVENT) + 2))
 CHUNK = b"%x\r\n%b\r\n" % (len(EVENT), EVENT)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -192,6 +195,7 @@ async def measure(batches: int, profile: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, FilePath("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
         bench = Bench(ours)
+        spare_collector()
         await request_us(bench, 5)
         if profile:
             with cProfile.Profile() as profiler:
