@@ -1,8 +1,8 @@
 """What a request and a chunk cost inside the edge: `python -m tests.bench.request_cost [--profile]`.
 
-The whole way from the client's bytes to the client's bytes (parser, pipeline, attempt, reply, records, metrics, log) with
-transports in memory: no system calls, no kernel, no load generator. CPU time of this process, the least of many batches,
-so it can be compared between two checkouts on a busy machine. `--profile` lists the functions by their own time.
+The whole way from the client's bytes to the client's bytes (parser, pipeline, attempt, reply, records, metrics, log)
+with transports in memory: no system calls, no kernel, no load generator. CPU time of this process, the least of many
+batches, so it can be compared between two checkouts on a busy machine. `--profile` lists the functions by their own time.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ CHUNK = b"%x\r\n%b\r\n" % (len(EVENT), EVENT)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 STREAM_END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 DOCUMENT = (
-    b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ndate: Sun, 22 Nov 2026 12:00:00 GMT\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: keep-alive\r\n\r\n%b" % (len(REPLY), REPLY.encode())
+    b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ndate: Sun, 22 Nov 2026 12:00:00 GMT\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\nconnection: keep-alive\r\n\r\n%b"
+    % (len(REPLY), REPLY.encode())
 )
 
 
@@ -193,7 +194,7 @@ async def chunk_us(bench: Bench, batches: int) -> float:
 
 async def measure(batches: int, profile: bool) -> None:
     ours, theirs = socket.socketpair()
-    with ours, theirs, FilePath("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
+    with ours, theirs:
         bench = Bench(ours)
         spare_collector()
         await request_us(bench, 5)
@@ -212,7 +213,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=60)
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
-    uvloop.run(measure(args.batches, args.profile))
+    with FilePath("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):  # the log of requests
+        uvloop.run(measure(args.batches, args.profile))
 
 
 if __name__ == "__main__":
