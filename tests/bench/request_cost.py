@@ -2,7 +2,7 @@
 
 The whole way from the client's bytes to the client's bytes (parser, pipeline, attempt, reply, records, metrics, log)
 with transports in memory: no system calls, no kernel, no load generator. CPU time of this process, the least of many
-batches, so it can be compared between two checkouts on a busy machine. `--profile` lists the functions by their own time.
+batches, so it can be compared between two checkouts on a busy machine. `--profile` lists functions by their own time.
 """
 
 from __future__ import annotations
