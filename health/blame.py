@@ -149,6 +149,8 @@ class Blame:
             endpoint.answers.fail(now, replace(rules, consecutive_failures=BAD_REPLIES), f"replies {status}")
         elif endpoint.answers.has_history:
             endpoint.answers.succeed(now, rules)
+        else:
+            return
         self._all.settle_endpoint(endpoint, now)
 
     # --- who bears it ---

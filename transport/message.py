@@ -77,7 +77,7 @@ _NAMES_NOTHING = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 def end_to_end(headers: Headers, without: frozenset[bytes] = HOP_BY_HOP) -> Headers:
     """The headers that a proxy forwards: without hop-by-hop fields (or all of `without`) and those that `Connection`
     names."""
-    named = [value for key, value in headers if key == b"connection" and value not in _NAMES_NOTHING]
-    if named:
-        without = without.union(token.strip().lower() for token in b",".join(named).split(b","))
+    for key, value in headers:
+        if key == b"connection" and value not in _NAMES_NOTHING:
+            without = without.union(token.strip().lower() for token in value.split(b","))
     return [pair for pair in headers if pair[0] not in without]

@@ -10,6 +10,7 @@ on what good replies have earned, one each: while the provider answers at all, t
 from __future__ import annotations
 
 WINDOW = 10.0  # seconds over which deposits count
+GRAIN = 0.01  # seconds: what has come within them is of one age
 
 
 class RetryBudget:
@@ -63,6 +64,8 @@ class RetryBudget:
         return base + surplus
 
     def _age(self, now: float) -> None:
+        if now - self._at < GRAIN:
+            return
         self._tokens = self._aged(now)
         self._earned *= max(0.0, 1.0 - max(0.0, now - self._at) / WINDOW)
         self._at = now

@@ -69,6 +69,7 @@ from edge.dialects.facts import Repeat
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Path
 
+ANSWERED_NO = REFUSALS | ERRORS
 WAYS_FAULT = (Origin.LINE, Origin.RELAY)
 BROKEN_OFF = frozenset((Code.CONNECTION_TERMINATED, Code.STREAM_RESET))
 OVERDUE, HEDGE, SUSPECTED = "overdue", "hedge", "line_suspected"  # reasons of a second attempt; else a failure's code
@@ -213,7 +214,7 @@ class AttemptMachine:
 
     def _endpoint_refused(self, path: Path) -> bool:
         """Has this endpoint answered, with a status that another attempt there wouldn't change?"""
-        return any(a.status in REFUSALS | ERRORS and a.path.endpoint == path.endpoint for a in self.attempts)
+        return any(a.status in ANSWERED_NO and a.path.endpoint == path.endpoint for a in self.attempts)
 
     def _connected(self, path: Path, warm: bool) -> list[Command]:
         if path not in self._dialing:
@@ -228,6 +229,8 @@ class AttemptMachine:
     def _stop_dialing(self) -> list[Command]:
         """Those that lost the race did nothing wrong: they may be dialed again."""
         self._race_at = self._dials_end = inf
+        if not self._dialing:
+            return []
         stopped: list[Command] = [Undial(path) for path in self._dialing]
         for path in self._dialing:
             self._tried[path] -= 1
@@ -427,7 +430,7 @@ class AttemptMachine:
         live = self._find(number)
         if live is None:
             return []
-        if live.status not in REFUSALS | ERRORS:
+        if live.status not in ANSWERED_NO:
             self.budget.earn(now)
         live.outcome = Outcome.COMMITTED
         self._live.remove(live)

@@ -8,7 +8,7 @@ import sys
 
 import uvloop
 
-from edge.cli.edge import raise_open_files
+from edge.cli.edge import raise_open_files, spare_collector
 from edge.config.fault import ConfigError
 from edge.config.watch import load
 from edge.observe.log import set_up_logging
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     raise_open_files()
 
     async def serve() -> None:
-        await RelayNode(snapshot, successor=Successor(os.environ), on_ready=_announce).run()
+        await RelayNode(snapshot, successor=Successor(os.environ), on_ready=_ready).run()
 
     try:
         uvloop.run(serve())
@@ -48,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"farline relay: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _ready(node: RelayNode) -> None:
+    spare_collector()
+    _announce(node)
 
 
 def _announce(node: RelayNode) -> None:

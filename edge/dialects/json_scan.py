@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -117,12 +118,17 @@ def _top_level(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = skip_space(data, at + 1)
 
 
+@cache
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
+
+
 def value(raw: bytes | None, kind: type[T]) -> T | None:
     """`raw` decoded as `kind`, or None if it is something else, cut, or absent."""
     if raw is None:
         return None
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return _decoder(kind).decode(raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 

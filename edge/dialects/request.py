@@ -45,7 +45,9 @@ class Fields(msgspec.Struct):
 
     @property
     def has_tools(self) -> bool:
-        return any(is_filled(bytes(raw)) for raw in (self.tools, self.functions))
+        if self.tools is _ABSENT and self.functions is _ABSENT:
+            return False
+        return is_filled(bytes(self.tools)) or is_filled(bytes(self.functions))
 
     @property
     def asks_to_reason(self) -> bool:
@@ -53,6 +55,8 @@ class Fields(msgspec.Struct):
         for said in (self.reasoning, self.reasoning_effort, self.thinking):
             if said is not _ABSENT and bytes(said) not in (b"", b"null") and not _NO_THINKING.search(bytes(said)):
                 return True
+        if self.generationConfig is _ABSENT and self.generation_config is _ABSENT:
+            return False
         return b"thinkingConfig" in bytes(self.generationConfig) or b"thinking_config" in bytes(self.generation_config)
 
     @property
@@ -71,9 +75,11 @@ _decode = msgspec.json.Decoder(Fields).decode
 def segments(target: bytes) -> list[str]:
     """The path of an origin-form target, unquoted, without an API version (`v1`, `v1beta`…) and what precedes it."""
     path = target.partition(b"?")[0].decode("latin-1")
-    parts = [unquote(part) for part in path.split("/") if part]
+    parts = [part for part in path.split("/") if part]
+    if "%" in path:
+        parts = [unquote(part) for part in parts]
     for at, part in enumerate(parts):
-        if _VERSION.fullmatch(part):
+        if part[0:1] == "v" and _VERSION.fullmatch(part):
             return parts[at + 1 :]
     return parts
 
@@ -91,8 +97,9 @@ def query(target: bytes, name: str) -> str | None:
 
 def patience(headers: Headers) -> float | None:
     """Seconds that the SDK says it will wait: Stainless's read timeout, or google-genai's x-server-timeout."""
-    for name in _PATIENCE:
-        seconds = _number(header(headers, name))
+    told = {name: value for name, value in reversed(headers) if name in _PATIENCE}
+    for name in _PATIENCE if told else ():
+        seconds = _number(told.get(name))
         if seconds is not None:
             return seconds
     return None

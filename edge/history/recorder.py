@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
-from edge.history.sketch import bucket_of
+from edge.history.sketch import add, bucket_of
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
@@ -58,6 +58,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self._cells: dict[str, Cell] = {}
+        self._of_keys: dict[str, Cell] = {}  # clients' requests by principal; "": none was told
+        self._of_paths: dict[Path, Cell] = {}  # attempts, and what they carried
         self._known: set[str] = set()
         self._prices: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
@@ -70,6 +72,7 @@ class Recorder:
 
     def take(self) -> dict[str, Cell]:
         """The cells of the second that is over, by subject."""
+        self._share()
         cells, self._cells = self._cells, {}
         return cells
 
@@ -94,19 +97,18 @@ class Recorder:
     def request(self, record: RequestRecord) -> None:
         """A client's request is over."""
         path, first, sent = record.path, record.first_byte_at, record.sent_at
-        cells = [self._cell(NODE), self._cell(f"{KEYS}:{record.principal}")] if record.principal else [self._cell(NODE)]
-        for cell in cells:
-            cell.requests += 1
-            cell.failures += record.failure is not None or record.status >= 500
+        cell = self._of_keys.get(record.principal)
+        if cell is None:
+            cell = self._of_keys[record.principal] = Cell()
+        cell.requests += 1
+        cell.failures += record.failure is not None or record.status >= 500
+        self._carried(cell, record, None if first is None else first - record.received_at)
         for attempt in record.attempts:
-            if attempt.path.line != LOCAL:
-                self._cell(ATTEMPTS).requests += 1
-            for cell in self._cells_of(attempt.path):
-                cell.requests += 1
-                cell.failures += attempt.code is not None
-        self._carried(cells, record, None if first is None else first - record.received_at)
+            cell = self._of_path(attempt.path)
+            cell.requests += 1
+            cell.failures += attempt.code is not None
         if path is not None:
-            self._carried(self._cells_of(path), record, None if first is None or sent is None else first - sent)
+            self._carried(self._of_path(path), record, None if first is None or sent is None else first - sent)
 
     def look(self, view: HealthView, switches: Mapping[str, Switch], scores: Mapping[str, float] | None) -> None:
         """Standings right now, once a second. `switches`: what operators said of each line; `scores`, when they were
@@ -124,18 +126,35 @@ class Recorder:
             self._cell(f"{ENDPOINTS}:{endpoint}").see(_STATES[far_end.standing])
         self._nearest = nearest(view)
 
-    def _carried(self, cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:
-        bucket = None if first is None else bucket_of(first)
+    def _carried(self, cell: Cell, record: RequestRecord, first: float | None) -> None:
+        if first is not None:
+            add(cell.first_byte, first)
+        cell.up += record.bytes_in
+        cell.down += record.bytes_out
         price = self._prices.get(record.path.line, 0.0) if record.path is not None else 0.0
-        for cell in cells:
-            if bucket is not None:
-                cell.first_byte[bucket] = cell.first_byte.get(bucket, 0) + 1
-            cell.up += record.bytes_in
-            cell.down += record.bytes_out
-            cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
-            if record.usage is not NO_USAGE:
-                cell.input_tokens += record.usage.input or 0
-                cell.output_tokens += record.usage.output or 0
+        cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
+        if record.usage is not NO_USAGE:
+            cell.input_tokens += record.usage.input or 0
+            cell.output_tokens += record.usage.output or 0
+
+    def _of_path(self, path: Path) -> Cell:
+        cell = self._of_paths.get(path)
+        if cell is None:
+            cell = self._of_paths[path] = Cell()
+        return cell
+
+    def _share(self) -> None:
+        """Requests are counted once by key and once by path; all that they belong to learn of it here."""
+        for principal, cell in self._of_keys.items():
+            self._cell(NODE).join(cell)
+            if principal:
+                self._cell(f"{KEYS}:{principal}").join(cell)
+        for path, cell in self._of_paths.items():
+            if cell.requests and path.line != LOCAL:
+                self._cell(ATTEMPTS).requests += cell.requests
+            for each in self._cells_of(path):
+                each.join(cell)
+        self._of_keys, self._of_paths = {}, {}
 
     def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
         for place, cell in enumerate(cells):
@@ -148,7 +167,7 @@ class Recorder:
         if subjects is None:
             if len(self._subjects) >= MOST_SUBJECTS:
                 self._subjects.clear()
-            subjects = self._subjects[path] = _of_path(path)
+            subjects = self._subjects[path] = _subjects_of(path)
         return [self._cell(subject) for subject in subjects]
 
     def _voice(self, path: Path) -> _Voices:
@@ -175,7 +194,7 @@ def _is_refusal(failure: Failure) -> bool:
     return failure.origin is Origin.ENDPOINT or failure.code == Code.CONNECTION_REFUSED
 
 
-def _of_path(path: Path) -> tuple[str, ...]:
+def _subjects_of(path: Path) -> tuple[str, ...]:
     if path.line == LOCAL:
         return (f"{PATHS}:{path}",)
     return (f"{PATHS}:{path}", f"{LINES}:{path.line}", f"{ENDPOINTS}:{path.endpoint}")

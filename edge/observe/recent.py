@@ -24,7 +24,7 @@ class Recent:
         self._newest: deque[RequestRecord] = deque()
         self._kept: deque[RequestRecord] = deque()
         self._by_id: dict[str, RequestRecord] = {}
-        self._lanes: dict[int, tuple[Lane, list[RequestRecord]]] = {}  # by identity, oldest first
+        self._lanes: dict[int, tuple[Lane, dict[str, RequestRecord]]] = {}  # by identity, oldest first
         self._most_newest = newest
         self._most_kept = kept
         self._most_lanes = lanes
@@ -54,21 +54,30 @@ class Recent:
     def _share(self, record: RequestRecord, lane: Lane) -> None:
         known = self._lanes.get(id(lane))
         if known is not None:
-            known[1].append(record)
+            known[1][record.id] = record
             return
-        self._lanes[id(lane)] = (lane, [record])  # holding the lane keeps its id its own
+        self._lanes[id(lane)] = (lane, {record.id: record})  # holding the lane keeps its id its own
         if len(self._lanes) > self._most_lanes:
             oldest = next(iter(self._lanes))
-            for each in self._lanes.pop(oldest)[1]:
+            for each in self._lanes.pop(oldest)[1].values():
                 each.choice = None
 
     def _age(self, record: RequestRecord) -> None:
         if not is_remarkable(record):
-            del self._by_id[record.id]
+            self._forget(record)
             return
         self._kept.append(record)
         if len(self._kept) > self._most_kept:
-            del self._by_id[self._kept.popleft().id]
+            self._forget(self._kept.popleft())
+
+    def _forget(self, record: RequestRecord) -> None:
+        del self._by_id[record.id]
+        if record.choice is not None:
+            lane = id(record.choice.lane)
+            shared = self._lanes[lane][1]
+            del shared[record.id]
+            if not shared:
+                del self._lanes[lane]
 
 
 def ranking_of(record: RequestRecord) -> Ranking | None:

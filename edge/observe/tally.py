@@ -25,6 +25,8 @@ class Tally:
     def _turn(self, now: float) -> int:
         """Clears the slots that time has left behind; the current one's index."""
         slots, current = len(self._good), int(now / self._seconds)
+        if current == self._slot:
+            return current % slots
         for slot in range(max(self._slot + 1, current - slots + 1), current + 1):
             self._good[slot % slots] = self._bad[slot % slots] = 0
         self._slot = max(self._slot, current)

@@ -43,6 +43,11 @@ class KeyRing:
     def __init__(self, keys: Sequence[ClientKey]) -> None:
         self._principals = {key.sha256: Principal(key.id, key) for key in keys}
 
+    @property
+    def is_open(self) -> bool:
+        """Are there no keys, so that nobody has to present one?"""
+        return not self._principals
+
     def identify(self, presented: str | None) -> Principal | None:
         """Who holds `presented`; None if nobody does. With no keys configured: ANYONE, whatever is presented."""
         if not self._principals:

@@ -6,7 +6,7 @@ Steps 1 to 3, from the target to what is asked, are in `question.py`; the rest i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -78,9 +78,9 @@ class Pipeline:
     hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
     experience: Experience = field(default_factory=Experience)
 
-    async def serve(self, client: ClientExchange) -> None:
+    def serve(self, client: ClientExchange) -> Coroutine[None, None, None]:
         """Serves one client request. Raises nothing that is the client's or the far end's fault."""
-        await _Run(self, client).serve()
+        return _Run(self, client).serve()
 
 
 class _Run(Question):

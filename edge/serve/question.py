@@ -10,7 +10,7 @@ from edge.dialects.facts import Dialect, Facts
 from edge.dialects.rename import rename
 from edge.dialects.routes import dialect_of, split_prefix
 from edge.observe.record import RequestRecord
-from edge.policy.access import Principal
+from edge.policy.access import ANYONE, Principal
 from edge.policy.permits import Permits
 from edge.pool.when import Reason
 from edge.routing.sticky import conversation
@@ -23,6 +23,7 @@ from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
 from transport.path import LOCAL
 
+_LOCAL = LOCAL.encode()
 PRIORITIES = frozenset(("realtime", "interactive", "batch"))
 PREFIX_BYTES = 64 * 1024  # of the body, read before routing: enough to find the model in all but strange requests
 
@@ -75,7 +76,7 @@ class Question:
 
     def _admit(self) -> None:
         tables, permits = self.tables, self._permits
-        principal = tables.keys.identify(self._presented_key())
+        principal = ANYONE if tables.keys.is_open else tables.keys.identify(self._presented_key())
         if principal is None:
             raise Refused(401, ours(Code.HTTP_REQUEST_DENIED, "this key is not known here"))
         self.record.principal = principal.id
@@ -135,11 +136,11 @@ class Question:
         """Fails closed: only the local pool may answer sensitive requests, whatever becomes of it."""
         assert self.principal is not None
         value = self.fields.get(b"x-farline-data-class")
-        if value not in (None, b"sensitive"):
+        if value is not None and value != b"sensitive":
             raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, "x-farline-data-class: sensitive, or leave it out"))
         if value is not None or self.principal.is_sensitive:
             self.binding = Reason.SENSITIVE
-        elif self.fields.get(b"x-farline-line") == LOCAL.encode():
+        elif self.fields.get(b"x-farline-line") == _LOCAL:
             self._check_line_choice(self.principal)
             self.binding = Reason.REQUESTED
 

@@ -82,8 +82,9 @@ def forwarded(headers: Headers) -> Headers:
 def returned(headers: Headers, own: Headers, upstream: Upstream, here: Callable[[], bytes]) -> Headers:
     """The provider's end-to-end headers and the edge's `own`. Links to the provider lead through the edge."""
     kept = end_to_end(headers, NOT_RETURNED)
-    if not _LINKS.isdisjoint(name for name, _ in kept):
-        kept = [(name, _through(value, upstream, here()) if name in _LINKS else value) for name, value in kept]
+    for at, (name, value) in enumerate(kept):
+        if name in _LINKS:
+            kept[at] = (name, _through(value, upstream, here()))
     return kept + own
 
 

@@ -75,7 +75,7 @@ class Tables:
     by_dialect: dict[str, Provider]  # the first provider of each dialect
     timeouts: dict[str, Timeouts]  # by class of request, see `timeout_class`
     carriage: dict[str, tuple[Priority, Redundancy | None]]  # by priority class; empty: there are no relays
-    _policies: dict[tuple[Repeat, bool, float | None, bool, str], AttemptPolicy] = field(default_factory=dict)
+    _policies: dict[tuple[str, bool, float | None, bool, str], AttemptPolicy] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Tables:
@@ -114,7 +114,7 @@ class Tables:
     def attempt_policy(self, facts: Facts, *, hopeless: bool, timeouts: str = "") -> AttemptPolicy:
         """The limits of such a request's attempts. `hopeless`: no line is left that isn't ejected; `timeouts`: the
         class that `timeout_class` named."""
-        key = (facts.repeat, facts.streaming, facts.patience, hopeless, timeouts)
+        key = (facts.repeat.value, facts.streaming, facts.patience, hopeless, timeouts)
         policy = self._policies.get(key)
         if policy is None:
             policy = _attempt_policy(self.snapshot, facts, hopeless, self.timeouts[timeouts])

@@ -37,6 +37,22 @@ def test_what_failed_or_was_slow_is_kept_longer() -> None:
     assert recent.find("r-1") is not None
 
 
+def test_what_is_forgotten_is_held_by_nothing_else() -> None:
+    recent = Recent(newest=2, kept=1, lanes=2)
+    desk = Desk(named("ab"), view=rtts(a=150, b=200))
+    for number in range(4):
+        recent.add(record(number, choice=desk.ask(), status=500 if number < 2 else 200))
+    first = recent.find("r-1")
+    assert first is not None and first[1] is not None  # r-0 made room for it, and left the lane that they share
+    lane = first[0].choice.lane  # type: ignore[union-attr]  # it has a ranking
+    desk.view = rtts(a=1, b=2)
+    for number in range(4, 9):
+        recent.add(record(number, choice=desk.ask(), status=502 if number == 4 else 200))
+    held = [entry for entry in recent._lanes.values() if entry[0] is lane]
+    assert held == []
+    assert sum(len(records) for _, records in recent._lanes.values()) == 3
+
+
 def test_remarkable() -> None:
     assert not is_remarkable(record(0, status=200, first_byte_at=2.9))
     assert not is_remarkable(record(0, status=404))

@@ -93,6 +93,7 @@ class PathPool:
         self._ticket: object | None = None
         self._warm_at = 0.0
         self._warm_pause = 0.0
+        self._is_short = False  # somebody has just found no connection
         self._closing = False
 
     # what the edge asks
@@ -102,12 +103,15 @@ class PathPool:
         connection = self._shelf.take(only, time.monotonic())
         if connection is not None:
             connection.reserve()
+        self._is_short = connection is None
         return connection
 
     async def connect(self, only: Protocol | None) -> Connection:
         """A connection with a slot reserved. Raises TransportError."""
-        connection = self.take(only)
+        was_short, connection = self._is_short, self.take(only)
         if connection is not None:
+            if was_short:  # one has come back meanwhile; but a pool that makes every other request wait is too small
+                self._grow(only, 1)
             return connection
         waiter = _Waiter(only, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
@@ -132,8 +136,8 @@ class PathPool:
 
     # growing
 
-    def _grow(self, only: Protocol | None) -> None:
-        waiting = sum(waiter.only is only for waiter in self._waiters)
+    def _grow(self, only: Protocol | None, waiting: int = 0) -> None:
+        waiting += sum(waiter.only is only for waiter in self._waiters)
         for _ in range(self._shelf.dials_wanted(only, waiting)):
             self._begin_dial(only)
 
