@@ -20,6 +20,7 @@ Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
   api.py        a method for each route, those of the present and of changes
   hindsight.py  … and those of history, scores and what-if
+  people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
   answers.py    bodies, query strings, replies
   pages.py      the console's files
   desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited

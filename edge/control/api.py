@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from edge.config.model import AdminKey
+from edge.config.model import Snapshot
 from edge.config.summary import document as config_document
 from edge.control import problem
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway
@@ -26,6 +27,7 @@ from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
+from edge.control.people import People
 from edge.control.rate import Rates
 from edge.control.requested import (
     MOST_BYTES,
@@ -59,7 +61,9 @@ class Api:
     def __init__(
         self, inside: Inside, desk: ControlDesk, workers: Workers, audit: Audit, events: Events, version: str
     ) -> None:
-        self.door = Door(inside.snapshot().admin_keys)
+        snapshot = inside.snapshot()
+        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
+        self.people = People(snapshot.admin_oidc, self._slow_down_stranger)
         self._inside = inside
         self._hindsight = Hindsight(inside, desk)
         self._desk = desk
@@ -74,37 +78,41 @@ class Api:
         self._watchers = 0
         self.others = Nodes()
 
-    def renew(self, keys: Sequence[AdminKey]) -> None:
-        """Other keys are configured: streams of events end, so that their readers show theirs again."""
-        self.door = Door(keys)
+    def renew(self, snapshot: Snapshot) -> None:
+        """Other keys or people are configured: streams of events end, so that their readers show theirs again."""
+        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
         self._events.wake()
+        self.people.renew(snapshot.admin_oidc)
 
     def application(self) -> web.Application:
         """The routes, each behind the door."""
         app = web.Application(middlewares=[problems], client_max_size=MOST_BYTES)
         app.add_routes([web.route(each.method, each.path, self._guarded(each)) for each in ROUTES])
+        app.add_routes(self.people.routes())
         return app
 
     def _guarded(self, route: Route) -> Handler:
         answer: Handler = getattr(self._hindsight if hasattr(Hindsight, route.name) else self, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            request[_CALLER] = self._admit(request, route.role)
+            request[_CALLER] = await self._admit(request, route.role)
             return await answer(request)
 
         return handler
 
-    def _admit(self, request: web.Request, role: Role) -> Caller:
-        asking = asking_of(request)
-        now = time.monotonic()
+    async def _admit(self, request: web.Request, role: Role) -> Caller:
+        asking = replace(asking_of(request), session=self.people.cookie_of(request))
         try:
-            caller = self.door.admit(asking, role)
+            caller = self.door.admit(asking, role, await self.people.known(asking))
         except TurnedAway as turned:
-            self._slow_down(self._turned_away.wait(asking.peer, now))
+            self._slow_down_stranger(asking.peer)
             log.warning("%s %s from %s: %d, %s", request.method, request.path, asking.peer, turned.status, turned)
             raise
-        self._slow_down(self._rates.wait(caller.bucket, now))
+        self._slow_down(self._rates.wait(caller.bucket, time.monotonic()))
         return caller
+
+    def _slow_down_stranger(self, peer: str) -> None:
+        self._slow_down(self._turned_away.wait(peer, time.monotonic()))
 
     def _slow_down(self, seconds: float) -> None:
         if seconds:
@@ -320,6 +328,19 @@ class Api:
     async def openapi(self, request: web.Request) -> web.Response:
         return json_reply(self._openapi)
 
+    async def session(self, request: web.Request) -> web.Response:
+        caller = request[_CALLER]
+        return json_reply(
+            {
+                "name": caller.name,
+                "role": caller.role.value,
+                "issuer": caller.issuer or None,
+                "subject": caller.subject or None,
+                "until": None if caller.until is None else rfc3339(caller.until),
+                "signed_in": caller.by_session,
+            }
+        )
+
     # --- events ---
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -339,17 +360,19 @@ class Api:
             self._watchers -= 1
 
     async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
-        """Until the caller leaves, the node stops, or other keys are configured (the caller may come again)."""
-        door = self.door
+        """Until the caller leaves, its token expires, the node stops, or other keys are configured."""
+        door, until = self.door, request[_CALLER].until or float("inf")
         reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
         with suppress(ConnectionResetError):  # the reader has left
             await reply.prepare(request)
-            await self._tell(reply, door, since, types)
+            await self._tell(reply, lambda: self.door is door and time.time() < until, since, types)
         return reply
 
-    async def _tell(self, reply: web.StreamResponse, door: Door, since: int, types: tuple[str, ...]) -> None:
+    async def _tell(
+        self, reply: web.StreamResponse, may_stay: Callable[[], bool], since: int, types: tuple[str, ...]
+    ) -> None:
         await reply.write(b": farline events\n\n")
-        while not self._events.is_closed and self.door is door:
+        while not self._events.is_closed and may_stay():
             found, since = self._events.since(since, types), self._events.last
             if found:
                 await reply.write("".join(map(_sse, found)).encode())

@@ -192,6 +192,7 @@ ROUTES = (
         "Replayed",
         "Replay",
     ),
+    Route("GET", "/api/v1/session", "session", Role.VIEWER, "Who the caller is, and in which role.", "Session"),
     Route("GET", "/api/v1/audit", "audit", Role.ADMIN, "Who changed what, newest first.", "Audit", query=(_LIMIT,)),
     Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),
     Route(
@@ -217,6 +218,7 @@ _ERRORS = {
     409: "It can't be done as things are.",
     415: "The body is not application/json.",
     421: "Without a token: not addressed to this machine.",
+    503: "The token's issuer can't be asked now.",
     429: "Too many requests; see retry-after.",
 }
 

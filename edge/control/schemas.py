@@ -354,6 +354,16 @@ SCHEMAS: dict[str, Schema] = {
             "then": said("… and of those that would have been.", ref("Outcome")),
         }
     ),
+    "Session": record(
+        {
+            "name": TEXT,
+            "role": {"type": "string", "enum": ["viewer", "operator", "admin"]},
+            "issuer": said("The OpenID provider that vouches for the caller.", optional(TEXT)),
+            "subject": said("Who the caller is there.", optional(TEXT)),
+            "until": said("When the caller has to sign in again, or needs another token.", optional(TIME)),
+            "signed_in": said("On the console, by way of the issuer.", FLAG),
+        }
+    ),
     "AuditEntry": {"type": "object", "required": ["at", "who", "action", "before", "after"]},
     "Audit": record({"entries": array(ref("AuditEntry"))}),
     "Node": record(
