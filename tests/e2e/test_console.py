@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.support.browsers import FEW_SECONDS, SHOTS, chromium, serious, shoot
 from tests.support.stage import Stage, stage
 
-ROOT = Path(__file__).parents[2]
-AXE = next((ROOT / ".cache" / "axe").glob("axe-*.min.js"), None)
-SHOTS = ROOT / ".cache" / "screenshots"
 PAGES = ("lines", "paths", "requests", "events", "node", "whatif")
-FEW_SECONDS = 20_000  # milliseconds, as the browser's driver counts
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +29,8 @@ def failing() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("FARLINE_CHROMIUM") or shutil.which("chromium")
-    assert path and AXE, "no Chromium or axe-core: run tests/support/install-browser.sh"
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
@@ -62,24 +50,6 @@ def opened(page: Page, failing: Stage, name: str = "lines") -> Page:
     page.reload()  # another fragment alone would load nothing
     expect(page.locator("#verdict p").first).to_be_visible(timeout=FEW_SECONDS)
     return page
-
-
-def shoot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds wrong for people who see, hear or move differently."""
-    assert AXE is not None
-    page.evaluate(AXE.read_text())  # not by a script element: the page's policy forbids that
-    found: Any = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-    return [
-        f"{each['impact']} {each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
 
 
 SETTLED = {
@@ -200,28 +170,3 @@ def test_how_soon_a_page_is_ready(page: Page, failing: Stage) -> None:
         told[name] = round(time.perf_counter() - began, 2)
     SHOTS.mkdir(parents=True, exist_ok=True)
     (SHOTS / "ready-seconds.json").write_text(json.dumps(told))
-
-
-def test_with_keys_configured_one_signs_in(browser: Browser) -> None:
-    digest = hashlib.sha256(b"fla-ann").hexdigest()
-    keyed = f'[[admin_key]]\nid = "ann"\nrole = "operator"\nsha256 = "{digest}"\n'
-    with stage(keyed) as running:
-        window = browser.new_context(locale="en-GB")
-        page = window.new_page()
-        page.goto(running.edge.admin_url)
-        field = page.get_by_label("Admin key")
-        expect(field).to_be_focused(timeout=FEW_SECONDS)
-        assert serious(page) == []
-        field.fill("wrong")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("not known")
-        page.get_by_label("Admin key").fill("fla-ann")
-        page.keyboard.press("Enter")
-        expect(page.locator("#verdict")).to_contain_text("lines are fine", timeout=FEW_SECONDS)
-        assert "fla-ann" not in page.url
-        running.api("lines/cmi", "PATCH", {"weight": 33}, token="fla-ann")
-        page.get_by_role("link", name="Events").click()
-        expect(page.locator("ol.events")).to_contain_text("ann: set cmi", timeout=FEW_SECONDS)
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_label("Admin key")).to_be_visible(timeout=FEW_SECONDS)
-        window.close()
