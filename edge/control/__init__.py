@@ -11,6 +11,7 @@ Pure
   lines.py      lines as operators see them
   nodes.py      the cluster's nodes; which edges a client should try
   cache.py      the cache's figures, and what is to be purged
+  credentials.py  what is left of credentials' rate limits
   requests.py   requests that ended: filters, the sentence that says why
   routes.py     every route in one table; the OpenAPI document
   schemas.py    the documents' shapes

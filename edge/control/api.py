@@ -20,6 +20,7 @@ from edge.control.answers import HEADERS, body, json_reply, queried
 from edge.control.audit import Audit
 from edge.control.cache import purge_of, request_of
 from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
+from edge.control.credentials import shown
 from edge.control.desk import Applied, ControlDesk
 from edge.control.documents import as_document, pin_document, silence_document
 from edge.control.events import Events
@@ -239,6 +240,10 @@ class Api:
                 ]
             }
         )
+
+    async def credentials(self, request: web.Request) -> web.Response:
+        known = (await self._workers.figures())["credentials"]
+        return json_reply({"credentials": [shown(each, time.time()) for each in known]})
 
     async def pools(self, request: web.Request) -> web.Response:
         return json_reply({"pools": (await self._workers.figures())["pools"]})

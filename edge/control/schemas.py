@@ -246,6 +246,28 @@ SCHEMAS: dict[str, Schema] = {
         _BY_WORKER,
     ),
     "Endpoints": record({"endpoints": array(ref("Endpoint"))}),
+    "Limit": record(
+        {
+            "kind": {"type": "string", "enum": ["requests", "tokens", "input-tokens", "output-tokens"]},
+            "remaining": said("When the provider said so.", NUMBER),
+            "limit": {"type": ["number", "null"]},
+            "full_in_seconds": said(
+                "When all of it is there again; null: it didn't say.", {"type": ["number", "null"]}
+            ),
+        }
+    ),
+    "Credential": record(
+        {
+            "credential": said("As the configuration names it: env:NAME or file:PATH.", TEXT),
+            "provider": TEXT,
+            "endpoint": TEXT,
+            "model": said("Whose limits; null: of requests without a model, or nothing was heard.", optional(TEXT)),
+            "seen": said("When the provider said so; null: never.", optional(TIME)),
+            "limits": array(ref("Limit")),
+            "paused_for_seconds": said("It gets no requests for so long; null: it does.", {"type": ["number", "null"]}),
+        }
+    ),
+    "Credentials": record({"credentials": array(ref("Credential"))}),
     "Alert": record(
         {
             "rule": TEXT,

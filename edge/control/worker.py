@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from cache.aio.store import StoreError
 from cache.purge import Purge
 from edge.control.cache import caches_together
+from edge.control.credentials import newest
 from edge.control.events import Events
 from edge.control.figures import figures, relay_documents
 from edge.control.inside import Inside
@@ -37,6 +38,7 @@ class Worker:
             **own,
             "pools": [{**pool, "worker": self.number} for pool in inside.pools()],
             "relays": [{**relay, "worker": self.number} for relay in relays],
+            "credentials": inside.credentials(),
         }
 
     def requests(self, wanted: Wanted) -> list[dict[str, Any]]:
@@ -84,7 +86,8 @@ class Workers:
         """Together, with `workers`: the numbers of those that answered."""
         by_worker = {self._own.number: self._own.figures(), **await self._ask("/internal/figures")}
         own = {kind: [told for each in by_worker.values() for told in each[kind]] for kind in ("pools", "relays")}
-        return {**together(by_worker), **own, "workers": sorted(by_worker)}
+        credentials = newest([told for each in by_worker.values() for told in each["credentials"]])
+        return {**together(by_worker), **own, "credentials": credentials, "workers": sorted(by_worker)}
 
     async def requests(self, wanted: Wanted, query: dict[str, str]) -> list[dict[str, Any]]:
         """The newest of all; `query` is what `wanted` was made from."""
