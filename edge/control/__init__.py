@@ -12,7 +12,9 @@ Pure
   nodes.py      the cluster's nodes; which edges a client should try
   cache.py      the cache's figures, and what is to be purged
   credentials.py  what is left of credentials' rate limits
-  requests.py   requests that ended: filters, the sentence that says why
+  requests.py   requests that ended: filters, times
+  why.py        why a request went where it went, as codes and in a sentence
+  reasons.py    the node's other sentences as codes with arguments
   routes.py     every route in one table; the OpenAPI document
   schemas.py    the documents' shapes
   problem.py    errors (RFC 9457)

@@ -53,6 +53,7 @@ SWITCH: Schema = {"type": "string", "enum": ["on", "draining", "off"]}
 _HEALTH = {
     "standing": STANDING,
     "reason": TEXT,
+    "reason_parts": array(ref("Part")),
     "rtt": optional(ref("Rtt")),
     "loss": optional(ref("Loss")),
     "in_flight": COUNT,
@@ -64,6 +65,10 @@ SCHEMAS: dict[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT},
         {"errors": array(record({"pointer": TEXT, "detail": TEXT}))},
+    ),
+    "Part": said(
+        "One of the sentences of a text, to be said in any language. `other`: only its `text` is known.",
+        record({"code": TEXT, "args": ANY}),
     ),
     "Rtt": said(
         "Round trips; jitter as in RFC 3550.",
@@ -212,10 +217,12 @@ SCHEMAS: dict[str, Schema] = {
                 "lines_used": said("Those that its session may use now.", array(TEXT)),
                 "ready": said("It takes new requests.", FLAG),
                 "why_not": TEXT,
+                "why_not_parts": array(ref("Part")),
                 "draining": FLAG,
                 "standing": STANDING,
                 "standing_for_seconds": {"type": ["number", "null"]},
                 "reason": TEXT,
+                "reason_parts": array(ref("Part")),
                 "rtt": optional(ref("Rtt")),
                 "in_flight": COUNT,
                 "success_ratio": RATIO,
@@ -240,6 +247,7 @@ SCHEMAS: dict[str, Schema] = {
             "standing": STANDING,
             "standing_for_seconds": {"type": ["number", "null"]},
             "reason": TEXT,
+            "reason_parts": array(ref("Part")),
             "penalised_for_seconds": {"type": ["number", "null"]},
             "success_ratio": RATIO,
         },

@@ -15,8 +15,10 @@ from edge.control.events import Events
 from edge.control.figures import figures, relay_documents
 from edge.control.inside import Inside
 from edge.control.peers import PURGE_SECONDS, Peers
-from edge.control.requests import Wanted, document, documents, sentence
+from edge.control.reasons import parts, with_parts
+from edge.control.requests import Wanted, document, documents
 from edge.control.together import together
+from edge.control.why import sentence, why_parts
 
 CACHE_PATH = "/internal/cache"
 WRONG_PATH = "/internal/cache/wrong"
@@ -36,7 +38,9 @@ class Worker:
         relays = relay_documents(inside.snapshot(), inside.view(), inside.relays(), time.monotonic())
         return {
             **own,
-            "pools": [{**pool, "worker": self.number} for pool in inside.pools()],
+            "pools": [
+                {**pool, "reason_parts": parts(pool["reason"]), "worker": self.number} for pool in inside.pools()
+            ],
             "relays": [{**relay, "worker": self.number} for relay in relays],
             "credentials": inside.credentials(),
         }
@@ -52,7 +56,13 @@ class Worker:
             return None
         record, ranking = found
         told = document(record, _utc_offset())
-        return {**told, "worker": self.number, "why": sentence(told, ranking), "ranking": ranking}
+        return {
+            **told,
+            "worker": self.number,
+            "why": sentence(told, ranking),
+            "why_parts": why_parts(told, ranking),
+            "ranking": None if ranking is None else with_parts(ranking),
+        }
 
     async def cache(self) -> dict[str, Any]:
         return await self._inside.cache()

@@ -2,7 +2,7 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, bytes, lasting, moment, money, number, percent, plainMs } from "../format.js";
+import { UNKNOWN, because, bytes, lasting, moment, money, number, percent, plainMs } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 import { badge } from "./paths.js";
@@ -42,7 +42,7 @@ const nodeTable = (nodes, today) => table(t("node.nodes"), [[t("nodes.name")], [
     `${each.workers?.answering.length ?? 1}/${each.workers?.expected ?? 1}`, number(each.requests_in_flight), number(each.client_connections), place === 0 ? number(today?.requests ?? 0) : UNKNOWN]));
 
 const poolTable = (pools) => table(t("node.pools"), [[t("pools.id")], [t("pools.engine")], [t("state")], [t("pools.models")], [t("figure.in_flight"), "num"], [t("pools.waiting"), "num"], [t("pools.cache"), "num"]],
-  pools.map((each) => [each.id, each.engine ?? UNKNOWN, [badge(each.standing), each.reason ? h("small", null, ` ${each.reason}`) : null], Object.keys(each.models ?? {}).join(", ") || (Array.isArray(each.models) ? each.models.join(", ") : UNKNOWN), number(each.in_flight), number(each.waiting ?? each.load?.waiting), percent(each.cache_ratio ?? each.load?.cache_ratio)]));
+  pools.map((each) => [each.id, each.engine ?? UNKNOWN, [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason, each.reason_parts)}`) : null], Object.keys(each.models ?? {}).join(", ") || (Array.isArray(each.models) ? each.models.join(", ") : UNKNOWN), number(each.in_flight), number(each.waiting ?? each.load?.waiting), percent(each.cache_ratio ?? each.load?.cache_ratio)]));
 
 /** Whatever the cache tells of itself, flat: its store, hits, sizes. */
 function cacheList(cache) {

@@ -45,7 +45,7 @@ const COLUMNS = () => [[t("ends.id")], [t("ends.provider")], [t("ends.region")],
 function end(each, past) {
   const first = past ? `${plainMs(past.first_byte_p50_ms)} / ${plainMs(past.first_byte_p95_ms)}` : UNKNOWN;
   return [[each.id, h("small", null, ` ${each.url}`)], each.provider, each.region || UNKNOWN,
-    [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
+    [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason, each.reason_parts)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
 }
 
 /** What the provider still allows, as far as its replies have said it. */
@@ -75,7 +75,7 @@ function cell(path, sums, lineState) {
     h("p", null, h("b", null, plainMs(sums?.rtt_p50_ms ?? rtt.median_ms)), " ms ", h("span.quiet", null, t("figure.p95", { ms: plainMs(sums?.rtt_p95_ms ?? rtt.p95_ms) }))),
     h("p", null, t("chart.loss", { loss: percent(loss) })),
     h("p", null, t("paths.first_byte", { p50: plainMs(sums?.first_byte_p50_ms ?? path.first_byte_p50_ms), p95: plainMs(sums?.first_byte_p95_ms ?? path.first_byte_p95_ms) })),
-    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason)}` : ""));
+    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason, path.reason_parts)}` : ""));
 }
 
 function relayTable(relays) {
