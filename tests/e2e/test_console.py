@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from edge.control.reasons import parts
 from tests.support.browsers import FEW_SECONDS, SHOTS, chromium, serious, shoot
 from tests.support.stage import Stage, stage
 
@@ -46,8 +47,10 @@ def page(browser: Browser, failing: Stage) -> Iterator[Page]:
 
 
 def opened(page: Page, failing: Stage, name: str = "lines") -> Page:
-    page.goto(f"{failing.edge.admin_url}/#{name}")
-    page.reload()  # another fragment alone would load nothing
+    url = f"{failing.edge.admin_url}/#{name}"
+    if page.url.partition("#")[0] == url.partition("#")[0]:
+        page.goto("about:blank")  # another fragment alone would load nothing
+    page.goto(url)
     expect(page.locator("#verdict p").first).to_be_visible(timeout=FEW_SECONDS)
     return page
 
@@ -62,14 +65,21 @@ SETTLED = {
 }
 
 
-@pytest.mark.parametrize("look", [("en", "light"), ("zh", "dark")], ids="-".join)
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_says_what_is_wrong_and_hinders_nobody(
-    page: Page, failing: Stage, name: str, look: tuple[str, str]
-) -> None:
-    language, theme = look
-    page.add_init_script(f"localStorage['farline.language'] = '{language}'; localStorage['farline.theme'] = '{theme}'")
+def test_every_page_says_what_is_wrong_and_hinders_nobody(page: Page, failing: Stage, name: str) -> None:
+    """Light and in English, then, by the buttons in the corner, dark and in Chinese."""
+    page.add_init_script("if (location.port) localStorage['farline.theme'] = 'light'")
     opened(page, failing, name)
+    look_at(page, name, "en-light")
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="深色").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    look_at(page, name, "zh-dark")
+    assert page.evaluate(ENGLISH) == []
+
+
+def look_at(page: Page, name: str, look: str) -> None:
     expect(page.locator("#verdict")).to_contain_text("cu2")
     expect(page.locator(SETTLED[name]).first).to_be_visible(timeout=FEW_SECONDS)
     if name == "requests":
@@ -78,10 +88,81 @@ def test_every_page_says_what_is_wrong_and_hinders_nobody(
     if name == "whatif":
         page.locator("button.main").click()
         expect(page.locator("table").nth(1)).to_be_visible()
-    page.wait_for_timeout(700)  # the charts' first points
-    shoot(page, f"{name}-{language}-{theme}")
+    shoot(page, f"{name}-{look}")
     assert serious(page) == []
-    assert not re.search(r"\b(verdict|figure|page|state|term)\.\w+", page.inner_text("body")), "a word is missing"
+    assert not re.search(r"\b(verdict|figure|page|state|term|reason|why|limits)\.\w+", page.inner_text("body")), (
+        "no word"
+    )
+
+
+ENGLISH = r"""() => {
+  const sentence = /(?:[A-Za-z][A-Za-z'’]*[ ,]+){3,}[A-Za-z][A-Za-z'’]*/;
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) texts.push([walker.currentNode.parentElement, walker.currentNode.textContent]);
+  for (const each of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+    for (const name of ["aria-label", "title", "placeholder"]) texts.push([each, each.getAttribute(name) ?? ""]);
+  }
+  return texts.filter(([where, text]) => !where.closest("[lang=en]") && sentence.test(text.replaceAll(/\s+/g, " ")))
+    .map(([, text]) => text.slice(0, 200));
+}"""
+"""Four English words in a row, in a text that isn't marked as a quotation of one."""
+
+REASONS = (
+    "silent: no answer to 19 questions in 3427 ms",
+    "3 of 5 replies 5xx",
+    "6 probes lost while the line works",
+    "fails over all lines, and they work elsewhere",
+    "round trip 812 ms",
+    "silent on the way to relay sjc",
+)
+
+
+def test_reasons_that_are_rare_are_said_in_the_reader_s_language(page: Page, failing: Stage) -> None:
+    """The same document with other reasons, as the node would send it."""
+
+    def told(route: Route) -> None:
+        reply = route.fetch()
+        document = reply.json()
+        for number, each in enumerate(next(iter(value for value in document.values() if isinstance(value, list)))):
+            each["reason"] = REASONS[number % len(REASONS)]
+            each["reason_parts"] = parts(each["reason"])
+            each["standing"] = "ejected"
+        route.fulfill(response=reply, json=document)
+
+    for name in ("lines", "paths", "endpoints"):
+        page.route(re.compile(rf"/api/v1/{name}$"), told)
+    page.add_init_script("if (location.port) localStorage['farline.language'] = 'zh'")
+    for name in ("lines", "paths"):
+        opened(page, failing, name)
+        expect(page.locator("main")).to_contain_text("次询问无应答", timeout=FEW_SECONDS)
+        shoot(page, f"{name}-zh-reasons")
+        assert page.evaluate(ENGLISH) == []
+
+
+def test_credentials_show_what_is_left(page: Page, failing: Stage) -> None:
+    limit = {"kind": "requests", "remaining": 12.0, "limit": 500.0, "full_in_seconds": 58.5}
+    credential = {
+        "credential": "env:OPENAI_API_KEY",
+        "provider": "openai",
+        "endpoint": "openai",
+        "model": "gpt-4.1",
+        "seen": "2026-11-22T08:00:00Z",
+        "limits": [limit, {**limit, "kind": "tokens", "remaining": 30000.0, "limit": None, "full_in_seconds": None}],
+        "paused_for_seconds": 3.2,
+    }
+    bare = {**credential, "endpoint": "azure", "model": None, "seen": None, "limits": [], "paused_for_seconds": None}
+    page.route(
+        re.compile("/api/v1/credentials$"), lambda route: route.fulfill(json={"credentials": [credential, bare]})
+    )
+    opened(page, failing, "paths")
+    table = page.get_by_role("region", name="Credentials: what providers leave")
+    expect(table.get_by_role("row")).to_have_count(4, timeout=FEW_SECONDS)
+    expect(table).to_contain_text("2.4 %")
+    expect(table).to_contain_text("58 s")
+    expect(table).to_contain_text("never")
+    assert serious(page) == []
+    shoot(page, "paths-credentials")
 
 
 def test_a_week_and_a_day_have_charts(page: Page, failing: Stage) -> None:
@@ -164,7 +245,7 @@ def test_how_soon_a_page_is_ready(page: Page, failing: Stage) -> None:
     """Reported, not judged: the machine may be busy."""
     told = {}
     for name in PAGES:
-        opened(page, failing, name)
+        page.goto("about:blank")
         began = time.perf_counter()
         opened(page, failing, name)
         told[name] = round(time.perf_counter() - began, 2)
