@@ -21,7 +21,8 @@ Pure
   times.py      RFC 3339
 Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
-  api.py        a method for each route, those of the present and of changes
+  api.py        a method for each route, those of changes
+  present.py    … of what is measured now
   hindsight.py  … and those of history, scores and what-if
   people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
   answers.py    bodies, query strings, replies

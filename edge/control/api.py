@@ -20,7 +20,6 @@ from edge.control.answers import HEADERS, body, json_reply, queried
 from edge.control.audit import Audit
 from edge.control.cache import purge_of, request_of
 from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
-from edge.control.credentials import shown
 from edge.control.desk import Applied, ControlDesk
 from edge.control.documents import as_document, pin_document, silence_document
 from edge.control.events import Events
@@ -29,6 +28,7 @@ from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
 from edge.control.people import People
+from edge.control.present import Present
 from edge.control.rate import Rates
 from edge.control.requested import (
     MOST_BYTES,
@@ -67,6 +67,7 @@ class Api:
         self.people = People(snapshot.admin_oidc, self._slow_down_stranger)
         self._inside = inside
         self._hindsight = Hindsight(inside, desk)
+        self._present = Present(inside, workers)
         self._desk = desk
         self._workers = workers
         self._audit = audit
@@ -93,7 +94,8 @@ class Api:
         return app
 
     def _guarded(self, route: Route) -> Handler:
-        answer: Handler = getattr(self._hindsight if hasattr(Hindsight, route.name) else self, route.name)
+        answering = next(each for each in (self._present, self._hindsight, self) if hasattr(each, route.name))
+        answer: Handler = getattr(answering, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
             request[_CALLER] = await self._admit(request, route.role)
@@ -216,43 +218,7 @@ class Api:
             told["line"] = await self._line(target)
         return json_reply(told, status)
 
-    # --- figures ---
-
-    async def paths(self, request: web.Request) -> web.Response:
-        figures = await self._workers.figures()
-        return json_reply({"paths": [{"path": path, **each} for path, each in figures["paths"].items()]})
-
-    async def endpoints(self, request: web.Request) -> web.Response:
-        measured = (await self._workers.figures())["endpoints"]
-        return json_reply(
-            {
-                "endpoints": [
-                    {
-                        "id": each.id,
-                        "provider": each.provider,
-                        "url": each.url,
-                        "region": each.region,
-                        **measured[each.id],
-                    }
-                    for provider in self._inside.snapshot().providers
-                    for each in provider.endpoints
-                    if each.id in measured
-                ]
-            }
-        )
-
-    async def credentials(self, request: web.Request) -> web.Response:
-        known = (await self._workers.figures())["credentials"]
-        return json_reply({"credentials": [shown(each, time.time()) for each in known]})
-
-    async def pools(self, request: web.Request) -> web.Response:
-        return json_reply({"pools": (await self._workers.figures())["pools"]})
-
-    async def relays(self, request: web.Request) -> web.Response:
-        return json_reply({"relays": (await self._workers.figures())["relays"]})
-
-    async def cache(self, request: web.Request) -> web.Response:
-        return json_reply(await self._workers.cache())
+    # --- what is done besides, alerts, requests, nodes ---
 
     async def purge_cache(self, request: web.Request) -> web.Response:
         document = await body(request)
