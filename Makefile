@@ -56,10 +56,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.cache/peers: tests/support/install-peers.sh tests/support/install-toxiproxy.sh tests/support/install-browser.sh
+.cache/peers: tests/support/install-peers.sh tests/support/install-toxiproxy.sh tests/support/install-browser.sh \
+	tests/support/install-openid.sh tests/support/openid/package-lock.json
 	tests/support/install-peers.sh
 	tests/support/install-toxiproxy.sh
 	tests/support/install-browser.sh
+	tests/support/install-openid.sh
 	@mkdir -p .cache && touch $@
 
 .cache/llama/llama-server: tests/support/install-llama.sh

@@ -32,6 +32,7 @@ from edge.config.model import Relay, Snapshot
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.control.cache import cache_document
+from edge.control.credentials import credential_documents
 from edge.control.figures import Load
 from edge.control.inside import Inside
 from edge.control.nodes import Nodes
@@ -375,6 +376,7 @@ class Node:
             shares=self._shares,
             pools=lambda: self.pool_board.documents(monotonic()),
             relays=self.links.documents,
+            credentials=self._credentials,
             cache=self._cache,
             purge=self.stores.purge,
             wrong=self.stores.wrong,
@@ -405,6 +407,10 @@ class Node:
             watcher=self.watcher,
             refused=self.admin.reload_refused,
         )
+
+    def _credentials(self) -> list[dict[str, Any]]:
+        throttling = self.pipeline.throttling
+        return credential_documents(self.snapshot, throttling.headrooms.all(), throttling.paused_for)
 
     def _load(self) -> Load:
         recent = recent_by_line(self.recent.latest(sys.maxsize), monotonic())
@@ -482,6 +488,7 @@ class Node:
         for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
             metrics.line_score.labels(line).set(score)
         metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
+        metrics.show_limits(self._credentials())
         metrics.show_pools(self.pool_board, self.local.admission.waiting, now)
         metrics.connections.clear()
         for stat in [*self.pools.stats(), *self.local_pools.stats()]:

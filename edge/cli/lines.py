@@ -69,6 +69,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     unpin.add_argument("subject")
     why = _action(actions, "why", _why, "why a request went where it went")
     why.add_argument("request", help="its id: x-farline-request-id, or `request` in the log")
+    _action(actions, "credentials", _credentials, "what is left of providers' rate limits, by credential and model")
     _add_maintenance(actions)
 
 
@@ -126,6 +127,10 @@ def _pins(client: AdminClient, args: argparse.Namespace) -> int:
 
 def _windows(client: AdminClient, args: argparse.Namespace) -> int:
     return _print(args, client.ask("GET", "/api/v1/maintenance"), show.windows)
+
+
+def _credentials(client: AdminClient, args: argparse.Namespace) -> int:
+    return _print(args, client.ask("GET", "/api/v1/credentials"), show.credentials)
 
 
 def _why(client: AdminClient, args: argparse.Namespace) -> int:

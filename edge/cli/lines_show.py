@@ -54,6 +54,29 @@ def _relays(told: list[Document]) -> RenderableType:
     return table
 
 
+def credentials(told: Document) -> RenderableType:
+    """One row per limit, and per credential of which no limit is known."""
+    table = _table("credential", "endpoint", "model", "limit", right=("left", "of", "full in s"), last="heard")
+    for each in told["credentials"]:
+        heard = "never" if each["seen"] is None else each["seen"][11:19] + "Z"
+        if each["paused_for_seconds"] is not None:
+            heard += f", no requests for {each['paused_for_seconds']:.0f} s"
+        for limit in each["limits"] or [{"kind": "–", "remaining": None, "limit": None, "full_in_seconds": None}]:
+            left, whole = limit["remaining"], limit["limit"]
+            is_low = left is not None and whole is not None and left <= 0.1 * whole
+            table.add_row(
+                each["credential"],
+                each["endpoint"],
+                each["model"] or "–",
+                limit["kind"],
+                Text(number(left), style="bold red" if is_low else ""),
+                number(whole),
+                number(limit["full_in_seconds"]),
+                heard,
+            )
+    return table
+
+
 def relay_state(relay: Document) -> str:
     """The one word that matters most."""
     if relay["draining"]:

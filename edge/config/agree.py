@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from edge.config import nodes
+from edge.config import nodes, oidc
 from edge.config.fault import KeyPath, shown
 from edge.config.model import Address, AdminKey, ClientKey, Listen, Provider, Snapshot
 from edge.config.places import is_loopback
@@ -31,6 +31,7 @@ def check(reading: Reading, snapshot: Snapshot) -> None:
     _check_cache(reading, snapshot)
     _check_listeners(reading, snapshot.listen)
     nodes.check(reading, snapshot)
+    oidc.check(reading, snapshot)
     _unique(reading, "relay", "id", [relay.id for relay in snapshot.relays])
     _unique(reading, "edge", "id", [edge.id for edge in snapshot.edges])
     if snapshot.routing.max_billed_replays >= snapshot.routing.max_attempts:

@@ -245,6 +245,30 @@ class AdminKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminOidc:
+    """[admin_oidc]: people for whom an OpenID provider vouches may use the admin API; without `issuer` nobody.
+
+    `viewer`, `operator`, `admin`: the values of the role claim that make one; "*": any value, or none.
+    """
+
+    issuer: str = ""
+    audience: tuple[str, ...] = ()  # of tokens; empty: the client_id
+    client_id: str = ""  # the console's, for signing in; "": with tokens only
+    client_secret: Secret | None = None
+    console_url: str = ""  # where browsers open the console, with a slash at the end
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    role_claim: str = "groups"  # a.b: the member b of the claim a
+    viewer: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "EdDSA")
+    leeway: float = 30.0  # between the issuer's clock and this node's
+    jwks: float = 600.0  # until the issuer's keys are asked for again
+    session: float = 28_800.0  # how long a sign-in on the console lasts
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
     """[[relay]]: a far node that this edge reaches over `lines` (empty: all) in their order of preference."""
 
@@ -346,6 +370,7 @@ class Snapshot:
     pools: tuple[Pool, ...] = ()
     keys: tuple[ClientKey, ...] = ()
     admin_keys: tuple[AdminKey, ...] = ()
+    admin_oidc: AdminOidc = AdminOidc()
     relays: tuple[Relay, ...] = ()
     edges: tuple[EdgePeer, ...] = ()
     routing: Routing = Routing()

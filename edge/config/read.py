@@ -8,9 +8,10 @@ from typing import Any
 
 from edge.config import build, caching
 from edge.config.agree import check
-from edge.config.fault import Fault
+from edge.config.fault import Fault, KeyPath
 from edge.config.layers import layer
 from edge.config.model import (
+    AdminOidc,
     Cluster,
     Dns,
     History,
@@ -23,6 +24,7 @@ from edge.config.model import (
     Timeouts,
     Trace,
 )
+from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.publication import publication, syntax_fault
 from edge.config.reading import Reading
@@ -82,6 +84,7 @@ def _snapshot(reading: Reading, document: dict[str, Any], published: Published |
         pools=tuple(build.pool(reading, entry) for entry in found.get("pool", ())),
         keys=keys,
         admin_keys=tuple(build.admin_key(reading, entry) for entry in found.get("admin_key", ())),
+        admin_oidc=replace(AdminOidc(), **found.get("admin_oidc", {})),
         relays=tuple(build.relay(reading, entry) for entry in found.get("relay", ())),
         edges=tuple(build.edge_peer(reading, entry) for entry in found.get("edge", ())),
         routing=replace(Routing(), **found.get("routing", {})),

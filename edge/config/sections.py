@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge.config import caching, certificates, headers, kinds, local, places, schedule, secret
+from edge.config import caching, certificates, headers, kinds, local, oidc, places, schedule, secret
 from edge.config.fault import KeyPath
 from edge.config.model import ClassRouting, Timeouts
 from edge.config.presets import DIALECTS
@@ -45,7 +45,7 @@ def _tables(reading: Reading, path: KeyPath, value: object) -> object:
 
 
 def _seconds(name: str, low: float = 0.001, high: float = 86_400.0) -> Key:
-    """A key `*_seconds` for a field of `Timeouts`, which has no suffix."""
+    """A key `*_seconds` for a field that has no suffix."""
     return Key(f"{name}_seconds", kinds.number(low, high), name)
 
 
@@ -139,6 +139,22 @@ ADMIN_KEY = (
     Key("sha256", secret.sha256),
     Key("key", secret.key_digest),
     Key("role", kinds.choice("viewer", "operator", "admin")),
+)
+_CLAIMED = kinds.listing(_NAME)
+ADMIN_OIDC = (
+    Key("issuer", oidc.issuer),
+    Key("audience", kinds.listing(_NAME)),
+    Key("client_id", _NAME),
+    Key("client_secret", secret.secret),
+    Key("console_url", oidc.console_url),
+    Key("scopes", kinds.listing(kinds.text("a scope", r"[!#-\[\]-~]{1,128}"), least=1)),
+    Key("role_claim", _NAME),
+    *(Key(role, _CLAIMED) for role in ("viewer", "operator", "admin")),
+    Key("algorithms", kinds.listing(kinds.choice(*oidc.ALGORITHMS), least=1)),
+    _seconds("leeway", 0, 300),
+    _seconds("jwks", 10, 86_400),
+    _seconds("session", 60, 604_800),
+    Key("ca_file", certificates.ca_file),
 )
 _RELAY_MODE = kinds.choice("prefer", "equal", "fallback", "off")
 CLASS = (
@@ -359,6 +375,7 @@ FILE = (
     Key("pool", _tables),
     Key("key", _tables),
     Key("admin_key", _tables),
+    Key("admin_oidc", _one(ADMIN_OIDC)),
     Key("relay", _tables),
     Key("edge", _tables),
     Key("routing", _one(ROUTING)),

@@ -22,7 +22,7 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     found = []
     if listen.admin is not None and _is_public(listen.admin):
         found.append(f"admin listens on a public address: {listen.admin}")
-    if listen.admin is not None and not is_loopback(listen.admin) and not snapshot.admin_keys:
+    if listen.admin is not None and not is_loopback(listen.admin) and not _knows_people(snapshot):
         found.append("no [[admin_key]]: the admin API answers callers on this machine only")
     if is_open_door(snapshot):
         found.append(f"[listen] open = true {OPEN_DOOR}")
@@ -45,6 +45,10 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
     if snapshot.node.role == "relay" and not snapshot.edges:
         found.append("no [[edge]]: nobody may use this relay")
     return tuple(found)
+
+
+def _knows_people(snapshot: Snapshot) -> bool:
+    return bool(snapshot.admin_keys or snapshot.admin_oidc.issuer)
 
 
 def _misplaced(snapshot: Snapshot) -> list[str]:
@@ -98,6 +102,7 @@ def summary(snapshot: Snapshot) -> dict[str, Any]:
         "cache": _cache(snapshot.cache),
         "keys": [key.id for key in snapshot.keys],
         "admin_keys": [{"id": key.id, "role": key.role} for key in snapshot.admin_keys],
+        "admin_oidc": snapshot.admin_oidc.issuer or None,
         "fingerprint": nodes.fingerprint(snapshot.node),
         "relays": [_relay(snapshot, relay) for relay in snapshot.relays],
         "edges": [{"id": edge.id, "fingerprint": edge.fingerprint} for edge in snapshot.edges],

@@ -11,15 +11,20 @@ Pure
   lines.py      lines as operators see them
   nodes.py      the cluster's nodes; which edges a client should try
   cache.py      the cache's figures, and what is to be purged
-  requests.py   requests that ended: filters, the sentence that says why
+  credentials.py  what is left of credentials' rate limits
+  requests.py   requests that ended: filters, times
+  why.py        why a request went where it went, as codes and in a sentence
+  reasons.py    the node's other sentences as codes with arguments
   routes.py     every route in one table; the OpenAPI document
   schemas.py    the documents' shapes
   problem.py    errors (RFC 9457)
   times.py      RFC 3339
 Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
-  api.py        a method for each route, those of the present and of changes
+  api.py        a method for each route, those of changes
+  present.py    … of what is measured now
   hindsight.py  … and those of history, scores and what-if
+  people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
   answers.py    bodies, query strings, replies
   pages.py      the console's files
   desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited

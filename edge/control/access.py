@@ -1,9 +1,10 @@
 """Who may ask the admin API for what. Pure: a request's facts in, a caller or a refusal out.
 
-With `[[admin_key]]` entries everybody needs a bearer token (RFC 6750), whose role says what it may. Without any, only
-callers on this machine are served, and may do everything: their authority is that they are here. A browser on this
-machine is here too, whatever page it shows; so such a request must name this machine as its host (against DNS
-rebinding), must not come from a foreign page (Origin), and what changes something must be JSON, which no form can send.
+With `[[admin_key]]` entries or an `[admin_oidc]` everybody needs a bearer token (RFC 6750) or a session of the console,
+whose role says what it may. Without any, only callers on this machine are served, and may do everything: their
+authority is that they are here. A browser on this machine is here too, whatever page it shows; so such a request must
+name this machine as its host (against DNS rebinding), must not come from a foreign page (Origin), and what changes
+something must be JSON, which no form can send.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from edge.config.model import AdminKey
+from edge.config.model import AdminKey, AdminOidc
+from edge.oidc.visits import origin
 
 
 class Role(Enum):
@@ -43,20 +45,28 @@ class Asking:
     content_type: str | None = None
     is_forwarded: bool = False  # a proxy in front of us says that the caller is elsewhere
     person: str | None = None  # who the caller says is typing
+    session: str | None = None  # the console's cookie
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who it is, for the audit log; `bucket` is whose rate it counts against. `person` is what the caller says of
-    itself, and proves nothing."""
+    itself, and proves nothing. `subject` and `issuer`: who it is to an OpenID provider. `until`: seconds since the
+    epoch at which it has to show itself anew; None: never."""
 
     name: str
     role: Role
     peer: str
     person: str = ""
+    subject: str = ""
+    issuer: str = ""
+    until: float | None = None
+    by_session: bool = False
 
     @property
     def bucket(self) -> str:
+        if self.issuer:
+            return f"{self.subject} {self.issuer}"
         return f"{self.name}@{self.peer}" if self.name == LOCAL_CALLER else self.name
 
 
@@ -64,7 +74,7 @@ LOCAL_CALLER = "local"
 
 
 class TurnedAway(Exception):
-    """The request isn't served. `status`: 401, 403, 415 or 421."""
+    """The request isn't served. `status`: 401, 403, 415, 421 or 503."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -73,34 +83,44 @@ class TurnedAway(Exception):
 
 
 class Door:
-    """Made once per snapshot from its `[[admin_key]]` entries."""
+    """Made once per snapshot from its `[[admin_key]]` entries and `[admin_oidc]`."""
 
-    def __init__(self, keys: Sequence[AdminKey]) -> None:
+    def __init__(self, keys: Sequence[AdminKey], oidc: AdminOidc | None = None) -> None:
+        oidc = oidc or AdminOidc()
         self._by_digest = {key.sha256: key for key in keys}
+        self._issuer = oidc.issuer
+        self._origin = origin(oidc.console_url) if oidc.console_url else ""
 
-    def admit(self, asking: Asking, needs: Role) -> Caller:
-        """Who is calling, if they may do what needs the role.
+    def admit(self, asking: Asking, needs: Role, known: Caller | None = None) -> Caller:
+        """Who is calling, if they may do what needs the role. `known`: who it is to an OpenID provider.
 
         Raises:
             TurnedAway: they may not.
         """
-        caller = self._identify(asking)
+        caller = known or self._identify(asking)
         if _changes_something(asking.method) and not _is_json(asking.content_type):
             raise TurnedAway(415, "what changes something is sent as content-type: application/json")
+        if caller.by_session and asking.method != "GET" and asking.origin != self._origin:
+            raise TurnedAway(403, "a page of another origin may not ask")
         if not caller.role.includes(needs):
             raise TurnedAway(403, f'{caller.name} is a {caller.role.value}; this takes the role "{needs.value}"')
         return caller
 
     def _identify(self, asking: Asking) -> Caller:
-        if not self._by_digest:
+        if not self._by_digest and not self._issuer:
             return _local(asking)
         token = bearer(asking.authorization)
         if token is None:
-            raise TurnedAway(401, "send one of the node's [[admin_key]] as authorization: Bearer …")
+            raise TurnedAway(401, f"send {self._wanted()} as authorization: Bearer …")
         key = self._by_digest.get(hashlib.sha256(token.encode()).hexdigest())
         if key is None:
             raise TurnedAway(401, "this token is not known here")
-        return Caller(key.id, Role(key.role), asking.peer, _person(asking))
+        return Caller(key.id, Role(key.role), asking.peer, person_of(asking))
+
+    def _wanted(self) -> str:
+        keys = ["one of the node's [[admin_key]]"] if self._by_digest else []
+        tokens = [f"a token of {self._issuer}"] if self._issuer else []
+        return " or ".join(keys + tokens)
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -116,10 +136,11 @@ def _local(asking: Asking) -> Caller:
         raise TurnedAway(421, "without a token the host must be localhost or a loopback address")
     if asking.origin is not None and asking.origin not in (f"http://{asking.host}", f"https://{asking.host}"):
         raise TurnedAway(403, "a page of another origin may not ask")
-    return Caller(LOCAL_CALLER, Role.ADMIN, asking.peer or "unix", _person(asking))
+    return Caller(LOCAL_CALLER, Role.ADMIN, asking.peer or "unix", person_of(asking))
 
 
-def _person(asking: Asking) -> str:
+def person_of(asking: Asking) -> str:
+    """Who the caller says is typing, if that can be printed."""
     person = asking.person or ""
     return person[:64] if person.isprintable() else ""
 

@@ -91,8 +91,8 @@ class Admin:
 
     def reloaded(self, new: Snapshot, old: Snapshot) -> None:
         """A new configuration is in use."""
-        if new.admin_keys != old.admin_keys:
-            self._api.renew(new.admin_keys)
+        if (new.admin_keys, new.admin_oidc) != (old.admin_keys, old.admin_oidc):
+            self._api.renew(new)
         published = f"{new.published.channel}@{new.published.number}" if new.published is not None else ""
         self.desk.note_reload(old.generation, new.generation, new.source, published=published)
         self._tasks.start(self.desk.reloaded(new))
@@ -105,6 +105,7 @@ class Admin:
     async def close(self) -> None:
         self.events.close()
         await self._tasks.close()
+        await self._api.people.close()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()

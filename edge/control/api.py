@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from edge.config.model import AdminKey
+from edge.config.model import Snapshot
 from edge.config.summary import document as config_document
 from edge.control import problem
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway
@@ -26,6 +27,8 @@ from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
+from edge.control.people import People
+from edge.control.present import Present
 from edge.control.publishing import CALLER, Publishing
 from edge.control.rate import Rates
 from edge.control.requested import (
@@ -59,10 +62,13 @@ class Api:
     def __init__(
         self, inside: Inside, desk: ControlDesk, workers: Workers, audit: Audit, events: Events, version: str
     ) -> None:
-        self.door = Door(inside.snapshot().admin_keys)
+        snapshot = inside.snapshot()
+        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
+        self.people = People(snapshot.admin_oidc, self._slow_down_stranger)
         self._inside = inside
         self._hindsight = Hindsight(inside, desk)
         self.publishing = Publishing(inside, desk)
+        self._present = Present(inside, workers)
         self._desk = desk
         self._workers = workers
         self._audit = audit
@@ -75,38 +81,44 @@ class Api:
         self._watchers = 0
         self.others = Nodes()
 
-    def renew(self, keys: Sequence[AdminKey]) -> None:
-        """Other keys are configured: streams of events end, so that their readers show theirs again."""
-        self.door = Door(keys)
+    def renew(self, snapshot: Snapshot) -> None:
+        """Other keys or people are configured: streams of events end, so that their readers show theirs again."""
+        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
         self._events.wake()
+        self.people.renew(snapshot.admin_oidc)
 
     def application(self) -> web.Application:
         """The routes, each behind the door."""
         app = web.Application(middlewares=[problems], client_max_size=MOST_BYTES)
         app.add_routes([web.route(each.method, each.path, self._guarded(each)) for each in ROUTES])
+        app.add_routes(self.people.routes())
         return app
 
     def _guarded(self, route: Route) -> Handler:
-        answers = next((each for each in (self._hindsight, self.publishing) if hasattr(each, route.name)), self)
-        answer: Handler = getattr(answers, route.name)
+        answering = next(
+            each for each in (self._present, self._hindsight, self.publishing, self) if hasattr(each, route.name)
+        )
+        answer: Handler = getattr(answering, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            request[CALLER] = self._admit(request, route.role)
+            request[CALLER] = await self._admit(request, route.role)
             return await answer(request)
 
         return handler
 
-    def _admit(self, request: web.Request, role: Role) -> Caller:
-        asking = asking_of(request)
-        now = time.monotonic()
+    async def _admit(self, request: web.Request, role: Role) -> Caller:
+        asking = replace(asking_of(request), session=self.people.cookie_of(request))
         try:
-            caller = self.door.admit(asking, role)
+            caller = self.door.admit(asking, role, await self.people.known(asking))
         except TurnedAway as turned:
-            self._slow_down(self._turned_away.wait(asking.peer, now))
+            self._slow_down_stranger(asking.peer)
             log.warning("%s %s from %s: %d, %s", request.method, request.path, asking.peer, turned.status, turned)
             raise
-        self._slow_down(self._rates.wait(caller.bucket, now))
+        self._slow_down(self._rates.wait(caller.bucket, time.monotonic()))
         return caller
+
+    def _slow_down_stranger(self, peer: str) -> None:
+        self._slow_down(self._turned_away.wait(peer, time.monotonic()))
 
     def _slow_down(self, seconds: float) -> None:
         if seconds:
@@ -209,39 +221,7 @@ class Api:
             told["line"] = await self._line(target)
         return json_reply(told, status)
 
-    # --- figures ---
-
-    async def paths(self, request: web.Request) -> web.Response:
-        figures = await self._workers.figures()
-        return json_reply({"paths": [{"path": path, **each} for path, each in figures["paths"].items()]})
-
-    async def endpoints(self, request: web.Request) -> web.Response:
-        measured = (await self._workers.figures())["endpoints"]
-        return json_reply(
-            {
-                "endpoints": [
-                    {
-                        "id": each.id,
-                        "provider": each.provider,
-                        "url": each.url,
-                        "region": each.region,
-                        **measured[each.id],
-                    }
-                    for provider in self._inside.snapshot().providers
-                    for each in provider.endpoints
-                    if each.id in measured
-                ]
-            }
-        )
-
-    async def pools(self, request: web.Request) -> web.Response:
-        return json_reply({"pools": (await self._workers.figures())["pools"]})
-
-    async def relays(self, request: web.Request) -> web.Response:
-        return json_reply({"relays": (await self._workers.figures())["relays"]})
-
-    async def cache(self, request: web.Request) -> web.Response:
-        return json_reply(await self._workers.cache())
+    # --- what is done besides, alerts, requests, nodes ---
 
     async def purge_cache(self, request: web.Request) -> web.Response:
         document = await body(request)
@@ -322,6 +302,19 @@ class Api:
     async def openapi(self, request: web.Request) -> web.Response:
         return json_reply(self._openapi)
 
+    async def session(self, request: web.Request) -> web.Response:
+        caller = request[CALLER]
+        return json_reply(
+            {
+                "name": caller.name,
+                "role": caller.role.value,
+                "issuer": caller.issuer or None,
+                "subject": caller.subject or None,
+                "until": None if caller.until is None else rfc3339(caller.until),
+                "signed_in": caller.by_session,
+            }
+        )
+
     # --- events ---
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -341,17 +334,19 @@ class Api:
             self._watchers -= 1
 
     async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
-        """Until the caller leaves, the node stops, or other keys are configured (the caller may come again)."""
-        door = self.door
+        """Until the caller leaves, its token expires, the node stops, or other keys are configured."""
+        door, until = self.door, request[CALLER].until or float("inf")
         reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
         with suppress(ConnectionResetError):  # the reader has left
             await reply.prepare(request)
-            await self._tell(reply, door, since, types)
+            await self._tell(reply, lambda: self.door is door and time.time() < until, since, types)
         return reply
 
-    async def _tell(self, reply: web.StreamResponse, door: Door, since: int, types: tuple[str, ...]) -> None:
+    async def _tell(
+        self, reply: web.StreamResponse, may_stay: Callable[[], bool], since: int, types: tuple[str, ...]
+    ) -> None:
         await reply.write(b": farline events\n\n")
-        while not self._events.is_closed and self.door is door:
+        while not self._events.is_closed and may_stay():
             found, since = self._events.since(since, types), self._events.last
             if found:
                 await reply.write("".join(map(_sse, found)).encode())

@@ -163,10 +163,7 @@ class ControlDesk:
         old, new = difference(as_document(before), as_document(applied.controls))
         entry: dict[str, Any] = {
             "at": rfc3339(time.time()),
-            "who": caller.name if caller is not None else "node",
-            "role": caller.role.value if caller is not None else None,
-            "from": caller.peer if caller is not None else None,
-            "person": caller.person if caller is not None else None,
+            **_who(caller),
             "action": action,
             "target": target,
             "version": applied.controls.version,
@@ -184,10 +181,7 @@ class ControlDesk:
         """Something was done that isn't a change of the controls. `after`: what came of it."""
         entry: dict[str, Any] = {
             "at": rfc3339(time.time()),
-            "who": caller.name,
-            "role": caller.role.value,
-            "from": caller.peer,
-            "person": caller.person,
+            **_who(caller),
             "action": action,
             "target": target,
             "version": self.controls.version,
@@ -212,6 +206,20 @@ class ControlDesk:
         if faults:
             about["faults"] = list(faults)
         if not self._worker:  # the others reload the same file
-            entry = {"at": rfc3339(time.time()), "who": "node", "role": None, "from": None, "person": None}
+            entry = {"at": rfc3339(time.time()), **_who(None)}
             self._audit.write({**entry, **about, "version": self.controls.version})
             self._events.publish("reload", about)
+
+
+def _who(caller: Caller | None) -> dict[str, Any]:
+    """For the audit log; None: the node itself. Names may change: who came by an OpenID provider is its subject."""
+    if caller is None:
+        return {"who": "node", "role": None, "from": None, "person": None}
+    by_issuer = {"issuer": caller.issuer, "subject": caller.subject} if caller.issuer else {}
+    return {
+        "who": caller.name,
+        "role": caller.role.value,
+        "from": caller.peer,
+        "person": caller.person,
+        **by_issuer,
+    }

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from typing import Protocol as Interface
 
+from edge.control.reasons import parts
 from edge.control.times import rfc3339
 
 KEPT = 2000
@@ -55,6 +56,7 @@ class Events:
             "before": change.before,
             "after": change.after,
             "reason": change.reason,
+            "reason_parts": parts(change.reason),
         }
         self.publish("health", about, time.time() - (time.monotonic() - change.at))
 

@@ -11,6 +11,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from edge.config.model import Snapshot
+from edge.control.reasons import parts
 from edge.links.facts import RelayFacts, relay_document
 from health.view import HealthView, LossFigures, RttFigures
 from transport.path import Path
@@ -83,6 +84,7 @@ def _line(view: HealthView, line: str, now: float) -> dict[str, Any]:
         "standing_for_seconds": _age(health.since, now),
         "suspected": health.is_suspected,
         "reason": health.reason,
+        "reason_parts": parts(health.reason),
         "rtt": _rtt(health.rtt, now),
         "loss": _loss(health.loss),
         "in_flight": health.in_flight,
@@ -109,6 +111,7 @@ def _path(view: HealthView, path: Path, now: float) -> dict[str, Any]:
         "standing": health.standing.value,
         "standing_for_seconds": _age(health.since, now),
         "reason": health.reason,
+        "reason_parts": parts(health.reason),
         "rtt": _rtt(health.rtt, now),
         "loss": _loss(health.loss),
         "first_byte_p50_ms": _ms(health.first_byte_p50),
@@ -125,6 +128,7 @@ def _endpoint(view: HealthView, endpoint: str, now: float) -> dict[str, Any]:
         "standing": health.standing.value,
         "standing_for_seconds": _age(health.since, now),
         "reason": health.reason,
+        "reason_parts": parts(health.reason),
         "penalised_for_seconds": None if until is None else round(max(0.0, until - now), 1),
         "success_ratio": _ratio(health.success_ratio),
     }
@@ -153,10 +157,12 @@ def _relay(view: HealthView, relay: str, now: float) -> dict[str, Any]:
     return {
         "ready": not told.why_not,
         "why_not": told.why_not,
+        "why_not_parts": parts(told.why_not),
         "draining": told.is_draining,
         "standing": health.standing.value,
         "standing_for_seconds": _age(health.since, now),
         "reason": health.reason,
+        "reason_parts": parts(health.reason),
         "rtt": _rtt(health.rtt, now),
         "in_flight": health.in_flight,
         "success_ratio": _ratio(health.success_ratio),

@@ -12,6 +12,7 @@ from edge.control.answers import body, json_reply, queried
 from edge.control.changes import Refused, apply
 from edge.control.desk import ControlDesk
 from edge.control.inside import Inside
+from edge.control.reasons import with_parts
 from edge.control.requested import replay_question
 from edge.control.requests import flag, number
 from edge.control.times import rfc3339
@@ -71,7 +72,8 @@ class Hindsight:
         priority = request.query.get("priority", "interactive")
         if priority not in _PRIORITIES:
             raise Refused("invalid", f"priority: expected one of {', '.join(_PRIORITIES)}")
-        return json_reply({**self._inside.ranking(provider, priority), "provider": provider})
+        told = self._inside.ranking(provider, priority)
+        return json_reply({**told, "ranking": with_parts(told["ranking"]), "provider": provider})
 
     async def what_if(self, request: web.Request) -> web.Response:
         question = replay_question(await body(request))

@@ -26,8 +26,9 @@ class Inside:
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show.
-    `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError;
-    `wrong` says whether it knew a request's similar answer, which is purged then, or raises StoreError.
+    `credentials`: see `edge.control.credentials`. `cache`: see `edge.control.cache.cache_document`; `purge` gives how
+    many entries went, or raises StoreError; `wrong` says whether it knew a request's similar answer, which is purged
+    then, or raises StoreError.
     `ranking`: the scores of the lines, and how the paths of a request to a provider's id, of a priority, would be
     ranked now. `pasts`: requests that ended and whose choice is still known, oldest first.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
@@ -41,6 +42,7 @@ class Inside:
     shares: Callable[[Controls, str, str], Mapping[str, float]]
     pools: Callable[[], list[dict[str, Any]]]
     relays: Callable[[], Mapping[str, Mapping[str, Any]]]
+    credentials: Callable[[], list[dict[str, Any]]]
     cache: Callable[[], Awaitable[dict[str, Any]]]
     purge: Callable[[Purge], Awaitable[int]]
     wrong: Callable[[str], Awaitable[bool]]

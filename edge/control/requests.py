@@ -1,4 +1,4 @@
-"""Requests that have ended, as the API shows them: filters, and one sentence that says why a request went its way."""
+"""Requests that have ended, as the API shows them: filters, and when each step was reached."""
 
 from __future__ import annotations
 
@@ -115,42 +115,3 @@ def recent_by_line(records: Iterable[RequestRecord], now: float) -> Counter[str]
         if record.path is not None:
             counts[record.path.line] += 1
     return counts
-
-
-def sentence(request: Mapping[str, Any], ranking: Mapping[str, Any] | None) -> str:
-    """Why the request went where it went, in one sentence (or two, if it failed)."""
-    if ranking is None or not ranking.get("paths"):
-        return f"No path was chosen. {_outcome(request)}".strip()
-    best = ranking["paths"][0]
-    told = [f"{best['path']} was chosen by policy {ranking['policy']}"]
-    if ranking.get("note"):
-        told.append(f" ({ranking['note']})")
-    others = ranking["paths"][1:]
-    if best.get("cost") is not None:
-        told.append(f" at a cost of {best['cost']:.1f} ms")
-        priced = next((other for other in others if other.get("cost") is not None), None)
-        if priced is not None:
-            told.append(f"; next was {priced['path']} at {priced['cost']:.1f} ms{_difference(best, priced)}")
-    if ranking.get("excluded"):
-        told.append(f"; {len(ranking['excluded'])} could not be used")
-    return f"{''.join(told)}. {_outcome(request, best['path'])}".strip()
-
-
-def _difference(best: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The term that most of the difference is owed to."""
-    costs = {term["name"]: term["cost"] for term in best["terms"]}
-    more = {term["name"]: term["cost"] - costs.get(term["name"], 0.0) for term in other["terms"]}
-    name = max(more, key=lambda each: more[each], default=None)
-    return f", mostly for its {name} (+{more[name]:.1f} ms)" if name is not None and more[name] > 0 else ""
-
-
-def _outcome(request: Mapping[str, Any], chosen: str = "") -> str:
-    """What came of it, if that isn't what was chosen."""
-    if request["path"] is None:
-        why = request["detail"] or request["failure"]
-        return f"Nothing was sent: {why}." if not request["attempts"] and why else f"It failed: {why}." if why else ""
-    if chosen and request["path"] != chosen:
-        failed = [each for each in request["attempts"] if each["code"]]
-        why = f" after {failed[-1]['path']} failed ({failed[-1]['code']})" if failed else ""
-        return f"It was answered over {request['path']}{why}."
-    return f"The reply was cut: {request['failure']}." if request["failure"] else ""

@@ -117,6 +117,14 @@ ROUTES = (
     Route("GET", "/api/v1/paths", "paths", Role.VIEWER, "Every line to every endpoint.", "Paths"),
     Route("GET", "/api/v1/relays", "relays", Role.VIEWER, "Relays and the sessions with them.", "Relays"),
     Route("GET", "/api/v1/endpoints", "endpoints", Role.VIEWER, "Far ends.", "Endpoints"),
+    Route(
+        "GET",
+        "/api/v1/credentials",
+        "credentials",
+        Role.VIEWER,
+        "The node's own credentials, and what is left of their rate limits.",
+        "Credentials",
+    ),
     Route("GET", "/api/v1/alerts", "alerts", Role.VIEWER, "Alerts that fire now, and silences.", "Alerts"),
     Route("GET", "/api/v1/pools", "pools", Role.VIEWER, "Local pools.", "Pools"),
     Route("GET", "/api/v1/cache", "cache", Role.VIEWER, "What the cache holds, did and saved.", "Cache"),
@@ -194,6 +202,7 @@ ROUTES = (
         "Replayed",
         "Replay",
     ),
+    Route("GET", "/api/v1/session", "session", Role.VIEWER, "Who the caller is, and in which role.", "Session"),
     Route("GET", "/api/v1/audit", "audit", Role.ADMIN, "Who changed what, newest first.", "Audit", query=(_LIMIT,)),
     Route("GET", "/api/v1/config", "config", Role.ADMIN, "The configuration in use, without secrets.", "Config"),
     Route(
@@ -247,6 +256,7 @@ _ERRORS = {
     409: "It can't be done as things are.",
     415: "The body is not application/json.",
     421: "Without a token: not addressed to this machine.",
+    503: "The token's issuer can't be asked now.",
     429: "Too many requests; see retry-after.",
 }
 

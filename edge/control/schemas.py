@@ -53,6 +53,7 @@ SWITCH: Schema = {"type": "string", "enum": ["on", "draining", "off"]}
 _HEALTH = {
     "standing": STANDING,
     "reason": TEXT,
+    "reason_parts": array(ref("Part")),
     "rtt": optional(ref("Rtt")),
     "loss": optional(ref("Loss")),
     "in_flight": COUNT,
@@ -70,6 +71,10 @@ SCHEMAS: dict[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": COUNT, "detail": TEXT},
         {"errors": array(record({"pointer": TEXT, "detail": TEXT}))},
+    ),
+    "Part": said(
+        "One of the sentences of a text, to be said in any language. `other`: only its `text` is known.",
+        record({"code": TEXT, "args": ANY}),
     ),
     "Rtt": said(
         "Round trips; jitter as in RFC 3550.",
@@ -218,10 +223,12 @@ SCHEMAS: dict[str, Schema] = {
                 "lines_used": said("Those that its session may use now.", array(TEXT)),
                 "ready": said("It takes new requests.", FLAG),
                 "why_not": TEXT,
+                "why_not_parts": array(ref("Part")),
                 "draining": FLAG,
                 "standing": STANDING,
                 "standing_for_seconds": {"type": ["number", "null"]},
                 "reason": TEXT,
+                "reason_parts": array(ref("Part")),
                 "rtt": optional(ref("Rtt")),
                 "in_flight": COUNT,
                 "success_ratio": RATIO,
@@ -246,12 +253,35 @@ SCHEMAS: dict[str, Schema] = {
             "standing": STANDING,
             "standing_for_seconds": {"type": ["number", "null"]},
             "reason": TEXT,
+            "reason_parts": array(ref("Part")),
             "penalised_for_seconds": {"type": ["number", "null"]},
             "success_ratio": RATIO,
         },
         _BY_WORKER,
     ),
     "Endpoints": record({"endpoints": array(ref("Endpoint"))}),
+    "Limit": record(
+        {
+            "kind": {"type": "string", "enum": ["requests", "tokens", "input-tokens", "output-tokens"]},
+            "remaining": said("When the provider said so.", NUMBER),
+            "limit": {"type": ["number", "null"]},
+            "full_in_seconds": said(
+                "When all of it is there again; null: it didn't say.", {"type": ["number", "null"]}
+            ),
+        }
+    ),
+    "Credential": record(
+        {
+            "credential": said("As the configuration names it: env:NAME or file:PATH.", TEXT),
+            "provider": TEXT,
+            "endpoint": TEXT,
+            "model": said("Whose limits; null: of requests without a model, or nothing was heard.", optional(TEXT)),
+            "seen": said("When the provider said so; null: never.", optional(TIME)),
+            "limits": array(ref("Limit")),
+            "paused_for_seconds": said("It gets no requests for so long; null: it does.", {"type": ["number", "null"]}),
+        }
+    ),
+    "Credentials": record({"credentials": array(ref("Credential"))}),
     "Alert": record(
         {
             "rule": TEXT,
@@ -358,6 +388,16 @@ SCHEMAS: dict[str, Schema] = {
             "actual": ref("Outcome"),
             "model": said("What the model says of the paths that were taken.", ref("Outcome")),
             "then": said("… and of those that would have been.", ref("Outcome")),
+        }
+    ),
+    "Session": record(
+        {
+            "name": TEXT,
+            "role": {"type": "string", "enum": ["viewer", "operator", "admin"]},
+            "issuer": said("The OpenID provider that vouches for the caller.", optional(TEXT)),
+            "subject": said("Who the caller is there.", optional(TEXT)),
+            "until": said("When the caller has to sign in again, or needs another token.", optional(TIME)),
+            "signed_in": said("On the console, by way of the issuer.", FLAG),
         }
     ),
     "AuditEntry": {"type": "object", "required": ["at", "who", "action", "before", "after"]},

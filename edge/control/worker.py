@@ -10,12 +10,15 @@ from urllib.parse import quote, urlencode
 from cache.aio.store import StoreError
 from cache.purge import Purge
 from edge.control.cache import caches_together
+from edge.control.credentials import newest
 from edge.control.events import Events
 from edge.control.figures import figures, relay_documents
 from edge.control.inside import Inside
 from edge.control.peers import PURGE_SECONDS, Peers
-from edge.control.requests import Wanted, document, documents, sentence
+from edge.control.reasons import parts, with_parts
+from edge.control.requests import Wanted, document, documents
 from edge.control.together import together
+from edge.control.why import sentence, why_parts
 
 CACHE_PATH = "/internal/cache"
 WRONG_PATH = "/internal/cache/wrong"
@@ -35,8 +38,11 @@ class Worker:
         relays = relay_documents(inside.snapshot(), inside.view(), inside.relays(), time.monotonic())
         return {
             **own,
-            "pools": [{**pool, "worker": self.number} for pool in inside.pools()],
+            "pools": [
+                {**pool, "reason_parts": parts(pool["reason"]), "worker": self.number} for pool in inside.pools()
+            ],
             "relays": [{**relay, "worker": self.number} for relay in relays],
+            "credentials": inside.credentials(),
         }
 
     def requests(self, wanted: Wanted) -> list[dict[str, Any]]:
@@ -50,7 +56,13 @@ class Worker:
             return None
         record, ranking = found
         told = document(record, _utc_offset())
-        return {**told, "worker": self.number, "why": sentence(told, ranking), "ranking": ranking}
+        return {
+            **told,
+            "worker": self.number,
+            "why": sentence(told, ranking),
+            "why_parts": why_parts(told, ranking),
+            "ranking": None if ranking is None else with_parts(ranking),
+        }
 
     async def cache(self) -> dict[str, Any]:
         return await self._inside.cache()
@@ -84,7 +96,8 @@ class Workers:
         """Together, with `workers`: the numbers of those that answered."""
         by_worker = {self._own.number: self._own.figures(), **await self._ask("/internal/figures")}
         own = {kind: [told for each in by_worker.values() for told in each[kind]] for kind in ("pools", "relays")}
-        return {**together(by_worker), **own, "workers": sorted(by_worker)}
+        credentials = newest([told for each in by_worker.values() for told in each["credentials"]])
+        return {**together(by_worker), **own, "credentials": credentials, "workers": sorted(by_worker)}
 
     async def requests(self, wanted: Wanted, query: dict[str, str]) -> list[dict[str, Any]]:
         """The newest of all; `query` is what `wanted` was made from."""

@@ -5,6 +5,9 @@ Counters of requests and tokens are updated once per request, from its record; o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
@@ -125,6 +128,16 @@ class Metrics:
         self.loop_lag = Gauge(
             "farline_event_loop_lag_seconds", "Longest stall of this process in the last 30 s.", registry=registry
         )
+        limits = ["credential", "endpoint", "model", "kind"]
+        self.limit_remaining = Gauge(
+            "farline_credential_ratelimit_remaining",
+            "What providers said last is left of a rate limit of the node's own credentials.",
+            limits,
+            registry=registry,
+        )
+        self.limit_total = Gauge(
+            "farline_credential_ratelimit_limit", "The whole of that limit.", limits, registry=registry
+        )
         self.line_score = Gauge(
             "farline_line_score",
             "The best line's predicted cost / this line's, 0 to 1: higher is better, 0 isn't used.",
@@ -222,6 +235,17 @@ class Metrics:
         self.probes.by[(line, kind, result.outcome.value)] += 1
         if result.outcome in (Outcome.ANSWERED, Outcome.LATE) and result.seconds is not None:
             self.probe_seconds.labels(line, kind).observe(result.seconds)
+
+    def show_limits(self, credentials: Iterable[Mapping[str, Any]]) -> None:
+        """`credentials`: their documents, as workers tell them."""
+        self.limit_remaining.clear()
+        self.limit_total.clear()
+        for each in credentials:
+            for limit in each["limits"]:
+                labels = (each["credential"], each["endpoint"], each["model"] or "", limit["kind"])
+                self.limit_remaining.labels(*labels).set(limit["remaining"])
+                if limit["limit"] is not None:
+                    self.limit_total.labels(*labels).set(limit["limit"])
 
     def show_pools(self, board: PoolBoard, waiting: int, now: float) -> None:
         """Sets the local pool's gauges; called when metrics are read. What a server doesn't tell has no sample."""

@@ -23,7 +23,7 @@ from transport.message import Headers, header
 
 LONGEST = 300.0  # seconds; what a provider asks for beyond that is asked again then
 LOW = 0.01  # of the limit; what is left when others are preferred, for many requests may be under way
-_BUCKETS = (  # the names of what is left, the limit, and when it is full again
+BUCKETS = (  # the names of what is left, the limit, and when it is full again
     *(
         tuple(b"x-ratelimit-%b-%b" % (field, what) for field in (b"remaining", b"limit", b"reset"))
         for what in (b"requests", b"tokens")
@@ -40,11 +40,11 @@ _UNITS = (86_400.0, 3600.0, 60.0, 1.0, 0.001)
 def retry_after(headers: Headers, utc: float) -> float | None:
     """Seconds after which the provider wants to be asked again, at most LONGEST; None if it didn't say. `utc`: now,
     seconds since the epoch."""
-    exact = _number(header(headers, b"retry-after-ms"))
+    exact = plain_number(header(headers, b"retry-after-ms"))
     if exact is not None:
         return min(exact / 1000, LONGEST)
     value = header(headers, b"retry-after")
-    seconds = _number(value)
+    seconds = plain_number(value)
     if seconds is None and value is not None:
         seconds = _until_date(value, utc)
     return None if seconds is None else min(seconds, LONGEST)
@@ -55,7 +55,7 @@ def exhausted_for(headers: Headers, utc: float) -> float | None:
     didn't say."""
     fields = dict(headers)
     longest = 0.0
-    for left, limit, reset in _BUCKETS:
+    for left, limit, reset in BUCKETS:
         remaining = fields.get(left)
         if remaining is not None:
             longest = max(longest, _pause(remaining, fields.get(limit), fields.get(reset, b""), utc))
@@ -64,18 +64,18 @@ def exhausted_for(headers: Headers, utc: float) -> float | None:
 
 def _pause(remaining: bytes, limit: bytes | None, reset: bytes, utc: float) -> float:
     """Seconds until this bucket holds a little more than nothing; 0 if it does."""
-    left, full = _number(remaining), _number(limit) or 0.0
+    left, full = plain_number(remaining), plain_number(limit) or 0.0
     low = LOW * full
     if left is None or left > low:
         return 0.0
-    seconds = _reset(reset, utc) or 0.0
+    seconds = reset_in(reset, utc) or 0.0
     missing = full - left
     return seconds * min(1.0, (low + 1.0 - left) / missing) if missing > 0 else seconds
 
 
-def _reset(value: bytes, utc: float) -> float | None:
-    """A duration ("1m30s", "12ms", plain seconds) or a time (RFC 3339)."""
-    plain = _number(value)
+def reset_in(value: bytes, utc: float) -> float | None:
+    """Seconds: of a duration ("1m30s", "12ms", plain seconds), or until a time (RFC 3339); None: it is neither."""
+    plain = plain_number(value)
     if plain is not None:
         return plain
     spoken = _DURATION.fullmatch(value.strip())
@@ -87,7 +87,7 @@ def _reset(value: bytes, utc: float) -> float | None:
         return None
 
 
-def _number(value: bytes | None) -> float | None:
+def plain_number(value: bytes | None) -> float | None:
     """A number ≥ 0, or None."""
     try:
         number = float(value or b"")

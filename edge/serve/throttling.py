@@ -12,6 +12,7 @@ from time import monotonic, time
 from edge.attempts.attempt import REFUSALS
 from edge.config.model import Limits, Provider
 from edge.observe.record import RequestRecord
+from edge.policy.headroom import Headrooms
 from edge.policy.ratelimit import Throttles, exhausted_for, retry_after
 from edge.serve.waiting import WaitingRoom, WaitingRoomFull
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
@@ -24,6 +25,7 @@ class Throttling:
 
     def __init__(self, room: WaitingRoom) -> None:
         self.room = room
+        self.headrooms = Headrooms()
         self._throttles = Throttles()
 
     @property
@@ -34,10 +36,20 @@ class Throttling:
     def heard(self, endpoint: str, model: str | None, status: int, headers: Headers) -> None:
         """A reply's head to a request with the node's own credentials."""
         utc = time()
-        pause = retry_after(headers, utc) if status in REFUSALS else exhausted_for(headers, utc)
+        says = self.headrooms.note(endpoint, model, headers, utc)
+        if status in REFUSALS:
+            pause = retry_after(headers, utc)
+        else:
+            pause = exhausted_for(headers, utc) if says else None
         if pause:
             now = monotonic()
             self._throttles.note(endpoint, model, now + pause, now)
+
+    def paused_for(self, endpoint: str, model: str | None) -> float | None:
+        """Seconds for which an endpoint wants no more of a model; None: it takes requests."""
+        now = monotonic()
+        end = self._throttles.until(endpoint, model, now)
+        return None if end is None else round(end - now, 1)
 
     def avoided(self, candidates: Sequence[Path], model: str | None) -> tuple[Path, ...]:
         """The candidates, with endpoints that have nothing left for this model behind those that have."""

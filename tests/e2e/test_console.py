@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
+from edge.control.reasons import parts
+from tests.support.browsers import FEW_SECONDS, SHOTS, chromium, serious, shoot
 from tests.support.stage import Stage, stage
 
-ROOT = Path(__file__).parents[2]
-AXE = next((ROOT / ".cache" / "axe").glob("axe-*.min.js"), None)
-SHOTS = ROOT / ".cache" / "screenshots"
 PAGES = ("lines", "paths", "requests", "events", "node", "whatif")
-FEW_SECONDS = 20_000  # milliseconds, as the browser's driver counts
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +30,8 @@ def failing() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("FARLINE_CHROMIUM") or shutil.which("chromium")
-    assert path and AXE, "no Chromium or axe-core: run tests/support/install-browser.sh"
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
@@ -58,28 +47,12 @@ def page(browser: Browser, failing: Stage) -> Iterator[Page]:
 
 
 def opened(page: Page, failing: Stage, name: str = "lines") -> Page:
-    page.goto(f"{failing.edge.admin_url}/#{name}")
-    page.reload()  # another fragment alone would load nothing
+    url = f"{failing.edge.admin_url}/#{name}"
+    if page.url.partition("#")[0] == url.partition("#")[0]:
+        page.goto("about:blank")  # another fragment alone would load nothing
+    page.goto(url)
     expect(page.locator("#verdict p").first).to_be_visible(timeout=FEW_SECONDS)
     return page
-
-
-def shoot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds wrong for people who see, hear or move differently."""
-    assert AXE is not None
-    page.evaluate(AXE.read_text())  # not by a script element: the page's policy forbids that
-    found: Any = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-    return [
-        f"{each['impact']} {each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
 
 
 SETTLED = {
@@ -92,14 +65,21 @@ SETTLED = {
 }
 
 
-@pytest.mark.parametrize("look", [("en", "light"), ("zh", "dark")], ids="-".join)
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_says_what_is_wrong_and_hinders_nobody(
-    page: Page, failing: Stage, name: str, look: tuple[str, str]
-) -> None:
-    language, theme = look
-    page.add_init_script(f"localStorage['farline.language'] = '{language}'; localStorage['farline.theme'] = '{theme}'")
+def test_every_page_says_what_is_wrong_and_hinders_nobody(page: Page, failing: Stage, name: str) -> None:
+    """Light and in English, then, by the buttons in the corner, dark and in Chinese."""
+    page.add_init_script("if (location.port) localStorage['farline.theme'] = 'light'")
     opened(page, failing, name)
+    look_at(page, name, "en-light")
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="深色").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    look_at(page, name, "zh-dark")
+    assert page.evaluate(ENGLISH) == []
+
+
+def look_at(page: Page, name: str, look: str) -> None:
     expect(page.locator("#verdict")).to_contain_text("cu2")
     expect(page.locator(SETTLED[name]).first).to_be_visible(timeout=FEW_SECONDS)
     if name == "requests":
@@ -108,10 +88,81 @@ def test_every_page_says_what_is_wrong_and_hinders_nobody(
     if name == "whatif":
         page.locator("button.main").click()
         expect(page.locator("table").nth(1)).to_be_visible()
-    page.wait_for_timeout(700)  # the charts' first points
-    shoot(page, f"{name}-{language}-{theme}")
+    shoot(page, f"{name}-{look}")
     assert serious(page) == []
-    assert not re.search(r"\b(verdict|figure|page|state|term)\.\w+", page.inner_text("body")), "a word is missing"
+    assert not re.search(r"\b(verdict|figure|page|state|term|reason|why|limits)\.\w+", page.inner_text("body")), (
+        "no word"
+    )
+
+
+ENGLISH = r"""() => {
+  const sentence = /(?:[A-Za-z][A-Za-z'’]*[ ,]+){3,}[A-Za-z][A-Za-z'’]*/;
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) texts.push([walker.currentNode.parentElement, walker.currentNode.textContent]);
+  for (const each of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+    for (const name of ["aria-label", "title", "placeholder"]) texts.push([each, each.getAttribute(name) ?? ""]);
+  }
+  return texts.filter(([where, text]) => !where.closest("[lang=en]") && sentence.test(text.replaceAll(/\s+/g, " ")))
+    .map(([, text]) => text.slice(0, 200));
+}"""
+"""Four English words in a row, in a text that isn't marked as a quotation of one."""
+
+REASONS = (
+    "silent: no answer to 19 questions in 3427 ms",
+    "3 of 5 replies 5xx",
+    "6 probes lost while the line works",
+    "fails over all lines, and they work elsewhere",
+    "round trip 812 ms",
+    "silent on the way to relay sjc",
+)
+
+
+def test_reasons_that_are_rare_are_said_in_the_reader_s_language(page: Page, failing: Stage) -> None:
+    """The same document with other reasons, as the node would send it."""
+
+    def told(route: Route) -> None:
+        reply = route.fetch()
+        document = reply.json()
+        for number, each in enumerate(next(iter(value for value in document.values() if isinstance(value, list)))):
+            each["reason"] = REASONS[number % len(REASONS)]
+            each["reason_parts"] = parts(each["reason"])
+            each["standing"] = "ejected"
+        route.fulfill(response=reply, json=document)
+
+    for name in ("lines", "paths", "endpoints"):
+        page.route(re.compile(rf"/api/v1/{name}$"), told)
+    page.add_init_script("if (location.port) localStorage['farline.language'] = 'zh'")
+    for name in ("lines", "paths"):
+        opened(page, failing, name)
+        expect(page.locator("main")).to_contain_text("次询问无应答", timeout=FEW_SECONDS)
+        shoot(page, f"{name}-zh-reasons")
+        assert page.evaluate(ENGLISH) == []
+
+
+def test_credentials_show_what_is_left(page: Page, failing: Stage) -> None:
+    limit = {"kind": "requests", "remaining": 12.0, "limit": 500.0, "full_in_seconds": 58.5}
+    credential = {
+        "credential": "env:OPENAI_API_KEY",
+        "provider": "openai",
+        "endpoint": "openai",
+        "model": "gpt-4.1",
+        "seen": "2026-11-22T08:00:00Z",
+        "limits": [limit, {**limit, "kind": "tokens", "remaining": 30000.0, "limit": None, "full_in_seconds": None}],
+        "paused_for_seconds": 3.2,
+    }
+    bare = {**credential, "endpoint": "azure", "model": None, "seen": None, "limits": [], "paused_for_seconds": None}
+    page.route(
+        re.compile("/api/v1/credentials$"), lambda route: route.fulfill(json={"credentials": [credential, bare]})
+    )
+    opened(page, failing, "paths")
+    table = page.get_by_role("region", name="Credentials: what providers leave")
+    expect(table.get_by_role("row")).to_have_count(4, timeout=FEW_SECONDS)
+    expect(table).to_contain_text("2.4 %")
+    expect(table).to_contain_text("58 s")
+    expect(table).to_contain_text("never")
+    assert serious(page) == []
+    shoot(page, "paths-credentials")
 
 
 def test_a_week_and_a_day_have_charts(page: Page, failing: Stage) -> None:
@@ -194,34 +245,9 @@ def test_how_soon_a_page_is_ready(page: Page, failing: Stage) -> None:
     """Reported, not judged: the machine may be busy."""
     told = {}
     for name in PAGES:
-        opened(page, failing, name)
+        page.goto("about:blank")
         began = time.perf_counter()
         opened(page, failing, name)
         told[name] = round(time.perf_counter() - began, 2)
     SHOTS.mkdir(parents=True, exist_ok=True)
     (SHOTS / "ready-seconds.json").write_text(json.dumps(told))
-
-
-def test_with_keys_configured_one_signs_in(browser: Browser) -> None:
-    digest = hashlib.sha256(b"fla-ann").hexdigest()
-    keyed = f'[[admin_key]]\nid = "ann"\nrole = "operator"\nsha256 = "{digest}"\n'
-    with stage(keyed) as running:
-        window = browser.new_context(locale="en-GB")
-        page = window.new_page()
-        page.goto(running.edge.admin_url)
-        field = page.get_by_label("Admin key")
-        expect(field).to_be_focused(timeout=FEW_SECONDS)
-        assert serious(page) == []
-        field.fill("wrong")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("not known")
-        page.get_by_label("Admin key").fill("fla-ann")
-        page.keyboard.press("Enter")
-        expect(page.locator("#verdict")).to_contain_text("lines are fine", timeout=FEW_SECONDS)
-        assert "fla-ann" not in page.url
-        running.api("lines/cmi", "PATCH", {"weight": 33}, token="fla-ann")
-        page.get_by_role("link", name="Events").click()
-        expect(page.locator("ol.events")).to_contain_text("ann: set cmi", timeout=FEW_SECONDS)
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_label("Admin key")).to_be_visible(timeout=FEW_SECONDS)
-        window.close()

@@ -133,6 +133,9 @@ async def test_credentials_take_turns_before_one_of_them_is_refused(certs: Certi
             )
             first = await edge.ask(CHAT)
             app.headers = ()
+            labels = {"endpoint": "openai-a", "kind": "requests"}
+            assert edge.metric("farline_credential_ratelimit_limit", **labels) == 100
+            assert edge.metric("farline_credential_ratelimit_remaining", **labels) == 0
             later = [await edge.ask(CHAT) for _ in range(3)]
             used = [a.record.path.endpoint for a in (first, *later) if a.record.path]
             assert used == ["openai-a", "openai-b", "openai-b", "openai-b"]

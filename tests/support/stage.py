@@ -118,9 +118,8 @@ def _past(folder: str) -> Iterator[None]:
         history = History(Wanted(), folder, Sources(lambda recorder: None))
         await history.open()
         now, ends = int(time.time()), [id for id, _ in _ENDPOINTS]
-        await fill(history, list(_ABOUT), ends, now - 86_400, now - 10_800, 120)
-        await fill(history, list(_ABOUT), ends, now - 10_800, now - 3600, 20)
-        await fill(history, list(_ABOUT), ends, now - 3600, now - 5, 10)
+        for begins, until, step in ((86_400, 10_800, 240), (10_800, 3600, 40), (3600, 900, 20), (900, 5, 10)):
+            await fill(history, list(_ABOUT), ends, now - begins, now - until, step)
         await history.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(write()))  # the caller's may have a loop of its own

@@ -14,6 +14,7 @@ from edge.config import caching, sections
 from edge.config.model import (
     Address,
     AdminKey,
+    AdminOidc,
     Alert,
     Cache,
     ClientKey,
@@ -56,6 +57,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], Any]] = {
     "[[pool]]": (sections.POOL, Pool("", "", "", 0, False)),
     "[[key]]": (sections.KEY, ClientKey("", "")),
     "[[admin_key]]": (sections.ADMIN_KEY, AdminKey("", "")),
+    "[admin_oidc]": (sections.ADMIN_OIDC, AdminOidc()),
     "[[relay]]": (sections.RELAY, Relay("", Address("", 0), "")),
     "[[edge]]": (sections.EDGE, EdgePeer("", "")),
     "[routing]": (sections.ROUTING, Routing()),

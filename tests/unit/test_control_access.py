@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.config.model import AdminKey
+from edge.config.model import AdminKey, AdminOidc
 from edge.control.access import Asking, Caller, Door, Role, TurnedAway, bearer, is_here
 from edge.control.problem import problem
 from edge.control.rate import Rates
@@ -149,3 +149,38 @@ def test_problems() -> None:
         "detail": "no line",
     }
     assert problem(400, "too much", "/weight")["errors"] == [{"pointer": "/weight", "detail": "too much"}]
+
+
+OIDC = AdminOidc(issuer="https://login.example", client_id="console", console_url="https://edge.example/")
+ANN = Caller("ann@example.com", Role.OPERATOR, "10.0.0.1", "", "u1", OIDC.issuer, 9.0)
+SIGNED_IN = replace(ANN, by_session=True)
+
+
+def test_people_of_a_provider_come_in_by_their_role() -> None:
+    door = Door((), OIDC)
+    asking = Asking("PATCH", "10.0.0.1", content_type="application/json")
+    assert door.admit(asking, Role.OPERATOR, ANN) is ANN
+    assert ANN.bucket == "u1 https://login.example"
+    with pytest.raises(TurnedAway, match='takes the role "admin"'):
+        door.admit(asking, Role.ADMIN, ANN)
+    with pytest.raises(TurnedAway, match=r"send a token of https://login.example as"):
+        door.admit(Asking("GET", "127.0.0.1", host="localhost"), Role.VIEWER)  # not even from here
+    with pytest.raises(TurnedAway, match=r"\[\[admin_key\]\] or a token of"):
+        Door((AdminKey("bob", "0" * 64),), OIDC).admit(Asking("GET", "127.0.0.1"), Role.VIEWER)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://edge.example"])
+def test_a_session_changes_nothing_from_another_page(method: str, origin: str | None) -> None:
+    asking = Asking(method, "10.0.0.1", origin=origin, content_type="application/json")
+    with pytest.raises(TurnedAway, match="another origin"):
+        Door((), OIDC).admit(asking, Role.VIEWER, SIGNED_IN)
+    own = replace(asking, origin="https://edge.example")
+    assert Door((), OIDC).admit(own, Role.VIEWER, SIGNED_IN) is SIGNED_IN
+
+
+def test_a_session_may_look_and_a_plain_form_may_not_change() -> None:
+    door = Door((), OIDC)
+    assert door.admit(Asking("GET", "10.0.0.1"), Role.VIEWER, SIGNED_IN) is SIGNED_IN
+    with pytest.raises(TurnedAway, match="application/json"):
+        door.admit(Asking("POST", "10.0.0.1", origin="https://edge.example"), Role.VIEWER, SIGNED_IN)

@@ -67,6 +67,7 @@ def test_what_a_worker_knows_of_a_line() -> None:
         "standing_for_seconds": 60.0,
         "suspected": False,
         "reason": "silent",
+        "reason_parts": [{"code": "silent", "args": {}}],
         "rtt": {
             "estimate_ms": 180.0,
             "minimum_ms": 150.0,

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from edge.control.requests import Wanted, document, documents, recent_by_line, sentence, wanted
+from edge.control.requests import Wanted, document, documents, recent_by_line, wanted
+from edge.control.why import sentence
 from edge.dialects.facts import Facts
 from edge.observe.record import AttemptTrace, RequestRecord
 from transport.failure import Code, Failure, Origin, Verdict

@@ -1,4 +1,5 @@
-// The admin API. The key stays in this tab (sessionStorage) and travels in a header, never in an address.
+// The admin API. The key stays in this tab (sessionStorage) and travels in a header, never in an address. Who signed in
+// by way of an OpenID provider has a cookie instead, which no script can read.
 
 const KEY = "farline.key";
 
@@ -35,6 +36,14 @@ export async function ask(method, path, body) {
 }
 
 export const get = (path) => ask("GET", path);
+
+/** The OpenID provider that one may sign in with, or null. */
+export async function waysIn() {
+  const told = await fetch("console/sign-in-ways", { cache: "no-store" }).then((reply) => reply.json()).catch(() => null);
+  return told?.issuer ?? null;
+}
+
+export const signOut = () => fetch("console/sign-out", { method: "POST" }).catch(() => null);
 
 /** What isn't there in this node, or not for this caller, is null. */
 export async function maybe(path) {

@@ -1,6 +1,6 @@
 // The frame around the pages: sign-in, what is wrong in one sentence, and which page is shown.
 
-import { Refused, get, keep, key, maybe, watch } from "./api.js";
+import { Refused, get, keep, key, maybe, signOut, watch, waysIn } from "./api.js";
 import { fill, h } from "./dom.js";
 import { clock } from "./format.js";
 import { LANGUAGES, choose, language, t } from "./i18n.js";
@@ -19,7 +19,7 @@ const EVERY = 2000; // milliseconds between two looks at the lines
 export const state = { lines: null, alerts: [], node: null, out: new Map(), hear: new Set(), seen: new Set() };
 
 let shown = { stop() {} };
-let frame, heard, since;
+let frame, heard, since, who;
 
 async function main() {
   await choose();
@@ -38,11 +38,14 @@ function build() {
     verdict: h("div.verdict", { id: "verdict", role: "status", "aria-live": "polite" }),
     main: h("main", { id: "main", tabindex: "-1" }),
   };
-  const out = h("button.quiet", { type: "button", hidden: !key(), onclick: leave }, t("sign.out"));
+  const out = h("button.quiet", { type: "button", hidden: !key() && !who?.signed_in, onclick: leave }, t("sign.out"));
+  frame.who = h("span.node", { title: who?.issuer ?? "" });
+  frame.out = out;
   document.body.replaceChildren(
     h("a.skip", { href: "#main", onclick: (event) => { event.preventDefault(); frame.main.focus(); } }, t("nav.skip")),
-    h("header", null, h("span.brand", null, "farline"), frame.node, frame.nav, h("div.tools", null, languages(), theme(), out)),
+    h("header", null, h("span.brand", null, "farline"), frame.node, frame.nav, h("div.tools", null, languages(), theme(), frame.who, out)),
     frame.verdict, frame.main);
+  greet();
 }
 
 function languages() {
@@ -79,10 +82,19 @@ function follow(event) {
 async function begin() {
   const past = await maybe("history/events?span=1d&type=health&limit=5000").catch(() => null);
   past?.events.forEach(follow);
+  who = await maybe("session").catch(() => null);
+  greet();
   show();
   look();
   setInterval(() => { if (!document.hidden) look(); }, EVERY);
   watch((event) => { follow(event); look(); for (const hear of state.hear) hear(event); }, heard.signal);
+}
+
+/** Who is signed in, beside the way out. */
+function greet() {
+  if (!who?.issuer) return;
+  frame.who.textContent = t("sign.who", { name: who.name, role: t(`role.${who.role}`) });
+  frame.out.hidden = false;
 }
 
 /** Asks for what every page begins with. False: nobody is signed in. */
@@ -98,7 +110,11 @@ async function look() {
     for (const see of state.seen) see();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401) return signIn(key() ? t("sign.unknown") : "");
+    if (error.status === 401) {
+      signIn(key() ? t("sign.unknown") : "");
+      keep(null);
+      return false;
+    }
     if (error.status === 403) tell([{ level: "bad", text: error.message }]);
     else if (error.status !== 429) {
       since ??= Date.now() / 1000;
@@ -131,25 +147,30 @@ function show() {
   shown = page.show(view, state, location.hash.slice(1).split("/").slice(1).map(decodeURIComponent)) ?? { stop() {} };
 }
 
-function signIn(problem) {
+async function signIn(problem) {
+  const issuer = await waysIn();
+  const failed = /^#sign-in-(\w+)$/.exec(location.hash)?.[1];
+  if (failed) history.replaceState(null, "", location.pathname);
+  const told = problem || (failed ? t(`sign.failed.${failed}`) : "");
   const field = h("input", { id: "key", type: "password", autocomplete: "current-password", required: true });
   const form = h("form.sign", { onsubmit: (event) => { event.preventDefault(); keep(field.value.trim()); location.reload(); } },
     h("h1", null, t("sign.title")),
+    told ? h("p.wrong", { role: "alert" }, told) : null,
+    issuer ? h("p", null, h("a.main", { href: "console/sign-in" }, t("sign.with", { issuer: new URL(issuer).host }))) : null,
     h("label", { for: "key" }, t("sign.key")), field,
-    problem ? h("p.wrong", { role: "alert" }, problem) : null,
     h("p.note", null, t("sign.note")),
-    h("button.main", { type: "submit" }, t("sign.in")));
+    h(issuer ? "button" : "button.main", { type: "submit" }, t("sign.in")));
   frame.verdict.replaceChildren();
   delete frame.verdict.dataset.level;
   frame.main.replaceChildren(form);
   frame.nav.hidden = true;
-  field.focus();
-  return false;
+  (form.querySelector("a.main") ?? field).focus();
 }
 
-function leave() {
-  keep(null);
+async function leave() {
   heard.abort();
+  if (key()) keep(null);
+  else await signOut();
   location.reload();
 }
 

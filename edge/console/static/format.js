@@ -1,6 +1,6 @@
 // Figures for people. What isn't known is a dash, never a nought.
 
-import { language, said, t } from "./i18n.js";
+import { knows, language, said, t } from "./i18n.js";
 
 export const UNKNOWN = "–";
 
@@ -66,18 +66,22 @@ export function stateOf(line) {
   return line.suspected && line.standing === "admitted" ? "suspected" : line.standing;
 }
 
-const REASONS = [
-  [/^silent for (\d+) ms$/, "reason.silent", ["ms"]],
-  [/^silent: no answer to (\d+) questions in (\d+) ms$/, "reason.unanswered", ["n", "ms"]],
-];
+/** Why, in the reader's language. `parts`: the node's sentences as codes with arguments; without them (events of before)
+    the node's own words, in which only codes can be translated. */
+export function because(text, parts) {
+  return parts?.length ? parts.map(one).join(t("list.semicolon")) : said("reason", text);
+}
 
-/** Why, in the node's words: codes and its two usual sentences are translated. */
-export function because(text) {
-  for (const [pattern, key, names] of REASONS) {
-    const found = pattern.exec(text);
-    if (found) return t(key, Object.fromEntries(names.map((name, place) => [name, found[place + 1]])));
-  }
-  return said("reason", text);
+function one({ code, args }) {
+  const told = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, Array.isArray(value) ? because("", value) : value]));
+  return knows(`reason.${code}`) ? t(`reason.${code}`, told) : code;
+}
+
+/** Why a request went where it went. */
+export function story(parts) {
+  return parts.map(({ code, args }) => t(`why.part.${code}`, {
+    ...args, term: said("term", args.term), why: because(args.why, args.why_parts), note: because(args.note, args.note_parts),
+  })).join("");
 }
 
 export const stateWord = (state) => said("state", state);

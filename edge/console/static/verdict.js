@@ -43,7 +43,7 @@ function about(line, state, out) {
   const facts = [];
   const loss = line.loss?.ratio_60s;
   if (loss) facts.push(t("verdict.loss", { loss: percent(loss) }));
-  if (line.reason && ["ejected", "suspected", "probation"].includes(state)) facts.push(because(line.reason));
+  if (line.reason && ["ejected", "suspected", "probation"].includes(state)) facts.push(because(line.reason, line.reason_parts));
   if (state === "draining") facts.push(t("verdict.under_way", { n: line.in_flight }));
   const at = out.get(line.id) ?? line.since;
   const since = at && state !== "draining" && state !== "off" ? t("verdict.since", { at: moment(at) }) : "";

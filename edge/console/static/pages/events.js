@@ -107,7 +107,7 @@ function about(event) {
   if (event.type === "health") {
     const isSilence = ["suspected", "relieved"].includes(event.after);
     const text = t(isSilence ? "events.silence" : "events.health", { kind: t(`kind.${event.kind}`), subject: event.subject, before: stateWord(event.before), after: stateWord(event.after) });
-    return [LEVELS[event.after] ?? "note", event.reason && event.after !== "relieved" ? text + t("verdict.facts", { facts: because(event.reason) }) : text];
+    return [LEVELS[event.after] ?? "note", event.reason && event.after !== "relieved" ? text + t("verdict.facts", { facts: because(event.reason, event.reason_parts) }) : text];
   }
   if (event.type === "control") return ["note", t("events.control", { who: event.who, action: said("action", event.action), target: event.target ?? "", change: change(event) })];
   if (event.type === "reload") return [event.faults ? "bad" : "note", `${said("action", event.action)} ${event.faults?.join("; ") ?? ""}`];

@@ -132,7 +132,7 @@ class Lines {
     fill(card.head, h("h2", null, line.id), h("span.carrier", null, [line.carrier, line.way].filter(Boolean).join(" · ")),
       h("p", null, h("span.badge", { "data-state": word }, stateWord(word)), " ",
         h("span.quiet", null, line.since ? t("line.since", { at: moment(line.since, true) }) : t("line.since_start"))),
-      line.reason && word !== "admitted" ? h("p.reason", null, because(line.reason)) : null,
+      line.reason && word !== "admitted" ? h("p.reason", null, because(line.reason, line.reason_parts)) : null,
       line.maintenance.map((each) => h("p.reason", null, t("maintenance.window", { begins: moment(each.begins), ends: moment(each.ends) }), each.note ? ` (${each.note})` : "")),
       line.pins.map((each) => h("p.reason", null, t("pin.pinned", { subject: each.subject }), " ",
         h("button.quiet", { type: "button", onclick: () => this.act(ask("DELETE", `pins?subject=${encodeURIComponent(each.subject)}`)) }, t("pin.remove")))));

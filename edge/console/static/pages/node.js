@@ -2,7 +2,7 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, bytes, lasting, moment, money, number, percent, plainMs } from "../format.js";
+import { UNKNOWN, because, bytes, lasting, moment, money, number, percent, plainMs } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 import { badge } from "./paths.js";
@@ -52,23 +52,24 @@ function configuration({ config, generation }) {
 }
 
 const poolTable = (pools) => table(t("node.pools"), [[t("pools.id")], [t("pools.engine")], [t("state")], [t("pools.models")], [t("figure.in_flight"), "num"], [t("pools.waiting"), "num"], [t("pools.cache"), "num"]],
-  pools.map((each) => [each.id, each.engine ?? UNKNOWN, [badge(each.standing), each.reason ? h("small", null, ` ${each.reason}`) : null], Object.keys(each.models ?? {}).join(", ") || (Array.isArray(each.models) ? each.models.join(", ") : UNKNOWN), number(each.in_flight), number(each.waiting ?? each.load?.waiting), percent(each.cache_ratio ?? each.load?.cache_ratio)]));
+  pools.map((each) => [each.id, each.engine ?? UNKNOWN, [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason, each.reason_parts)}`) : null], Object.keys(each.models ?? {}).join(", ") || (Array.isArray(each.models) ? each.models.join(", ") : UNKNOWN), number(each.in_flight), number(each.waiting ?? each.load?.waiting), percent(each.cache_ratio ?? each.load?.cache_ratio)]));
 
-/** Whatever the cache tells of itself, flat: its store, hits, sizes. */
+/** Whatever the cache tells of itself, flat: its stores, hits, why not, what it saved. Counts of nothing are left out. */
 function cacheList(cache) {
-  const rows = [];
-  const walk = (value, name) => {
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) for (const [key, each] of Object.entries(value)) walk(each, name ? `${name}.${key}` : key);
-    else rows.push([said("cache", name), figure(name, value)]);
-  };
-  walk(cache.cache ?? cache, "");
+  const rows = [[t("cache.store"), cache.store]];
+  for (const each of cache.stores) {
+    rows.push([t("cache.in_store", { name: each.name }), t("cache.entries", { n: number(each.entries), size: bytes(each.used_bytes) })]);
+    if (!each.is_admitted || each.faults) rows.push([t("cache.store_faults", { name: each.name }), number(each.faults)]);
+  }
+  const count = (group, values) => Object.entries(values).forEach(([name, value]) => { if (value) rows.push([said(`cache.${group}`, name), number(value, 1)]); });
+  count("event", cache.events);
+  for (const [name, value] of Object.entries(cache.reasons)) {
+    const [event, reason] = name.split(": ");
+    rows.push([t("cache.because", { event: said("cache.event", event), reason: said("cache.reason", reason) }), number(value)]);
+  }
+  count("similar", cache.similar);
+  count("saved", { ...cache.saved.tokens, seconds: cache.saved.seconds });
   return table(t("node.cache"), [[t("cache.what")], [t("cache.value"), "num"]], rows);
-}
-
-function figure(name, value) {
-  if (typeof value !== "number") return Array.isArray(value) ? value.join(", ") || UNKNOWN : String(value ?? UNKNOWN);
-  if (name.includes("ratio")) return percent(value);
-  return name.includes("bytes") ? bytes(value) : number(value, 2);
 }
 
 const keyTable = (sums) => table(t("node.keys"), [[t("requests.key")], [t("figure.requests"), "num"], [t("keys.failures"), "num"], [t("figure.first_byte"), "num"], [t("keys.input"), "num"], [t("keys.output"), "num"], [t("keys.bytes"), "num"], [t("keys.cost"), "num"]],

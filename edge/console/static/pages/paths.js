@@ -2,7 +2,7 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, because, lasting, number, percent, plainMs, stateOf, stateWord } from "../format.js";
+import { UNKNOWN, because, lasting, moment, number, percent, plainMs, stateOf, stateWord } from "../format.js";
 import { t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
@@ -10,7 +10,7 @@ const SPANS = ["10m", "3h", "1d"];
 
 export function show(view, state) {
   let span = "10m", isStopped = false;
-  const matrix = h("div"), far = h("div");
+  const matrix = h("div"), far = h("div"), limits = h("div");
   const choice = h("div.choice", { role: "group", "aria-label": t("span.label") }, SPANS.map((each) => h("button", {
     type: "button", "aria-pressed": String(each === span),
     onclick: (event) => {
@@ -20,15 +20,17 @@ export function show(view, state) {
     },
   }, t(`span.${each}`))));
   view.append(h("div.top", null, choice, h("p.legend", null, t("paths.legend"))),
-    h("section.panel", null, h("h2", null, t("paths.title")), matrix), h("section.panel", null, h("h2", null, t("ends.title")), far));
+    h("section.panel", null, h("h2", null, t("paths.title")), matrix), h("section.panel", null, h("h2", null, t("ends.title")), far),
+    h("section.panel", null, h("h2", null, t("limits.title")), limits));
 
   async function load() {
-    const [paths, sums, ends, relays, pasts] = await Promise.all([
+    const [paths, sums, ends, relays, pasts, credentials] = await Promise.all([
       quietly(get("paths")), quietly(get(`history/paths?span=${span}`)), quietly(get("endpoints")), quietly(maybe("relays")),
-      quietly(get(`history/endpoints?span=${span}`))]);
+      quietly(get(`history/endpoints?span=${span}`)), quietly(get("credentials"))]);
     if (isStopped || !paths || !ends) return;
     fill(matrix, grid(paths.paths, sums?.sums ?? {}, ends.endpoints, state.lines?.lines ?? []));
     fill(far, table(t("ends.title"), COLUMNS(), ends.endpoints.map((each) => end(each, pasts?.sums[each.id]))), relays?.relays?.length ? relayTable(relays.relays) : null);
+    if (credentials) fill(limits, credentials.credentials.length ? limitTable(credentials.credentials) : h("p.quiet", null, t("limits.none")));
   }
 
   load();
@@ -43,7 +45,7 @@ const COLUMNS = () => [[t("ends.id")], [t("ends.provider")], [t("ends.region")],
 function end(each, past) {
   const first = past ? `${plainMs(past.first_byte_p50_ms)} / ${plainMs(past.first_byte_p95_ms)}` : UNKNOWN;
   return [[each.id, h("small", null, ` ${each.url}`)], each.provider, each.region || UNKNOWN,
-    [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
+    [badge(each.standing), each.reason ? h("small", null, ` ${because(each.reason, each.reason_parts)}`) : null], percent(each.success_ratio), number(past?.requests ?? 0), first, headroom(each)];
 }
 
 /** What the provider still allows, as far as its replies have said it. */
@@ -73,12 +75,32 @@ function cell(path, sums, lineState) {
     h("p", null, h("b", null, plainMs(sums?.rtt_p50_ms ?? rtt.median_ms)), " ms ", h("span.quiet", null, t("figure.p95", { ms: plainMs(sums?.rtt_p95_ms ?? rtt.p95_ms) }))),
     h("p", null, t("chart.loss", { loss: percent(loss) })),
     h("p", null, t("paths.first_byte", { p50: plainMs(sums?.first_byte_p50_ms ?? path.first_byte_p50_ms), p95: plainMs(sums?.first_byte_p95_ms ?? path.first_byte_p95_ms) })),
-    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason)}` : ""));
+    path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason, path.reason_parts)}` : ""));
 }
 
 function relayTable(relays) {
   const columns = [[t("relays.title")], [t("ends.region")], [t("state")], [t("relays.lines")]];
   return table(t("relays.title"), columns, relays.map((each) => [each.id, each.region ?? UNKNOWN, stateWord(each.standing ?? each.state ?? "unknown"), (each.lines ?? []).map((line) => line.id ?? line).join(", ")]));
+}
+
+const LIMIT_COLUMNS = () => [[t("limits.credential")], [t("ends.id")], [t("requests.model")], [t("limits.kind")],
+  [t("limits.left"), "num"], [t("limits.of"), "num"], [t("limits.share")], [t("limits.full"), "num"], [t("limits.seen")], [t("limits.paused"), "num"]];
+
+/** One row per limit; one for a credential of which none is known. */
+function limitTable(credentials) {
+  return table(t("limits.title"), LIMIT_COLUMNS(), credentials.flatMap((each) => {
+    const paused = each.paused_for_seconds === null ? UNKNOWN : t("time.seconds", { n: number(Math.ceil(each.paused_for_seconds)) });
+    const rest = [each.seen ? moment(each.seen, true) : t("limits.never"), paused];
+    const head = [each.credential, each.endpoint, each.model ?? UNKNOWN];
+    if (!each.limits.length) return [[...head, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ...rest]];
+    return each.limits.map((limit) => [...head, t(`limits.${limit.kind}`), number(limit.remaining), number(limit.limit), share(limit), limit.full_in_seconds === null ? UNKNOWN : lasting(limit.full_in_seconds), ...rest]);
+  }));
+}
+
+function share(limit) {
+  if (!limit.limit) return UNKNOWN;
+  const left = Math.min(1, limit.remaining / limit.limit);
+  return [h("meter", { min: "0", max: "1", low: "0.1", optimum: "1", value: String(left), "aria-label": t("limits.share") }), ` ${percent(left)}`];
 }
 
 export const badge = (state) => h("span.badge", { "data-state": state }, stateWord(state));

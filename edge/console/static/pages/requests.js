@@ -2,7 +2,7 @@
 
 import { Refused, get } from "../api.js";
 import { fill, h, table, tr } from "../dom.js";
-import { UNKNOWN, because, bytes, clock, ms, number, plainMs } from "../format.js";
+import { UNKNOWN, because, bytes, clock, ms, number, plainMs, story } from "../format.js";
 import { said, t } from "../i18n.js";
 import { quietly } from "./lines.js";
 
@@ -91,11 +91,11 @@ export function show(view, state, [picked]) {
 function one(told, close) {
   const facts = [[t("requests.id"), told.request], [t("requests.key"), told.principal], [t("requests.priority"), told.priority], [t("requests.protocol"), told.protocol],
     [t("requests.tokens"), t("requests.tokens_of", { input: number(told.tokens.input), output: number(told.tokens.output), cached: number(told.tokens.cached) })],
-    [t("requests.size"), `${bytes(told.bytes_in)} ↑ ${bytes(told.bytes_out)} ↓`], told.detail ? [t("requests.detail"), told.detail] : null].filter(Boolean);
+    [t("requests.size"), `${bytes(told.bytes_in)} ↑ ${bytes(told.bytes_out)} ↓`], told.detail ? [t("requests.detail"), h("q", { lang: "en" }, told.detail)] : null].filter(Boolean);
   return [h("div.top", null, h("h2", null, `${told.method} ${told.route}`), h("button.quiet", { type: "button", onclick: close }, t("close"))),
     h("p", null, h("b", null, told.status), ` ${told.path ?? ""} `, told.failure ? h("span.bad-text", null, because(told.failure)) : null),
     h("h3", null, t("waterfall.title")), waterfall(told),
-    h("h3", null, t("why.title")), h("p", { lang: "en" }, told.why), told.ranking ? ranking(told.ranking) : h("p.quiet", null, t("why.forgotten")),
+    h("h3", null, t("why.title")), h("p", null, story(told.why_parts)), told.ranking ? ranking(told.ranking) : h("p.quiet", null, t("why.forgotten")),
     h("dl.figures", null, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value ?? UNKNOWN))))];
 }
 
@@ -126,7 +126,7 @@ export function ranking(told) {
   const columns = [[t("requests.path")], [t("terms.cost_ms"), "num"], ...names.map((name) => [said("term", name), "num"]), [t("why.note")]];
   const rows = [...told.paths, ...told.excluded].map((path) => {
     const terms = Object.fromEntries(path.terms.map((term) => [term.name, term]));
-    return [path.path, plainMs(path.cost), ...names.map((name) => (terms[name] ? h("span", { title: `${number(terms[name].value, 4)} ${terms[name].unit}` }, plainMs(terms[name].cost)) : "")), h("span", { lang: "en" }, path.note)];
+    return [path.path, plainMs(path.cost), ...names.map((name) => (terms[name] ? h("span", { title: `${number(terms[name].value, 4)} ${terms[name].unit}` }, plainMs(terms[name].cost)) : "")), because(path.note, path.note_parts)];
   });
   return table(t("why.title"), columns, rows);
 }
