@@ -8,7 +8,7 @@ from typing import Any
 
 from edge.config import build, caching
 from edge.config.agree import check
-from edge.config.fault import Fault, KeyPath
+from edge.config.fault import Fault
 from edge.config.layers import layer
 from edge.config.model import (
     AdminOidc,
@@ -24,7 +24,6 @@ from edge.config.model import (
     Timeouts,
     Trace,
 )
-from edge.config.positions import positions
 from edge.config.presets import PRESETS
 from edge.config.publication import publication, syntax_fault
 from edge.config.reading import Reading
