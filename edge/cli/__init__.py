@@ -21,6 +21,7 @@ VERBS = {
     "probe": "measure lines and far ends from this machine",
     "top": "a running node at a glance, live in the terminal",
     "lines": "what the lines are like; weights, drains, pins, maintenance; why a request went where it went",
+    "requests": "requests that ended lately: those that failed or were slow, and where one's time went",
     "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
     "cache": "what the cache holds and saves; purging it, warming it up",

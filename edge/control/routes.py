@@ -44,6 +44,7 @@ _REQUEST_FILTERS = (
     Query("model", _TEXT),
     Query("status", {"type": "integer"}),
     Query("failed", {"type": "boolean"}, "With a failure or a status of 400 and more."),
+    Query("slower_than_ms", {"type": "integer"}, "The first byte, or the end if there was none, came later."),
 )
 _SINCE = Query("since", {"type": "integer"}, "The id of the last event that is known.")
 _TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]})
