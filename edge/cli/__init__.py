@@ -25,7 +25,7 @@ VERBS = {
     "alerts": "what fires on a running node; silences",
     "nodes": "the nodes of the cluster; which is near a client",
     "cache": "what the cache holds and saves; purging it, warming it up",
-    "report": "the last day or week as HTML and Markdown",
+    "report": "a day, week or month as HTML and Markdown",
     "keys": "client and admin keys: make one, or hash one",
     "demo": "farline beside a direct connection over bad lines; a fake provider",
     "netem": "bad networks on this machine",

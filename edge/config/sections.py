@@ -76,6 +76,7 @@ LINE = (
     Key("weight", kinds.number(0)),
     Key("capacity_mbps", kinds.number(0)),
     Key("cost_per_gb", kinds.number(0)),
+    Key("cost_per_month", kinds.number(0)),
     Key("congestion", kinds.text("a TCP congestion control's name", r"[a-z0-9_]{1,15}")),
     Key("tier", kinds.integer(1, 9)),
     Key("max_mbps", kinds.number(0)),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.bench.operator_tasks import TASKS, WAYS, disagreements, perform, table, troubled
 
 
+@pytest.mark.timeout(300)  # fifteen tasks, a browser and a dozen processes, on a machine that may be busy
 def test_console_api_and_commands_agree() -> None:
     with troubled() as running:
         done = perform(running)
