@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
 
 from edge.alerts.aio.watch import AlertWatch
 from edge.alerts.figures import Figures
@@ -345,7 +346,9 @@ class Node:
         self.request_log.write(record)
         self.recent.add(record)
         if self.traces is not None:
-            self.traces.record(record)
+            trace_id = self.traces.record(record)
+            if trace_id is not None:
+                self.metrics.exemplify(record, trace_id, time())
 
     # --- what the control plane asks and says ---
 
@@ -445,7 +448,7 @@ class Node:
     async def _all_figures(self) -> list[Figures]:
         return [self._figures(), *await self.admin.figures_of_peers()]
 
-    def _exposition(self) -> bytes:
+    def _exposition(self, is_open: bool = False) -> bytes:
         metrics = self.metrics
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
@@ -463,7 +466,7 @@ class Node:
         for stat in [*self.pools.stats(), *self.local_pools.stats()]:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
-        return generate_latest(metrics.registry)
+        return open_metrics(metrics.registry) if is_open else generate_latest(metrics.registry)
 
 
 def _reachable(snapshot: Snapshot) -> Snapshot:
