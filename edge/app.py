@@ -30,6 +30,7 @@ from edge.attempts.budget import RetryBudget
 from edge.attempts.lines import LineWatch
 from edge.cluster.aio.membership import Here, Membership
 from edge.config.model import Relay, Snapshot
+from edge.config.schedule import zone
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.control.cache import cache_document
@@ -48,6 +49,7 @@ from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
+from edge.observe.prices import Prices
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
@@ -197,6 +199,7 @@ class Node:
             keeps=not worker,
         )
         self.history.recorder.configure(snapshot.lines)
+        self.prices = Prices(snapshot.prices, zone(snapshot.node.timezone))
         self._looks = 0
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
@@ -276,6 +279,7 @@ class Node:
         self._configure_board(new, tables.upstreams)
         self.alerts.configure(new.alert)
         self.history.recorder.configure(new.lines)
+        self.prices = Prices(new.prices, zone(new.node.timezone))
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.links.update(_reachable(new))
@@ -341,7 +345,7 @@ class Node:
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
-        self.history.recorder.request(record)
+        self.history.recorder.request(record, self.prices.of(record, time()))
         self.observer.on_finished(record)
         self.request_log.write(record)
         self.recent.add(record)

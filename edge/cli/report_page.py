@@ -219,10 +219,16 @@ def _keys(told: Document) -> Section:
             str(sums["input_tokens"]),
             str(sums["output_tokens"]),
             f"{sums['cost']:.4g}",
+            *(f"{sums[name]:.4g}" for name in ("spent", "saved")),
+            str(sums["unpriced"]),
         ]
         for key, sums in sorted(told["keys"]["sums"].items(), key=lambda each: -each[1]["requests"])
     ]
-    return Section("By client key", ("key", "requests", "failed", "tokens in", "tokens out", "line cost"), rows)
+    note = (
+        "Token cost by [[price]]; saved: what replies from the cache would have cost; unpriced: requests without price."
+    )
+    columns = ("key", "requests", "failed", "tokens in", "tokens out", "line cost", "token cost", "saved", "unpriced")
+    return Section("By client key", columns, rows, (), note)
 
 
 def _roi(told: Document, worth: Worth) -> Section:

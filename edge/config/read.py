@@ -88,6 +88,7 @@ def _snapshot(reading: Reading, document: dict[str, Any]) -> Snapshot:
         cache=caching.cache(reading, found.get("cache", {}), keys),
         health=replace(HealthRules(), **found.get("health", {})),
         history=replace(History(), **found.get("history", {})),
+        prices=tuple(build.price(reading, entry) for entry in found.get("price", ())),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
         cluster=replace(Cluster(), **found.get("cluster", {})),
         trace=replace(Trace(), **found.get("trace", {})),

@@ -327,6 +327,13 @@ CLUSTER = (
     Key("share", kinds.listing(kinds.choice("controls", "penalties"))),
     Key("geo_file", places.readable_file),
 )
+PRICE = (
+    Key("model", _NAME, required=True),
+    Key("input_per_million", kinds.number(0), required=True),
+    Key("output_per_million", kinds.number(0), required=True),
+    Key("cached_per_million", kinds.number(0)),
+    Key("since", schedule.day),
+)
 HISTORY = (Key("days", kinds.number(0, 3660)), Key("max_mb", kinds.number(10, 10**6)))
 
 
@@ -360,4 +367,5 @@ FILE = (
     Key("cluster", _one(CLUSTER)),
     Key("trace", _one(TRACE)),
     Key("history", _one(HISTORY)),
+    Key("price", _tables),
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
 from edge.history.sketch import bucket_of
+from edge.observe.prices import NO_COSTS, Costs
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
@@ -91,13 +92,17 @@ class Recorder:
         if result.rtt is not None and result.kind is not ProbeKind.HTTP:  # which takes the far end's own time as well
             self._round_trip(path, cells, bucket_of(result.rtt))
 
-    def request(self, record: RequestRecord) -> None:
+    def request(self, record: RequestRecord, costs: Costs = NO_COSTS) -> None:
         """A client's request is over."""
         path, first, sent = record.path, record.first_byte_at, record.sent_at
         cells = [self._cell(NODE), self._cell(f"{KEYS}:{record.principal}")] if record.principal else [self._cell(NODE)]
         for cell in cells:
             cell.requests += 1
             cell.failures += record.failure is not None or record.status >= 500
+            if costs is not NO_COSTS:
+                cell.spent += costs.spent
+                cell.saved += costs.saved
+                cell.unpriced += costs.unpriced
         for attempt in record.attempts:
             if attempt.path.line != LOCAL:
                 self._cell(ATTEMPTS).requests += 1

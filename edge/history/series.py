@@ -71,6 +71,9 @@ def summary(cells: Iterable[Cell]) -> dict[str, Any]:
         "cost": round(total.cost, 6),
         "input_tokens": total.input_tokens,
         "output_tokens": total.output_tokens,
+        "spent": round(total.spent, 6),
+        "saved": round(total.saved, 6),
+        "unpriced": total.unpriced,
     }
 
 

@@ -42,7 +42,7 @@ class Distribution:
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
-        self._exemplars: dict[int, Exemplar] = {}
+        self._exemplars: dict[int, tuple[dict[str, str], float, float]] = {}
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
@@ -51,15 +51,15 @@ class Distribution:
 
     def exemplify(self, value: float, labels: dict[str, str], utc: float) -> None:
         """Says of which request `value`, observed already, was; `utc`: when, in seconds since the epoch."""
-        self._exemplars[bisect_left(self._bounds, value)] = Exemplar(labels, value, round(utc, 3))
+        self._exemplars[bisect_left(self._bounds, value)] = (labels, value, utc)
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         running = 0
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
         for place, (bound, count) in enumerate(zip([*self._bounds, inf], self._counts, strict=True)):
             running += count
-            exemplar, told = self._exemplars.get(place), (floatToGoString(bound), float(running))
-            buckets.append(told if exemplar is None else (*told, exemplar))
+            found, told = self._exemplars.get(place), (floatToGoString(bound), float(running))
+            buckets.append(told if found is None else (*told, Exemplar(found[0], found[1], round(found[2], 3))))
         family.add_metric(labels, buckets=buckets, sum_value=self._sum)
 
 

@@ -59,8 +59,8 @@ function figure(name, value) {
   return name.includes("bytes") ? bytes(value) : number(value, 2);
 }
 
-const keyTable = (sums) => table(t("node.keys"), [[t("requests.key")], [t("figure.requests"), "num"], [t("keys.failures"), "num"], [t("figure.first_byte"), "num"], [t("keys.input"), "num"], [t("keys.output"), "num"], [t("keys.bytes"), "num"], [t("keys.cost"), "num"]],
-  Object.entries(sums).sort((one, two) => two[1].requests - one[1].requests).slice(0, 50).map(([id, each]) => [id, number(each.requests), number(each.failures), `${plainMs(each.first_byte_p50_ms)} / ${plainMs(each.first_byte_p95_ms)}`, number(each.input_tokens), number(each.output_tokens), bytes(each.up_bytes + each.down_bytes), money(each.cost)]));
+const keyTable = (sums) => table(t("node.keys"), [[t("requests.key")], [t("figure.requests"), "num"], [t("keys.failures"), "num"], [t("figure.first_byte"), "num"], [t("keys.input"), "num"], [t("keys.output"), "num"], [t("keys.bytes"), "num"], [t("keys.cost"), "num"], [t("keys.spent"), "num"], [t("keys.saved"), "num"]],
+  Object.entries(sums).sort((one, two) => two[1].requests - one[1].requests).slice(0, 50).map(([id, each]) => [id, number(each.requests), number(each.failures), `${plainMs(each.first_byte_p50_ms)} / ${plainMs(each.first_byte_p95_ms)}`, number(each.input_tokens), number(each.output_tokens), bytes(each.up_bytes + each.down_bytes), money(each.cost), money(each.spent), money(each.saved)]));
 
 const handTable = (controls) => table(t("node.windows"), [[t("line")], [t("hand.what")]], [
   ...controls.pins.map((pin) => [pin.line, t("pin.pinned", { subject: pin.subject })]),
