@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
 
 from edge.alerts.aio.watch import AlertWatch
 from edge.alerts.figures import Figures
@@ -29,6 +30,7 @@ from edge.attempts.budget import RetryBudget
 from edge.attempts.lines import LineWatch
 from edge.cluster.aio.membership import Here, Membership
 from edge.config.model import Relay, Snapshot
+from edge.config.schedule import zone
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
 from edge.control.cache import cache_document
@@ -49,6 +51,7 @@ from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
 from edge.observe.observer import Observer
+from edge.observe.prices import Prices
 from edge.observe.pulse import Pulse
 from edge.observe.recent import Recent
 from edge.observe.record import RequestRecord
@@ -201,6 +204,7 @@ class Node:
             keeps=not worker,
         )
         self.history.recorder.configure(snapshot.lines)
+        self.prices = Prices(snapshot.prices, zone(snapshot.node.timezone))
         self._looks = 0
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
         self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
@@ -291,6 +295,7 @@ class Node:
         self._configure_board(new, tables.upstreams)
         self.alerts.configure(new.alert)
         self.history.recorder.configure(new.lines)
+        self.prices = Prices(new.prices, zone(new.node.timezone))
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.links.update(_reachable(new))
@@ -357,12 +362,14 @@ class Node:
     def _account(self, record: RequestRecord) -> None:
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
-        self.history.recorder.request(record)
+        self.history.recorder.request(record, self.prices.of(record, time()))
         self.observer.on_finished(record)
         self.request_log.write(record)
         self.recent.add(record)
         if self.traces is not None:
-            self.traces.record(record)
+            trace_id = self.traces.record(record)
+            if trace_id is not None:
+                self.metrics.exemplify(record, trace_id, time())
 
     # --- what the control plane asks and says ---
 
@@ -474,7 +481,7 @@ class Node:
     async def _all_figures(self) -> list[Figures]:
         return [self._figures(), *await self.admin.figures_of_peers()]
 
-    def _exposition(self) -> bytes:
+    def _exposition(self, is_open: bool = False) -> bytes:
         metrics = self.metrics
         metrics.in_flight.set(self.permits.in_flight)
         metrics.config_generation.set(self.snapshot.generation)
@@ -494,7 +501,7 @@ class Node:
         for stat in [*self.pools.stats(), *self.local_pools.stats()]:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
-        return generate_latest(metrics.registry)
+        return open_metrics(metrics.registry) if is_open else generate_latest(metrics.registry)
 
 
 def _reachable(snapshot: Snapshot) -> Snapshot:

@@ -49,6 +49,7 @@ class Line:
     tier: int = 1
     max_mbps: float = 0.0
     avoid: tuple[Window, ...] = ()
+    cost_per_month: float = 0.0  # for reports; routing goes by cost_per_gb
 
 
 @dataclass(frozen=True, slots=True)

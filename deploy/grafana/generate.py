@@ -13,6 +13,7 @@ from typing import Any
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 HERE = Path(__file__).parent
+EXEMPLIFIED = ("farline_ttft_seconds_bucket", "farline_request_seconds_bucket")  # dots that lead to traces
 GOOD, WARN, BAD = "green", "orange", "red"
 
 
@@ -606,7 +607,8 @@ def _panel(id: int, panel: Panel, grid: dict[str, int]) -> dict[str, Any]:
             "overrides": [],
         },
         "targets": [
-            {"refId": chr(65 + n), "datasource": DATASOURCE, "expr": expr, "legendFormat": legend, "range": True}
+            {"refId": chr(65 + n), "datasource": DATASOURCE, "expr": expr, "legendFormat": legend, "range": True,
+             **({"exemplar": True} if panel.kind == "timeseries" and any(name in expr for name in EXEMPLIFIED) else {})}
             for n, (expr, legend) in enumerate(panel.targets)
         ],
     }  # fmt: skip

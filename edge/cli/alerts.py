@@ -68,7 +68,7 @@ def _list(client: AdminClient, args: argparse.Namespace) -> int:
 
 
 def _firing(alerts: list[dict[str, Any]]) -> Table:
-    table = Table("alert", "subject", "severity", "value", "threshold", "for", "", box=None)
+    table = Table("alert", "subject", "severity", "value", "threshold", "for", "", box=None, pad_edge=False)
     for each in alerts:
         value = "–" if each["value"] is None else f"{each['value']:.4g}"
         seconds = f"{each['firing_seconds']:.0f} s"
@@ -78,7 +78,7 @@ def _firing(alerts: list[dict[str, Any]]) -> Table:
 
 
 def _silences(silences: list[dict[str, Any]]) -> Table:
-    table = Table("silenced", "subject", "until (local time)", "note", box=None)
+    table = Table("silenced", "subject", "until (local time)", "note", box=None, pad_edge=False)
     for each in silences:
         until = datetime.fromisoformat(each["ends"]).astimezone()
         table.add_row(each["rule"], each["subject"], f"{until:%Y-%m-%d %H:%M}", each["note"])

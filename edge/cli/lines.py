@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from edge.cli import lines_show as show
 from edge.cli.admin_client import REFUSED, UNREACHABLE, AdminClient, AskFailed, add_options, performing
-from edge.cli.spoken import change_of, duration, moment
+from edge.cli.spoken import change_of, duration, moment, weight_of
 from edge.control.lines import is_idle
 
 Action = Callable[[AdminClient, argparse.Namespace], int]
@@ -26,6 +26,7 @@ exit codes: 0 done; 1 refused, failed, or not in all workers; 2 wrong usage, or 
 examples:
   farline lines                                  how they are
   farline lines set cn2 weight=50                half of its usual share
+  farline lines weights cn2=50 cu2=80 --preview  what share each line would get; then without --preview
   farline lines drain cn2 --wait 300             take it out, wait until its streams have finished
   farline lines maintenance add cn2 --from 02:00 --for 3h --note "carrier ticket 4711"
   farline lines why 3f2a91c07b-1c                why that request went where it went
@@ -53,6 +54,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     set_.add_argument("--reset", action="store_true", help="as configured again")
     set_.add_argument("--preview", action="store_true", help="say what the shares would be, and change nothing")
     _force(set_)
+    weights = _action(actions, "weights", _weights, "change several lines' weights; what comes of all together")
+    weights.add_argument("weights", nargs="+", metavar="LINE=N")
+    weights.add_argument("--preview", action="store_true", help="say what the shares would be, and change nothing")
     drain = _action(actions, "drain", _drain, "no new requests; those under way finish")
     drain.add_argument("id")
     drain.add_argument(
@@ -152,6 +156,19 @@ def _set(client: AdminClient, args: argparse.Namespace) -> int:
     if args.force:
         change["force"] = True
     return _told(args, client.ask("PATCH", f"/api/v1/lines/{_part(args.id)}", change))
+
+
+def _weights(client: AdminClient, args: argparse.Namespace) -> int:
+    try:
+        changes = dict(weight_of(word) for word in args.weights)
+    except ValueError as error:
+        raise AskFailed(str(error), UNREACHABLE) from None
+    shares = client.ask("POST", "/api/v1/preview", {"lines": changes})  # refused: none of them is changed
+    if args.preview:
+        return _print(args, shares, show.preview)
+    applied = [client.ask("PATCH", f"/api/v1/lines/{_part(line)}", change) for line, change in changes.items()]
+    _print(args, applied, lambda told: Group(*map(show.applied, told), show.preview(shares)))
+    return REFUSED if any(map(_is_partial, applied)) else 0
 
 
 def _drain(client: AdminClient, args: argparse.Namespace) -> int:

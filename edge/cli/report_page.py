@@ -1,66 +1,84 @@
-"""A report as values, and those as HTML (plots as inline SVG, no script) or Markdown."""
+"""What a report says: sections from what the node told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from statistics import fmean, median
 from typing import Any
 
 from edge.cli.lines_show import number, percent
+from edge.cli.report_plot import label, plot
+from edge.cli.report_text import Plot, Report, Section
+from edge.cli.report_worth import (
+    CREDITS,
+    LEAST_AVAILABILITY_GAIN,
+    LEAST_CAPACITY_GAIN,
+    LEAST_LATENCY_GAIN,
+    WEIGHTS,
+    Credit,
+    Return,
+    Scored,
+    Served,
+    Standing,
+    owed,
+    returned,
+    scored,
+    vendor,
+)
 
 Document = Mapping[str, Any]
 
-_MONTH = 30 * 86_400
-_SECONDS = {"1d": 86_400, "7d": 7 * 86_400}
-_WORDS = {"1d": "The last day", "7d": "The last week"}
-LEAST_LATENCY_GAIN, LEAST_AVAILABILITY_GAIN = 0.6, 0.02  # the gates of a line that is to pay for itself
+_WORDS = {"1d": "the last day", "7d": "the last week", "30d": "the last 30 days"}
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What lines cost a month, and what a second less to wait is worth, compared with the line `baseline`."""
+    """What lines cost a month beside what the node knows, what a second less to wait is worth compared with the line
+    `baseline`, and what vendors owe for a bad month."""
 
     baseline: str | None = None
     monthly_costs: Mapping[str, float] = field(default_factory=dict)
     second_value: float | None = None
+    credits: Sequence[Credit] = CREDITS
+    currency: str = ""
 
+    def price(self, line: Document) -> float | None:
+        """A month of a line; None: unknown."""
+        return self.monthly_costs.get(line["id"], line["cost_per_month"])
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table, and perhaps a plot (SVG) and a note."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    plots: Sequence[str] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    title: str
-    summary: str
-    sections: Sequence[Section]
+    def money(self, amount: float | None) -> str:
+        return "–" if amount is None else f"{amount:,.2f} {self.currency}".rstrip()
 
 
 def build(told: Document, worth: Worth) -> Report:
     """`told`: what `report` asked the node."""
-    node, span = told["nodes"]["nodes"][0], told["span"]
-    sections = [_availability(told), _latency(told), _traffic(told), _keys(told)]
-    if worth.monthly_costs:
+    node, words = told["nodes"]["nodes"][0], _WORDS.get(told["span"], told["span"])
+    sections = [
+        _availability(told),
+        _sla(told, worth),
+        _latency(told),
+        _scorecard(told, worth),
+        _traffic(told),
+        _keys(told),
+    ]
+    if any(worth.price(line) for line in told["lines"]["lines"]):
         sections.append(_roi(told, worth))
-    return Report(f"{node['name']}: {_WORDS[span].lower()}", _summary(told), sections)
+    return Report(f"{node['name']}: {words}", _summary(told, words), sections)
 
 
-def _summary(told: Document) -> str:
+def _seconds(told: Document) -> int:
+    return max(1, told["sums"]["ends"] - told["sums"]["begins"])
+
+
+def _summary(told: Document, words: str) -> str:
     total = told["node"]["sums"].get("node", {})
     requests, failures = total.get("requests", 0), total.get("failures", 0)
+    words = words[:1].upper() + words[1:]
     if not requests:
-        return f"{_WORDS[told['span']]}: no requests."
+        return f"{words}: no requests."
     return (
-        f"{_WORDS[told['span']]}: {requests} requests, {percent(1 - failures / requests)} went well; "
+        f"{words}: {requests} requests, {percent(1 - failures / requests)} went well; "
         f"first byte {number(total['first_byte_p50_ms'])} ms (median), {number(total['first_byte_p95_ms'])} ms (p95)."
     )
 
@@ -73,7 +91,8 @@ def _availability(told: Document) -> Section:
     rows, plots = [], []
     for line, sums in told["sums"]["sums"].items():
         rows.append([line, _available(sums), percent(sums["loss"]), str(ejections.get(line, 0)), str(sums["probes"])])
-        plots.append(plot(line, told["charts"], line))
+        svg = plot(line, told["charts"])
+        plots += [Plot(line, label(line, told["charts"]), svg)] if svg else []
     note = (
         "Available: share of the seconds in which the line was not ejected. Plots: median round trip; red where lost."
     )
@@ -85,15 +104,46 @@ def _available(sums: Document) -> str:
     return "–" if out is None else f"{1 - out:.3%}"
 
 
+def _sla(told: Document, worth: Worth) -> Section:
+    """By calendar month, as contracts reckon."""
+    rows = []
+    workers = told["lines"]["workers_expected"]
+    for month, sums in told["months"].items():
+        debts: list[float] = []
+        for line in told["lines"]["lines"]:
+            if line["id"] not in sums["sums"]:
+                continue
+            known, price = sums["sums"][line["id"]], worth.price(line)
+            debt = owed(known, sums["ends"] - sums["begins"], workers, price, worth.credits)
+            available = "–" if debt.availability is None else f"{debt.availability:.3%}"
+            rows.append(
+                [
+                    *(month, line["id"], line["carrier"] or "–", available, f"{debt.out_seconds / 60:.1f}"),
+                    *(percent(debt.observed), worth.money(price), percent(debt.share), worth.money(debt.amount)),
+                ]
+            )
+            debts += [debt.amount] if debt.amount else []
+        if debts:
+            rows.append([month, "all", "", "", "", "", "", "", worth.money(sum(debts))])
+    terms = ", ".join(f"below {each.below:.4g} {percent(each.share)}" for each in _as_percent(worth.credits))
+    note = (
+        f"Credit of the month's price: {terms}. A month that goes on is reckoned as far as it is; seconds in which the "
+        "node did not run (not observed) count neither way."
+    )
+    columns = ("month", "line", "vendor", "available", "minutes out", "observed", "price", "credit", "amount")
+    return Section("SLA of vendors", columns, rows, (), note)
+
+
+def _as_percent(credits: Sequence[Credit]) -> list[Credit]:
+    """Thresholds as percentages, for people."""
+    return [Credit(each.below * 100, each.share) for each in credits]
+
+
 def _latency(told: Document) -> Section:
-    """This time and the time before it, which is known by its points only."""
-    length = _SECONDS[told["span"]]
-    ends = told["before"]["ends"] - length
+    """This time and the time before it, which of rolling spans is known by its points only."""
     rows = []
     for line, sums in told["sums"]["sums"].items():
-        before = _points(told["before"]["series"].get(line, {}), ends - length, ends)
-        was = median(before["rtt_p50_ms"]) if before["rtt_p50_ms"] else None
-        lost = fmean(before["loss"]) if before["loss"] else None
+        was, lost = _before(told, line)
         now = sums["rtt_p50_ms"]
         change = percent(now / was - 1) if now and was else "–"
         rows.append(
@@ -105,12 +155,51 @@ def _latency(told: Document) -> Section:
     )
 
 
+def _before(told: Document, line: str) -> tuple[float | None, float | None]:
+    """Median round trip and loss."""
+    if "sums" in told["before"]:
+        sums = told["before"]["sums"].get(line, {})
+        return sums.get("rtt_p50_ms"), sums.get("loss")
+    ends = told["charts"]["begins"]
+    found = _points(told["before"]["series"].get(line, {}), ends - _seconds(told), ends)
+    was = median(found["rtt_p50_ms"]) if found["rtt_p50_ms"] else None
+    return was, fmean(found["loss"]) if found["loss"] else None
+
+
 def _points(series: Document, begins: int, ends: int) -> dict[str, list[float]]:
     places = [place for place, at in enumerate(series.get("at", ())) if begins <= at < ends]
     return {
         name: [value for place in places if (value := series[name][place]) is not None] if series else []
         for name in ("rtt_p50_ms", "loss")
     }
+
+
+def _scorecard(told: Document, worth: Worth) -> Section:
+    """Vendors, the best first, each with its lines."""
+    lines = {line["id"]: line for line in told["lines"]["lines"] if line["id"] in told["sums"]["sums"]}
+    scores = scored({id: _standing(line, told["sums"]["sums"][id], worth) for id, line in lines.items()})
+    by_vendor: dict[str, list[str]] = {}
+    for id, line in lines.items():
+        by_vendor.setdefault(line["carrier"] or id, []).append(id)
+    rated = {name: vendor([scores[id] for id in ids]) for name, ids in by_vendor.items()}
+    rows = [
+        [name, ", ".join(by_vendor[name]), *_score_cells(score)]
+        for name, score in sorted(rated.items(), key=lambda each: -(each[1].total or 0.0))
+    ]
+    weights = ", ".join(f"{name} {weight}" for name, weight in WEIGHTS.items())
+    note = f"0 to 100; weights: {weights}. What is unknown is left out, the other weights stand for it."
+    return Section("Vendor scorecard", ("vendor", "lines", *WEIGHTS, "score"), rows, (), note)
+
+
+def _standing(line: Document, sums: Document, worth: Worth) -> Standing:
+    price, capacity, out = worth.price(line), line["capacity_mbps"], sums["unavailable_ratio"]
+    each = price / capacity if price and capacity else None
+    return Standing(None if out is None else 1 - out, sums["rtt_p50_ms"], sums["rtt_p95_ms"], sums["loss"], each)
+
+
+def _score_cells(score: Scored) -> Iterator[str]:
+    for value in (*score.parts.values(), score.total):
+        yield "–" if value is None else f"{value:.1f}"
 
 
 def _traffic(told: Document) -> Section:
@@ -130,98 +219,50 @@ def _keys(told: Document) -> Section:
             str(sums["input_tokens"]),
             str(sums["output_tokens"]),
             f"{sums['cost']:.4g}",
+            *(f"{sums[name]:.4g}" for name in ("spent", "saved")),
+            str(sums["unpriced"]),
         ]
         for key, sums in sorted(told["keys"]["sums"].items(), key=lambda each: -each[1]["requests"])
     ]
-    return Section("By client key", ("key", "requests", "failed", "tokens in", "tokens out", "line cost"), rows)
+    note = (
+        "Token cost by [[price]]; saved: what replies from the cache would have cost; unpriced: requests without price."
+    )
+    columns = ("key", "requests", "failed", "tokens in", "tokens out", "line cost", "token cost", "saved", "unpriced")
+    return Section("By client key", columns, rows, (), note)
 
 
 def _roi(told: Document, worth: Worth) -> Section:
     """ROI = (benefit − cost) / cost, a month."""
-    sums = told["sums"]["sums"]
-    base = sums.get(worth.baseline or "")
+    lines = {line["id"]: line for line in told["lines"]["lines"]}
+    base = _served(lines, told, worth.baseline or "")
     rows = []
-    for line, cost in worth.monthly_costs.items():
-        mine = sums.get(line)
-        if mine is None or base is None or not mine["first_byte_p50_ms"] or not base["first_byte_p50_ms"]:
-            rows.append([line, f"{cost:g}", "–", "–", "not enough is known of it or of the baseline"])
+    for id in lines:
+        cost, mine = worth.price(lines[id]), _served(lines, told, id)
+        if not cost or id == worth.baseline:
             continue
-        gain = 1 - mine["first_byte_p50_ms"] / base["first_byte_p50_ms"]
-        more = (base["unavailable_ratio"] or 0.0) - (mine["unavailable_ratio"] or 0.0)
-        gates = [f"latency {percent(gain)}", f"availability {percent(more)}"]
-        passed = gain > LEAST_LATENCY_GAIN or more > LEAST_AVAILABILITY_GAIN
-        if worth.second_value is None:
-            rows.append([line, f"{cost:g}", "–", "–", ", ".join(gates)])
+        if mine is None or base is None:
+            rows.append([id, worth.money(cost), "–", "–", "nothing is known of it or of the baseline"])
             continue
-        saved = (base["first_byte_p50_ms"] - mine["first_byte_p50_ms"]) / 1000 * mine["requests"]
-        benefit = saved * worth.second_value * _MONTH / _SECONDS[told["span"]]
-        roi = (benefit - cost) / cost if cost else None
-        verdict = ", ".join([*gates, "gates passed" if passed else "no gate passed"])
-        rows.append([line, f"{cost:g}", f"{benefit:.4g}", percent(roi), verdict])
+        back = returned(mine, base, cost, worth.second_value, _seconds(told))
+        rows.append([id, worth.money(cost), worth.money(back.benefit), percent(back.roi), _verdict(back)])
     note = (
-        f"Compared with {worth.baseline or 'no baseline'}. Gates: more than {LEAST_LATENCY_GAIN:.0%} less to wait, or "
-        f"more than {LEAST_AVAILABILITY_GAIN:.0%} more available. Benefit: seconds saved × their worth, a month."
+        f"Compared with {worth.baseline or 'no baseline'}. Gates: more than {LEAST_LATENCY_GAIN:.0%} less to wait, "
+        f"more than {LEAST_AVAILABILITY_GAIN:.0%} more available, or more than {LEAST_CAPACITY_GAIN:.0%} more capacity."
+        " Benefit: seconds saved × their worth, a month."
     )
     return Section(
         "Return on lines", ("line", "cost a month", "benefit a month", "ROI", "against the baseline"), rows, (), note
     )
 
 
-def plot(name: str, charts: Document, line: str, wide: int = 640, high: int = 90) -> str:
-    """A line's medians as SVG."""
-    series = charts["series"].get(line, {"at": []})
-    begins, ends = charts["begins"], max(charts["ends"], charts["begins"] + 1)
-    known = sorted(value for value in series.get("rtt_p50_ms", ()) if value is not None)
-    if not known:
-        return ""
-    low, top = known[0] * 0.9, known[int(len(known) * 0.98)] * 1.15
-    parts = []
-    for place, at in enumerate(series["at"]):
-        x = (at - begins) / (ends - begins) * wide
-        value, lost = series["rtt_p50_ms"][place], series["loss"][place] or 0.0
-        if value is not None:
-            y = high - 12 - min(1.0, (value - low) / (top - low)) * (high - 24)
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.2"/>')
-        if lost > 0.01:
-            parts.append(f'<rect class="lost" x="{x:.1f}" y="{high - 8}" width="2" height="8"/>')
-    label = f"{name}: median round trip {known[len(known) // 2]:.0f} ms"
-    return (
-        f'<figure><figcaption>{escape(label)}</figcaption><svg viewBox="0 0 {wide} {high}" role="img" '
-        f'aria-label="{escape(label)}">{"".join(parts)}</svg></figure>'
-    )
+def _served(lines: Mapping[str, Document], told: Document, id: str) -> Served | None:
+    sums = told["sums"]["sums"].get(id)
+    if sums is None or id not in lines:
+        return None
+    return Served(sums["first_byte_p50_ms"], sums["unavailable_ratio"], lines[id]["capacity_mbps"], sums["requests"])
 
 
-_STYLE = (
-    "body{font:14px/1.5 system-ui,sans-serif;max-width:860px;margin:2em auto;padding:0 1em;color:#1b2128}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:right;padding:3px 10px;border-bottom:1px solid #dfe3e7}"
-    "td:first-child,th:first-child{text-align:left}figure{margin:8px 0}figcaption{color:#56616d;font-size:12px}"
-    "svg{width:100%;background:#f6f7f8}circle{fill:#1d6b3a}.lost{fill:#c3201d}.note{color:#56616d;font-size:12px}"
-)
-
-
-def html(report: Report) -> str:
-    """A page of its own."""
-    parts = [f"<h1>{escape(report.title)}</h1><p>{escape(report.summary)}</p>"]
-    for section in report.sections:
-        head = "".join(f"<th scope=col>{escape(each)}</th>" for each in section.columns)
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
-        note = f"<p class=note>{escape(section.note)}</p>" if section.note else ""
-        parts.append(
-            f"<h2>{escape(section.title)}</h2><table><tr>{head}</tr>{rows}</table>{''.join(section.plots)}{note}"
-        )
-    head = f"<meta charset=utf-8><title>{escape(report.title)}</title><style>{_STYLE}</style>"
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
-
-
-def markdown(report: Report) -> str:
-    """The same without the plots."""
-    lines = [f"# {report.title}", "", report.summary, ""]
-    for section in report.sections:
-        lines += [f"## {section.title}", "", _row(section.columns), _row(["---"] * len(section.columns))]
-        lines += [*(_row(row) for row in section.rows), ""]
-        lines += [section.note, ""] if section.note else []
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+def _verdict(back: Return) -> str:
+    gains = (("latency", back.latency_gain), ("availability", back.availability_gain), ("capacity", back.capacity_gain))
+    told = [f"{name} {percent(gain)}" for name, gain in gains]
+    return ", ".join([*told, "a gate passed" if back.passes else "no gate passed"])

@@ -57,6 +57,18 @@ def change_of(words: Sequence[str]) -> dict[str, Any]:
     return change
 
 
+def weight_of(word: str) -> tuple[str, dict[str, Any]]:
+    """`cn2=50` as a line and the body of its PATCH.
+
+    Raises:
+        ValueError: it isn't LINE=N.
+    """
+    line, equals, value = word.partition("=")
+    if not line or not equals:
+        raise ValueError(f"{word!r}: expected LINE=N")
+    return line, {"weight": _number(value)}
+
+
 def _number(text: str) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", text):
         raise ValueError(f"weight={text}: expected a number ≥ 0")

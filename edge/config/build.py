@@ -9,11 +9,23 @@ from typing import Any
 from edge.config.fault import KeyPath, shown
 from edge.config.hosts import resembled
 from edge.config.kinds import IDENTIFIER
-from edge.config.model import Address, AdminKey, Alert, ClientKey, EdgePeer, Endpoint, Model, Pool, Provider, Relay
+from edge.config.model import (
+    Address,
+    AdminKey,
+    Alert,
+    ClientKey,
+    EdgePeer,
+    Endpoint,
+    Model,
+    Pool,
+    Price,
+    Provider,
+    Relay,
+)
 from edge.config.places import Url, is_private
 from edge.config.presets import CARRIED, DIALECTS, preset
 from edge.config.reading import STAND_IN, Key, Reading
-from edge.config.sections import ADMIN_KEY, ALERT_RULE, EDGE, ENDPOINT, KEY, LINE, MODEL, POOL, PROVIDER, RELAY
+from edge.config.sections import ADMIN_KEY, ALERT_RULE, EDGE, ENDPOINT, KEY, LINE, MODEL, POOL, PRICE, PROVIDER, RELAY
 from health.alert_rules import DEFAULTS, changed, default
 from health.alerts import Rule
 from transport.path import DIRECT, LOCAL, Line, Protocol
@@ -51,6 +63,13 @@ def pool(reading: Reading, entry: Entry) -> Pool:
     if url.path.endswith("/v1"):
         reading.fault((*path, "url"), "ends in /v1, which every request brings along", "the url without /v1")
     return Pool(url=url.text, host=url.host, port=url.port, tls=url.scheme == "https", base_path=url.path, **fields)
+
+
+def price(reading: Reading, entry: Entry) -> Price:
+    """[[price]]"""
+    path, table = entry
+    missing = {"input_per_million": 0.0, "output_per_million": 0.0}  # said already
+    return Price(**_named({**missing, **reading.fields(path, table, PRICE)}, "model", path))
 
 
 def client_key(reading: Reading, entry: Entry) -> ClientKey:

@@ -357,6 +357,17 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """[[price]]: what a million tokens of a model cost. `model` may end in `*`; `cached_per_million` None: as input."""
+
+    model: str
+    input_per_million: float
+    output_per_million: float
+    cached_per_million: float | None = None
+    since: str = ""  # the day from which on it counts, YYYY-MM-DD; "": for ever
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One generation of the whole configuration."""
 
@@ -385,6 +396,7 @@ class Snapshot:
     history: History = History()
     dns: Dns = field(default_factory=Dns)
     published: Published | None = None  # None: the node's file is all
+    prices: tuple[Price, ...] = ()
     files: tuple[str, ...] = ()  # secrets and certificates it was read from: a change of one calls for a reload
 
     def lines_of(self, relay: Relay) -> tuple[str, ...]:

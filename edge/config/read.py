@@ -95,6 +95,7 @@ def _snapshot(reading: Reading, document: dict[str, Any], published: Published |
         history=replace(History(), **found.get("history", {})),
         dns=replace(Dns(), **found.get("dns", {})),
         published=published,
+        prices=tuple(build.price(reading, entry) for entry in found.get("price", ())),
         probe=replace(ProbePolicy(), **found.get("probe", {})),
         cluster=replace(Cluster(), **found.get("cluster", {})),
         trace=replace(Trace(), **found.get("trace", {})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, date, timedelta, tzinfo
 from datetime import timezone as fixed
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,16 @@ def timezone(reading: Reading, path: KeyPath, value: object) -> str:
     except (ValueError, OSError, LookupError):
         raise Wrong(f"{shown(value)} is no time zone that this machine knows", _ZONE_WANTED) from None
     return value
+
+
+def day(reading: Reading, path: KeyPath, value: object) -> str:
+    """A day as TOML's local date, or as a string."""
+    try:
+        if type(value) is date:
+            return value.isoformat()
+        return date.fromisoformat(str(value) if isinstance(value, str) else "").isoformat()
+    except ValueError:
+        raise Wrong(f"{shown(value)} is no day", "2026-11-22") from None
 
 
 def zone(name: str) -> tzinfo:

@@ -76,6 +76,7 @@ LINE = (
     Key("weight", kinds.number(0)),
     Key("capacity_mbps", kinds.number(0)),
     Key("cost_per_gb", kinds.number(0)),
+    Key("cost_per_month", kinds.number(0)),
     Key("congestion", kinds.text("a TCP congestion control's name", r"[a-z0-9_]{1,15}")),
     Key("tier", kinds.integer(1, 9)),
     Key("max_mbps", kinds.number(0)),
@@ -354,6 +355,13 @@ DNS = (
     Key("answers", kinds.integer(1, 16)),
     Key("rate_per_second", kinds.number(0, 10**6)),
 )
+PRICE = (
+    Key("model", _NAME, required=True),
+    Key("input_per_million", kinds.number(0), required=True),
+    Key("output_per_million", kinds.number(0), required=True),
+    Key("cached_per_million", kinds.number(0)),
+    Key("since", schedule.day),
+)
 HISTORY = (Key("days", kinds.number(0, 3660)), Key("max_mb", kinds.number(10, 10**6)))
 
 
@@ -389,4 +397,5 @@ FILE = (
     Key("dns", _one(DNS)),
     Key("trace", _one(TRACE)),
     Key("history", _one(HISTORY)),
+    Key("price", _tables),
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
+from edge.config.schedule import zone
 from edge.control.answers import body, json_reply, queried
 from edge.control.changes import Refused, apply
 from edge.control.desk import ControlDesk
@@ -16,13 +19,15 @@ from edge.control.reasons import with_parts
 from edge.control.requested import replay_question
 from edge.control.requests import flag, number
 from edge.control.times import rfc3339
+from edge.history.periods import Period, period
 from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS
-from edge.history.spans import HOURS, SPANS, Span
+from edge.history.spans import HOURS, SPANS, Span, sums_tier
 from edge.routing.controls import Controls
 from edge.routing.replay import replay
 
 TODAY = "today"
 MOST_EVENTS = 5000
+_CHARTS = {"day": "1d", "week": "7d", "month": "30d"}  # whose points a period's chart has
 _PRIORITIES = ("realtime", "interactive", "batch")
 
 
@@ -60,7 +65,11 @@ class Hindsight:
     async def history_events(self, request: web.Request) -> web.Response:
         span, most = queried(_events_question, dict(request.query))
         types = frozenset(request.query.getall("type", ()))
-        found = await self._inside.history.events(time.time() - span.seconds, most)
+        asked = self._period(request)
+        begins = time.time() - span.seconds if asked is None else asked.begins
+        found = await self._inside.history.events(begins, most)
+        if asked is not None:
+            found = [event for event in found if datetime.fromisoformat(event["at"]).timestamp() < asked.ends]
         told = [event for event in found if not types or event["type"] in types]
         return json_reply({"last": max((event["id"] for event in found), default=0), "events": told})
 
@@ -98,11 +107,33 @@ class Hindsight:
     async def _all(self, request: web.Request, kind: str) -> web.Response:
         name, wants_series, since = queried(_question, dict(request.query))
         history = self._inside.history
+        asked = self._period(request)
+        if asked is not None:
+            return json_reply(await self._of_period(kind, asked, wants_series))
         if wants_series:
             return json_reply(await history.series(kind, None, SPANS[name], since))
         end = int(time.time())
         tier, begins = (HOURS, self._midnight(end)) if name == TODAY else _sums_of(SPANS[name], end)
         return json_reply({"span": name, "ends": end, **await history.sums(kind, tier, begins)})
+
+    async def _of_period(self, kind: str, asked: Period, wants_series: bool) -> dict[str, Any]:
+        """Of a period that goes on, what there is of it."""
+        history, ends = self._inside.history, min(asked.ends, int(time.time()) + 1)
+        if wants_series:
+            chart = replace(SPANS[_CHARTS[asked.kind]], seconds=ends - asked.begins)
+            told = await history.series(kind, None, chart, until=ends)
+        else:
+            told = await history.sums(kind, sums_tier(asked.begins, asked.ends), asked.begins, ends)
+        names = {"span": asked.name, "before": asked.before, "months": list(asked.months)}
+        return {**told, **names, "begins": asked.begins, "ends": asked.ends}
+
+    def _period(self, request: web.Request) -> Period | None:
+        """Raises Refused."""
+        if "period" not in request.query:
+            return None
+        clock = zone(self._inside.snapshot().node.timezone)
+        found: Period = queried(lambda query: period(query["period"], time.time(), clock), dict(request.query))
+        return found
 
     async def _one(self, request: web.Request, kind: str) -> web.Response:
         name, _, since = queried(_question, dict(request.query))

@@ -31,6 +31,7 @@ class Inside:
     then, or raises StoreError.
     `ranking`: the scores of the lines, and how the paths of a request to a provider's id, of a priority, would be
     ranked now. `pasts`: requests that ended and whose choice is still known, oldest first.
+    `exposition`: the metrics as text, or (true) as OpenMetrics with exemplars.
     `alerts`: what fires now (in the first worker); `alert_figures`: what they are judged by.
     """
 
@@ -49,7 +50,7 @@ class Inside:
     alerts: Callable[[], Sequence[Alert]]
     alert_figures: Callable[[], Figures]
     why_not_ready: Callable[[], str | None]
-    exposition: Callable[[], bytes]
+    exposition: Callable[[bool], bytes]
     history: History
     ranking: Callable[[str, str], Mapping[str, Any]]
     pasts: Callable[[], list[Past]]

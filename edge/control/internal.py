@@ -53,7 +53,7 @@ class Internal:
         return app
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._inside.exposition())
+        return web.Response(body=self._inside.exposition("open" in request.query))
 
     async def _figures(self, request: web.Request) -> web.Response:
         return web.json_response(self._worker.figures())

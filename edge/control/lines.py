@@ -33,6 +33,7 @@ def _document(line: Line, controls: Controls, measured: Mapping[str, Any], recen
         "way": way_of(line),
         "capacity_mbps": line.capacity_mbps or None,
         "cost_per_gb": line.cost_per_gb or None,
+        "cost_per_month": line.cost_per_month or None,
         "weight": {
             "configured": line.weight,
             "override": control.weight,

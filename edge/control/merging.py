@@ -6,20 +6,25 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
 from prometheus_client.registry import Collector
 
 
-def merge(expositions: Mapping[str, str]) -> bytes:
-    """`expositions`: worker name → text format. Families are joined by name, in the order they first come."""
+def merge(expositions: Mapping[str, str], is_open: bool = False) -> bytes:
+    """`expositions`: worker name → text format, or OpenMetrics. Families are joined by name, in the order they first
+    come."""
+    parsed = open_families if is_open else text_families
     families: dict[str, Metric] = {}
     for worker, text in expositions.items():
-        for family in text_string_to_metric_families(text):
+        for family in parsed(text):
             joined = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     joined.samples.append(sample._replace(labels={**sample.labels, "worker": worker}))
-    return generate_latest(_Families(families.values()))
+    joined_families = _Families(families.values())
+    return open_metrics(joined_families) if is_open else generate_latest(joined_families)
 
 
 class _Families(Collector):

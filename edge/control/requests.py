@@ -12,12 +12,15 @@ from edge.control.times import rfc3339
 from edge.observe.record import RequestRecord
 
 MOST = 500  # requests in one answer
+MOST_MS = 86_400_000
 RECENT_SECONDS = 60.0
+_KNOWN = ("limit", "line", "provider", "principal", "model", "status", "failed", "slower_than_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which requests; "" or None: any. `failed`: those with a failure or a status of 400 and more."""
+    """Which requests; "" or None: any. `failed`: those with a failure or a status of 400 and more. `slower_than_ms`:
+    those whose first byte, or end if there was none, came later than that."""
 
     limit: int = 50
     line: str = ""
@@ -26,6 +29,7 @@ class Wanted:
     model: str = ""
     status: int | None = None
     failed: bool = False
+    slower_than_ms: int | None = None
 
     def has(self, record: RequestRecord) -> bool:
         """Is it one of them? A line counts if any attempt was made on it."""
@@ -39,7 +43,14 @@ class Wanted:
             and (not self.model or (facts is not None and facts.model == self.model))
             and (self.status is None or record.status == self.status)
             and (not self.failed or record.failure is not None or record.status >= 400)
+            and (self.slower_than_ms is None or _waited_ms(record) > self.slower_than_ms)
         )
+
+
+def _waited_ms(record: RequestRecord) -> float:
+    """Until the first byte of its reply, or the end if there was none."""
+    heard = record.ended_at if record.first_byte_at is None else record.first_byte_at
+    return (heard - record.received_at) * 1000
 
 
 def wanted(query: Mapping[str, str]) -> Wanted:
@@ -48,13 +59,19 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     Raises:
         ValueError: an unknown parameter, or a value that doesn't fit; the text says which and what is expected.
     """
-    unknown = query.keys() - {"limit", "line", "provider", "principal", "model", "status", "failed"}
+    unknown = query.keys() - set(_KNOWN)
     if unknown:
-        known = "limit, line, provider, principal, model, status, failed"
-        raise ValueError(f"{min(unknown)}: unknown; expected {known}")
+        raise ValueError(f"{min(unknown)}: unknown; expected {', '.join(_KNOWN)}")
     words = {name: query[name] for name in ("line", "provider", "principal", "model") if name in query}
     status = number(query, "status", 0, 0, 599) if "status" in query else None
-    return Wanted(number(query, "limit", 50, 1, MOST), **words, status=status, failed=flag(query, "failed"))
+    slower = number(query, "slower_than_ms", 0, 0, MOST_MS) if "slower_than_ms" in query else None
+    return Wanted(
+        number(query, "limit", 50, 1, MOST),
+        **words,
+        status=status,
+        failed=flag(query, "failed"),
+        slower_than_ms=slower,
+    )
 
 
 def number(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from edge.control.access import Role
 from edge.control.config_schemas import CONFIG_SCHEMAS
 from edge.control.schemas import PRIORITY, SCHEMAS, ref
+from edge.history.periods import WANTED
 from edge.history.spans import SPANS
 
 
@@ -45,6 +46,7 @@ _REQUEST_FILTERS = (
     Query("model", _TEXT),
     Query("status", {"type": "integer"}),
     Query("failed", {"type": "boolean"}, "With a failure or a status of 400 and more."),
+    Query("slower_than_ms", {"type": "integer"}, "The first byte, or the end if there was none, came later."),
 )
 _SINCE = Query("since", {"type": "integer"}, "The id of the last event that is known.")
 _TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]})
@@ -52,11 +54,13 @@ _TYPE = Query("type", {"type": "string", "enum": ["health", "control", "reload"]
 _CHANNEL = Query("channel", _TEXT, "Default: the node's own.")
 _SPAN = Query("span", {"type": "string", "enum": [*SPANS], "default": "3h"})
 _SINCE_SECOND = Query("since", {"type": "integer"}, "Only points from this second (since the epoch) on.")
+_PERIOD = Query("period", _TEXT, f"In place of span, on the node's own clock: {WANTED}.")
 _MOST = Query("limit", {"type": "integer", "minimum": 1, "maximum": 5000, "default": 1000}, "The newest.")
 _SERIES = (_SPAN, _SINCE_SECOND)
 _HISTORY = (
     Query("span", {"type": "string", "enum": [*SPANS, "today"], "default": "3h"}, "today: since the node's midnight."),
     Query("series", {"type": "boolean", "default": False}, "Columns for charts instead of sums; not of today."),
+    _PERIOD,
     _SINCE_SECOND,
 )
 
@@ -182,7 +186,7 @@ ROUTES = (
         Role.VIEWER,
         "What happened, oldest first, also before a restart.",
         "Events",
-        query=(_SPAN, _MOST, _TYPE),
+        query=(_SPAN, _PERIOD, _MOST, _TYPE),
     ),
     Route(
         "GET",

@@ -103,6 +103,7 @@ SCHEMAS: dict[str, Schema] = {
             "way": said("The local address or device, or what else leads out.", TEXT),
             "capacity_mbps": {"type": ["number", "null"]},
             "cost_per_gb": {"type": ["number", "null"]},
+            "cost_per_month": {"type": ["number", "null"]},
             "weight": ref("Weight"),
             "switch": said("The operator's word.", SWITCH),
             "in_effect": said("The same with maintenance counted in.", SWITCH),
@@ -365,6 +366,8 @@ SCHEMAS: dict[str, Schema] = {
     "History": record(
         {"span": TEXT, "begins": COUNT, "ends": COUNT},
         {
+            "before": said("Of a period: the one before it.", TEXT),
+            "months": said("Of a period: the months in which it lies.", array(TEXT)),
             "step_seconds": COUNT,
             "series": mapping(ref("Columns")),
             "sums": mapping(said("Latencies, losses, requests, bytes, cost, tokens.", ANY)),

@@ -6,6 +6,7 @@ Pure
   recorder.py  observations → the cells of the second that is going on
   rollup.py    seconds → blocks of each resolution
   blocks.py    a block as bytes and back
+  periods.py   days, weeks and months on the node's clock
   spans.py     which resolution a chart of so many hours reads, and how many cells become one point
   series.py    cells → columns for charts, and sums for tables
 Shell

@@ -27,6 +27,8 @@ class Cell(Struct, array_like=True):
     `requests` and `failures`: of lines, paths and far ends their attempts, of keys and the node the clients' requests.
     `cost`: bytes × the line's price per GB. `score`: the sum of the line's scores each time one was taken, `scores`
     how often. `looks`: how often the state was looked at, once a second, `out` how often it was EJECTED.
+    `spent`, `saved`: what tokens cost and what the cache spared, by [[price]], of keys and the node; `unpriced`:
+    requests whose tokens have no price.
     """
 
     sent: int = 0  # probes that say something
@@ -45,6 +47,9 @@ class Cell(Struct, array_like=True):
     scores: int = 0
     looks: int = 0
     out: int = 0
+    spent: float = 0.0
+    saved: float = 0.0
+    unpriced: int = 0
 
     def join(self, other: Cell) -> None:
         """What `other` did as well."""
@@ -64,6 +69,9 @@ class Cell(Struct, array_like=True):
         self.scores += other.scores
         self.looks += other.looks
         self.out += other.out
+        self.spent += other.spent
+        self.saved += other.saved
+        self.unpriced += other.unpriced
 
     def see(self, state: State) -> None:
         """What it was when it was looked at."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
 from edge.history.sketch import add, bucket_of
+from edge.observe.prices import NO_COSTS, Costs
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
@@ -94,7 +95,7 @@ class Recorder:
         if result.rtt is not None and result.kind is not ProbeKind.HTTP:  # which takes the far end's own time as well
             self._round_trip(path, cells, bucket_of(result.rtt))
 
-    def request(self, record: RequestRecord) -> None:
+    def request(self, record: RequestRecord, costs: Costs = NO_COSTS) -> None:
         """A client's request is over."""
         path, first, sent = record.path, record.first_byte_at, record.sent_at
         cell = self._of_keys.get(record.principal)
@@ -102,6 +103,10 @@ class Recorder:
             cell = self._of_keys[record.principal] = Cell()
         cell.requests += 1
         cell.failures += record.failure is not None or record.status >= 500
+        if costs is not NO_COSTS:
+            cell.spent += costs.spent
+            cell.saved += costs.saved
+            cell.unpriced += costs.unpriced
         self._carried(cell, record, None if first is None else first - record.received_at)
         for attempt in record.attempts:
             cell = self._of_path(attempt.path)

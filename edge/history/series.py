@@ -51,7 +51,8 @@ def _row(cell: Cell, step: int, requests: int) -> Iterable[Any]:
 
 
 def summary(cells: Iterable[Cell]) -> dict[str, Any]:
-    """All of them in figures. `unavailable_ratio`: of the seconds in which the state was looked at, those EJECTED."""
+    """All of them in figures. `unavailable_ratio`: of the seconds in which the state was looked at, those EJECTED;
+    `observed_seconds` and `out_seconds` are both, of all workers."""
     total = joined(list(cells))
     rtt, first_byte = _ms(total.rtt, RTT_SHARES), _ms(total.first_byte, FIRST_BYTE_SHARES)
     return {
@@ -59,6 +60,8 @@ def summary(cells: Iterable[Cell]) -> dict[str, Any]:
         "probes": total.sent,
         "loss": loss(total),
         "unavailable_ratio": round(total.out / total.looks, 6) if total.looks else None,
+        "observed_seconds": total.looks,
+        "out_seconds": total.out,
         "requests": total.requests,
         "failures": total.failures,
         "first_byte_p50_ms": first_byte[0],
@@ -68,6 +71,9 @@ def summary(cells: Iterable[Cell]) -> dict[str, Any]:
         "cost": round(total.cost, 6),
         "input_tokens": total.input_tokens,
         "output_tokens": total.output_tokens,
+        "spent": round(total.spent, 6),
+        "saved": round(total.saved, 6),
+        "unpriced": total.unpriced,
     }
 
 

@@ -24,6 +24,7 @@ SECONDS = Tier(0, 1, 60, 3600 + 60)
 TENS = Tier(1, 10, 60, 86_400 + 600)
 MINUTES = Tier(2, 60, 60, 0)
 HOURS = Tier(3, 3600, 24, 0)
+HOURS_KEPT = 63 * 86_400  # at least, in a file: so that the month before this one can be reported whole
 TIERS = (SECONDS, TENS, MINUTES, HOURS)
 
 
@@ -36,6 +37,11 @@ class Span:
     tier: Tier
     step: int
     sums: Tier
+
+
+def sums_tier(begins: int, ends: int) -> Tier:
+    """What sums of a period read: hours, unless it begins within one (a time zone of half hours)."""
+    return HOURS if begins % 3600 == ends % 3600 == 0 else MINUTES
 
 
 SPANS = {

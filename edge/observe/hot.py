@@ -8,9 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from math import inf
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Exemplar, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 
 class HotCounter(Collector):
@@ -30,24 +32,34 @@ class HotCounter(Collector):
 
 
 class Distribution:
-    """Observations of one thing in buckets. `bounds` are upper bounds, in seconds."""
+    """Observations of one thing in buckets. `bounds` are upper bounds, in seconds.
 
-    __slots__ = ("_bounds", "_counts", "_sum")
+    A bucket has at most one exemplar, the latest (OpenMetrics 1.0, "Exemplars"): so many there can be, and no more.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_exemplars", "_sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
+        self._exemplars: dict[int, tuple[dict[str, str], float, float]] = {}
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
+    def exemplify(self, value: float, labels: dict[str, str], utc: float) -> None:
+        """Says of which request `value`, observed already, was; `utc`: when, in seconds since the epoch."""
+        self._exemplars[bisect_left(self._bounds, value)] = (labels, value, utc)
+
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
-        running, buckets = 0, []
-        for bound, count in zip([*map(str, self._bounds), "+Inf"], self._counts, strict=True):
+        running = 0
+        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+        for place, (bound, count) in enumerate(zip([*self._bounds, inf], self._counts, strict=True)):
             running += count
-            buckets.append((bound, float(running)))
+            found, told = self._exemplars.get(place), (floatToGoString(bound), float(running))
+            buckets.append(told if found is None else (*told, Exemplar(found[0], found[1], round(found[2], 3))))
         family.add_metric(labels, buckets=buckets, sum_value=self._sum)
 
 

@@ -214,6 +214,13 @@ class Metrics:
         if record.client_left:
             self.clients_gone.inc()
 
+    def exemplify(self, record: RequestRecord, trace_id: str, utc: float) -> None:
+        """A request that was counted has a trace: its durations lead there. `utc`: seconds since the epoch."""
+        provider, labels = record.provider or "none", {"trace_id": trace_id, "request": record.id}
+        self.request_seconds.by[provider].exemplify(record.ended_at - record.received_at, labels, utc)
+        if record.first_byte_at is not None and record.facts is not None and record.facts.streaming:
+            self.ttft_seconds.by[provider].exemplify(record.first_byte_at - record.received_at, labels, utc)
+
     def on_waited(self, seconds: float, outcome: str) -> None:
         """A request left the queue (see `edge.serve.waiting`)."""
         self.queue_seconds.observe(seconds)

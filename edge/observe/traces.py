@@ -59,11 +59,11 @@ class Traces:
         self._ratio = trace.sample_ratio
         self._chance = chance
 
-    def record(self, record: RequestRecord) -> None:
-        """One request is over."""
+    def record(self, record: RequestRecord) -> str | None:
+        """One request is over. Its trace's id, in hex, if it is traced."""
         parent = self._parent(record)
         if parent is None and not is_worth_keeping(record) and self._chance() >= self._ratio:
-            return
+            return None
         offset = time.time() - time.monotonic()
         server, client = spans(record)
         kinds = self._api.SpanKind
@@ -72,6 +72,7 @@ class Traces:
             inside = self._begin(client, kinds.CLIENT, self._api.set_span_in_context(outer), offset)
             inside.end(_ns(client.ends + offset))
         outer.end(_ns(server.ends + offset))
+        return str(self._api.format_trace_id(outer.get_span_context().trace_id))
 
     def close(self) -> None:
         """Sends what is left, for a few seconds at most."""

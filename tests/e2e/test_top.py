@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -38,21 +39,40 @@ def test_a_report_of_the_day(failing: Stage, tmp_path: Path, capsys: pytest.Capt
         "cmi",
         "--monthly-cost",
         "cn2=8000",
+        "--monthly-cost",
+        "cu2=5000",
         "--second-value",
         "0.5",
+        "--currency",
+        "CNY",
         "--admin",
         failing.edge.admin_url,
     ]
     assert main(["report", "--out", str(tmp_path / "r"), *more]) == 0
-    assert capsys.readouterr().out.split() == [str(tmp_path / "r" / name) for name in ("report.html", "report.md")]
+    said = {Path(line).name for line in capsys.readouterr().out.split()}
+    assert said == {"report.html", "report.md", *(f"report-{line}.svg" for line in ("cmi", "cn2", "cu2"))}
+    assert said == {path.name for path in (tmp_path / "r").iterdir()}
+    assert "](report-cu2.svg)" in (tmp_path / "r" / "report.md").read_text()
     text = (tmp_path / "r" / "report.md").read_text()
     assert text.startswith("# sh-1: the last day")
     assert "| cu2 |" in text
     assert "## Return on lines" in text
     page = (tmp_path / "r" / "report.html").read_text()
     assert page.count("<svg") == 3
+    month = datetime.now(UTC).strftime("%Y-%m")
+    (bad,) = [row for row in text.splitlines() if row.startswith(f"| {month} | cu2 | CU2 |")]
+    credit = "30.0% | 1,500.00" if float(bad.split("|")[4].strip(" %")) < 99 else "10.0% | 500.00"
+    assert bad.endswith(f"| 5,000.00 CNY | {credit} CNY |")
+    (good,) = [row for row in text.splitlines() if row.startswith(f"| {month} | cn2 | CN2 |")]
+    assert good.endswith("| 8,000.00 CNY | 0.0% | 0.00 CNY |")
+    assert "## Vendor scorecard" in text
     assert "<script" not in page
     assert main(["report", "--span", "7d", "--out", str(tmp_path), "--admin", failing.edge.admin_url]) == 0
+    assert main(["report", "--span", "30d", "--out", str(tmp_path), "--admin", failing.edge.admin_url]) == 0
+    for period in ("this-week", month, "yesterday"):
+        assert main(["report", "--period", period, "--out", str(tmp_path), "--admin", failing.edge.admin_url]) == 0
+    assert main(["report", "--period", "2026-13", "--out", str(tmp_path), "--admin", failing.edge.admin_url]) == 1
+    assert main(["report", "--credit", "x", "--admin", failing.edge.admin_url]) == 2
     assert main(["report", "--monthly-cost", "cn2=x", "--admin", failing.edge.admin_url]) == 2
     (tmp_path / "file").touch()
     assert main(["report", "--out", str(tmp_path / "file"), "--admin", failing.edge.admin_url]) == 1

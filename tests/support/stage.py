@@ -55,12 +55,13 @@ CHAT = {"model": "gpt-4.1", "stream": True, "messages": [{"role": "user", "conte
 
 @dataclass
 class Stage:
-    """`requests_per_second` may be changed while it runs."""
+    """`requests_per_second` and `token` may be changed while it runs."""
 
     edge: Edge
     lab: ToxiLab
     requests_per_second: float = 8.0
     sent: int = 0
+    token: str = ""  # for `api` and what asks by it
 
     def break_line(self, id: str, seconds: float = 3600.0) -> None:
         """Nothing passes any more, and nobody says so."""
@@ -71,7 +72,8 @@ class Stage:
 
     def api(self, path: str, method: str = "GET", body: Any = None, token: str = "") -> Any:
         headers = {"content-type": "application/json", "accept": "application/json"}
-        headers |= {"authorization": f"Bearer {token}"} if token else {}
+        if token or self.token:
+            headers["authorization"] = f"Bearer {token or self.token}"
         data = json.dumps(body).encode() if body is not None else None
         asked = urllib.request.Request(f"{self.edge.admin_url}/api/v1/{path}", data, headers, method=method)
         with urllib.request.urlopen(asked, timeout=20) as reply:

@@ -47,6 +47,8 @@ NEVER_ROUTED = record(path=None, facts=None, attempts=[], status=401, failure=FA
         ({"status": "401"}, [2]),
         ({"failed": "true"}, [2]),
         ({"failed": "false"}, [0, 1, 2]),
+        ({"slower_than_ms": "999"}, [0, 1, 2]),
+        ({"slower_than_ms": "1000"}, []),
     ],
 )
 def test_filters(query: dict[str, str], found: list[int]) -> None:
@@ -54,6 +56,11 @@ def test_filters(query: dict[str, str], found: list[int]) -> None:
     told = documents(records, wanted(query), UTC_OFFSET)
     assert [each["status"] for each in told] == [records[index].status for index in found]
     assert [each["attempts"] for each in told] == [document(records[index], 0.0)["attempts"] for index in found]
+
+
+def test_slow_is_who_waited_long_for_a_first_byte() -> None:
+    assert Wanted(slower_than_ms=400).has(record(first_byte_at=10.5))
+    assert not Wanted(slower_than_ms=600).has(record(first_byte_at=10.5))
 
 
 def test_a_failure_of_status_below_400_counts_too() -> None:

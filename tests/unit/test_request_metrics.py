@@ -8,8 +8,10 @@ import json
 import re
 
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
 
 from edge.config.model import Pool
+from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
@@ -48,7 +50,7 @@ def test_a_request_in_the_exposition() -> None:
     assert sample(text, 'farline_requests_total{operation="chat",provider="openai",status="200"}') == 2
     assert sample(text, 'farline_request_seconds_count{provider="openai"}') == 2
     assert sample(text, 'farline_request_seconds_sum{provider="openai"}') == 3.0
-    assert sample(text, 'farline_request_seconds_bucket{le="1",provider="openai"}') == 0
+    assert sample(text, 'farline_request_seconds_bucket{le="1.0",provider="openai"}') == 0
     assert sample(text, 'farline_request_seconds_bucket{le="1.5",provider="openai"}') == 2
     assert sample(text, 'farline_ttft_seconds_count{provider="openai"}') == 2
     assert sample(text, "farline_token_gap_seconds_count") == 1
@@ -78,6 +80,27 @@ async def test_the_log_line() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["at"])
     assert line["tokens"] == {"input": 19, "output": 12, "cached": None}
     assert [attempt["outcome"] for attempt in line["attempts"]] == ["failed", "committed"]
+
+
+def test_a_traced_requests_durations_lead_to_its_trace() -> None:
+    metrics, silent = Metrics(), record()
+    silent.facts, silent.provider = None, ""
+    for each, trace in ((record(), "ab" * 16), (record(), "cd" * 16), (silent, "ef" * 16)):
+        metrics.count(each)
+        metrics.exemplify(each, trace, 1_795_348_800.1234)
+    text = open_metrics(metrics.registry).decode()
+    found = re.findall(r"^(\w+)_bucket\{le=\"([\d.]+)\".*\} \d\.0 # \{(.*)\} (.*)$", text, re.MULTILINE)
+    latest = 'request="abc-1",trace_id="' + "cd" * 16 + '"'
+    assert sorted(found) == [
+        ("farline_request_seconds", "1.5", latest, "1.5 1795348800.123"),
+        ("farline_request_seconds", "1.5", 'request="abc-1",trace_id="' + "ef" * 16 + '"', "1.5 1795348800.123"),
+        ("farline_ttft_seconds", "0.2", latest, f"{10.2 - 10.0} 1795348800.123"),
+    ]
+    assert " # {" not in generate_latest(metrics.registry).decode()
+    both = merge({"0": text, "1": open_metrics(Metrics().registry).decode()}, is_open=True).decode()
+    assert latest in both
+    assert 'worker="1"' in both
+    assert both.endswith("# EOF\n")
 
 
 def test_the_local_pool_in_the_exposition() -> None:

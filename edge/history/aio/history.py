@@ -29,6 +29,7 @@ FETCH_SECONDS = 2
 FLUSH_SECONDS = 10
 KEEP_SECONDS = 300
 PRUNE_SECONDS = 3600
+FOREVER = 2**62
 TELLING_SECONDS = 60  # for how long a worker's cells can be fetched by the first one
 FILE = "history.sqlite"
 MEMORY_DAYS = 0.25
@@ -175,7 +176,7 @@ class History:
         self, kind: str, id: str | None, span: Span, since: int = 0, until: int | None = None
     ) -> dict[str, Any]:
         """Columns of one subject of a kind, or of all (`id` None), by id. `since`: only points from this second on;
-        `until` None: now."""
+        `until` (None: now): only those that begin before."""
         end = int(time.time()) if until is None else until
         begins = max(end - span.seconds, since)
         begins -= begins % span.step
@@ -184,10 +185,9 @@ class History:
         totals = await self._blocks(span.tier, ATTEMPTS, begins, is_prefix=False)
 
         def make() -> dict[str, Any]:
-            by_subject = {
-                subject: points(cells, span.step) for subject, cells in _cells(found, span.tier, begins).items()
-            }
-            attempts = points(_cells(totals, span.tier, begins).get(ATTEMPTS, {}), span.step)
+            known = _cells(found, span.tier, begins, end)
+            by_subject = {subject: points(cells, span.step) for subject, cells in known.items()}
+            attempts = points(_cells(totals, span.tier, begins, end).get(ATTEMPTS, {}), span.step)
             requests = {at: cell.requests for at, cell in attempts.items()}
             return {
                 subject.partition(":")[2]: columns(each, span.step, requests) for subject, each in by_subject.items()
@@ -196,8 +196,8 @@ class History:
         told = await self._store.run(make)
         return {"span": span.name, "begins": begins, "ends": end, "step_seconds": span.step, "series": told}
 
-    async def sums(self, kind: str, tier: Tier, begins: int) -> dict[str, Any]:
-        """Figures of all subjects of a kind since `begins`, by id; of kind `node` there is one, named "node"."""
+    async def sums(self, kind: str, tier: Tier, begins: int, ends: int = FOREVER) -> dict[str, Any]:
+        """Figures of all subjects of a kind from `begins` to `ends`, by id; of kind `node` there is one, "node"."""
         begins -= begins % tier.step
         prefix = f"{kind}:" if kind != NODE else NODE
         found = await self._blocks(tier, prefix, begins, is_prefix=True)
@@ -205,7 +205,7 @@ class History:
         def make() -> dict[str, Any]:
             return {
                 subject.partition(":")[2] or subject: summary(cells.values())
-                for subject, cells in _cells(found, tier, begins).items()
+                for subject, cells in _cells(found, tier, begins, ends).items()
             }
 
         return {"begins": begins, "sums": await self._store.run(make)}
@@ -239,8 +239,9 @@ def _is_due(every: int, before: int, at: int) -> bool:
     return at // every != before // every
 
 
-def _cells(blocks: Iterable[Block], tier: Tier, begins: int) -> dict[str, dict[int, Cell]]:
-    """Cells by subject and by the second at which each begins; a later block replaces one of the same time."""
+def _cells(blocks: Iterable[Block], tier: Tier, begins: int, ends: int) -> dict[str, dict[int, Cell]]:
+    """Cells by subject and by the second, from `begins` to `ends`, at which each begins; a later block replaces one of
+    the same time."""
     latest = {(block.subject, block.begins): block.data for block in blocks}
     found: dict[str, dict[int, Cell]] = {}
     for (subject, block_begins), data in sorted(latest.items()):
@@ -252,6 +253,6 @@ def _cells(blocks: Iterable[Block], tier: Tier, begins: int) -> dict[str, dict[i
         known = found.setdefault(subject, {})
         for number, cell in cells.items():
             at = block_begins + number * tier.step
-            if at >= begins:
+            if begins <= at < ends:
                 known[at] = cell
     return found

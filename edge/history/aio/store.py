@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from edge.history.blocks import Damaged, decode, decode_second, encode_second
 from edge.history.cell import Cell
 from edge.history.rollup import Block
-from edge.history.spans import TIERS
+from edge.history.spans import HOURS, HOURS_KEPT, TIERS
 
 log = logging.getLogger("farline.history")
 
@@ -177,6 +177,8 @@ class Store:
     def _prune(self, database: sqlite3.Connection, utc: float) -> None:
         for tier in TIERS:
             kept = min(tier.kept or self._days * 86_400, self._days * 86_400)
+            if tier is HOURS and self.path is not None:
+                kept = max(kept, HOURS_KEPT)
             database.execute("DELETE FROM block WHERE tier = ? AND begins < ?", (tier.number, utc - kept - tier.block))
         database.execute("DELETE FROM event WHERE at < ?", (utc - self._days * 86_400,))
         database.execute(

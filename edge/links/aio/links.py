@@ -49,7 +49,7 @@ class _Held:
 
 
 def _wiring(line: Line) -> Line:
-    return replace(line, carrier="", weight=0.0, cost_per_gb=0.0, tier=1, avoid=())
+    return replace(line, carrier="", weight=0.0, cost_per_gb=0.0, cost_per_month=0.0, tier=1, avoid=())
 
 
 class Links:

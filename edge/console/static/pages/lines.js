@@ -258,23 +258,29 @@ class Lines {
 
   /** Does it, says what came of it, and shows the lines anew. */
   async act(done) {
-    try {
-      const told = await done;
-      const left = [...Object.entries(told.failed).map(([worker, why]) => t("applied.failed", { worker, why })), told.not_saved ? t("applied.not_saved", { why: told.not_saved }) : null];
-      const problems = left.filter(Boolean);
-      say(problems.length ? problems.join(" ") : told.persistence === "memory" ? t("applied.memory") : t("applied.done"), problems.length > 0);
-      this.state.lines = (await quietly(get("lines"))) ?? this.state.lines;
-      this.draw();
-      return true;
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      say(error.message, true);
-      return false;
-    }
+    if (!await act(done)) return false;
+    this.state.lines = (await quietly(get("lines"))) ?? this.state.lines;
+    this.draw();
+    return true;
   }
 }
 
-export function say(text, isBad) {
+/** Says what came of a change; false: it was refused. */
+export async function act(done) {
+  try {
+    const told = await done;
+    const left = [...Object.entries(told.failed).map(([worker, why]) => t("applied.failed", { worker, why })), told.not_saved ? t("applied.not_saved", { why: told.not_saved }) : null];
+    const problems = left.filter(Boolean);
+    say(problems.length ? problems.join(" ") : told.persistence === "memory" ? t("applied.memory") : t("applied.done"), problems.length > 0);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(error.message, true);
+    return false;
+  }
+}
+
+function say(text, isBad) {
   document.querySelector(".toast")?.remove();
   const toast = h(`div.toast${isBad ? ".bad" : ""}`, { role: isBad ? "alert" : "status" }, text);
   document.body.append(toast);

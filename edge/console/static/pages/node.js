@@ -2,8 +2,9 @@
 
 import { get, maybe } from "../api.js";
 import { fill, h, table } from "../dom.js";
-import { UNKNOWN, because, bytes, lasting, moment, money, number, percent, plainMs } from "../format.js";
+import { UNKNOWN, because, bytes, moment, money, number, percent, plainMs } from "../format.js";
 import { said, t } from "../i18n.js";
+import { showAlerts } from "./alerts.js";
 import { quietly } from "./lines.js";
 import { badge } from "./paths.js";
 
@@ -20,7 +21,7 @@ export function show(view) {
     const [alerts, nodes, pools, cache, keys, controls, audit, total] = await Promise.all(
       [get("alerts"), get("nodes"), get("pools"), maybe("cache"), get("history/keys?span=today"), get("controls"), maybe("audit?limit=15"), get("history/node?span=today")].map(quietly));
     if (isStopped) return;
-    if (alerts) put("alerts", alerts.alerts.length ? alertTable(alerts.alerts) : null);
+    if (alerts) showAlerts(panels.alerts.body, alerts, load);
     if (nodes) put("nodes", [nodeTable(nodes.nodes, total?.sums.node), nodes.cluster ? clusterTable(nodes.cluster) : null]);
     if (pools) put("pools", pools.pools.length ? poolTable(pools.pools) : null);
     put("cache", cache ? cacheList(cache) : null);
@@ -33,9 +34,6 @@ export function show(view) {
   const timer = setInterval(() => { if (!document.hidden) load(); }, 5000);
   return { stop: () => { isStopped = true; clearInterval(timer); } };
 }
-
-const alertTable = (alerts) => table(t("node.alerts"), [[t("alerts.rule")], [t("alerts.subject")], [t("alerts.severity")], [t("alerts.value"), "num"], [t("alerts.firing"), "num"]],
-  alerts.map((each) => [each.rule, each.subject || UNKNOWN, said("severity", each.severity), number(each.value, 2), lasting(each.firing_seconds)]));
 
 const nodeTable = (nodes, today) => table(t("node.nodes"), [[t("nodes.name")], [t("nodes.region")], [t("state")], [t("nodes.version")], [t("nodes.started")], [t("nodes.workers"), "num"], [t("figure.in_flight"), "num"], [t("nodes.connections"), "num"], [t("nodes.requests_today"), "num"]],
   nodes.map((each, place) => [each.name, each.region || UNKNOWN, h("span.badge", { "data-state": each.ready ? "ready" : "draining" }, t(each.ready ? "state.ready" : "state.draining")), each.version, moment(each.started),
@@ -72,8 +70,8 @@ function cacheList(cache) {
   return table(t("node.cache"), [[t("cache.what")], [t("cache.value"), "num"]], rows);
 }
 
-const keyTable = (sums) => table(t("node.keys"), [[t("requests.key")], [t("figure.requests"), "num"], [t("keys.failures"), "num"], [t("figure.first_byte"), "num"], [t("keys.input"), "num"], [t("keys.output"), "num"], [t("keys.bytes"), "num"], [t("keys.cost"), "num"]],
-  Object.entries(sums).sort((one, two) => two[1].requests - one[1].requests).slice(0, 50).map(([id, each]) => [id, number(each.requests), number(each.failures), `${plainMs(each.first_byte_p50_ms)} / ${plainMs(each.first_byte_p95_ms)}`, number(each.input_tokens), number(each.output_tokens), bytes(each.up_bytes + each.down_bytes), money(each.cost)]));
+const keyTable = (sums) => table(t("node.keys"), [[t("requests.key")], [t("figure.requests"), "num"], [t("keys.failures"), "num"], [t("figure.first_byte"), "num"], [t("keys.input"), "num"], [t("keys.output"), "num"], [t("keys.bytes"), "num"], [t("keys.cost"), "num"], [t("keys.spent"), "num"], [t("keys.saved"), "num"]],
+  Object.entries(sums).sort((one, two) => two[1].requests - one[1].requests).slice(0, 50).map(([id, each]) => [id, number(each.requests), number(each.failures), `${plainMs(each.first_byte_p50_ms)} / ${plainMs(each.first_byte_p95_ms)}`, number(each.input_tokens), number(each.output_tokens), bytes(each.up_bytes + each.down_bytes), money(each.cost), money(each.spent), money(each.saved)]));
 
 const handTable = (controls) => table(t("node.windows"), [[t("line")], [t("hand.what")]], [
   ...controls.pins.map((pin) => [pin.line, t("pin.pinned", { subject: pin.subject })]),

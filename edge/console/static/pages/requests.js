@@ -24,6 +24,7 @@ export function show(view, state, [picked]) {
     h("label", null, t("line"), h("select", { onchange: (event) => filter("line", event.target.value) }, h("option", { value: "" }, t("requests.any")), lines.map((id) => h("option", null, id)))),
     text("provider"), text("model"), text("principal"),
     h("label", null, t("requests.status"), h("input", { type: "number", min: "100", max: "599", onchange: (event) => filter("status", event.target.value) })),
+    h("label", null, t("requests.slower"), h("input", { type: "number", min: "0", step: "100", onchange: (event) => filter("slower_than_ms", event.target.value) })),
     h("label.check", null, h("input", { type: "checkbox", onchange: (event) => filter("failed", event.target.checked ? "true" : "") }), t("requests.failed")), pause);
   const list = h("div.panel"), detail = h("section.panel.sticky", { hidden: true, "aria-label": t("requests.one") });
   const split = h("div.split", null, list, detail);
