@@ -162,8 +162,9 @@ class Api:
             raise Refused("invalid", f'no provider "{provider}"; there is {", ".join(providers)}', "/provider")
         now = self._desk.controls
         then = self._desk.what_if(question.changes)
-        shares = [dict(self._inside.shares(each, provider, question.priority)) for each in (now, then)]
-        return json_reply({"now": shares[0], "then": shares[1]})
+        shares = [self._inside.shares(each, provider, question.priority) for each in (now, then)]
+        relays = {"now": shares[0].relays, "then": shares[1].relays}
+        return json_reply({"now": shares[0].lines, "then": shares[1].lines, "relays": relays})
 
     # --- pins, maintenance, all controls ---
 

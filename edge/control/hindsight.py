@@ -15,7 +15,7 @@ from edge.control.inside import Inside
 from edge.control.requested import replay_question
 from edge.control.requests import flag, number
 from edge.control.times import rfc3339
-from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS
+from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS, RELAYS
 from edge.history.spans import HOURS, SPANS, Span
 from edge.routing.controls import Controls
 from edge.routing.replay import replay
@@ -43,6 +43,12 @@ class Hindsight:
 
     async def history_endpoints(self, request: web.Request) -> web.Response:
         return await self._all(request, ENDPOINTS)
+
+    async def history_relays(self, request: web.Request) -> web.Response:
+        return await self._all(request, RELAYS)
+
+    async def history_relay(self, request: web.Request) -> web.Response:
+        return await self._one(request, RELAYS)
 
     async def history_keys(self, request: web.Request) -> web.Response:
         return await self._all(request, KEYS)

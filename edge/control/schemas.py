@@ -57,6 +57,7 @@ _HEALTH = {
     "loss": optional(ref("Loss")),
     "in_flight": COUNT,
 }
+_NOW_THEN = ("now", "then")
 _BY_WORKER = {"standing_by_worker": said("Only if workers judge differently.", mapping(STANDING))}
 _WINDOW = {"id": TEXT, "line": TEXT, "begins": TIME, "ends": TIME, "note": TEXT}
 
@@ -106,7 +107,11 @@ SCHEMAS: dict[str, Schema] = {
             "success_ratio": RATIO,
             "flaps": said("Ejections in the last 10 min.", COUNT),
             "share_60s": said("Of the requests that ended in the last minute.", RATIO),
-            "requests_60s": COUNT,
+            "requests_60s": said("Through a relay, a request counts for one line of its session.", COUNT),
+            "session": said(
+                "Bytes of relays' sessions over it since the start, packets and all, by direction and cause.",
+                mapping(mapping(COUNT)),
+            ),
             "connections": record({"idle": COUNT, "active": COUNT, "dialing": COUNT}),
         },
         _BY_WORKER,
@@ -132,7 +137,13 @@ SCHEMAS: dict[str, Schema] = {
         {"lines": mapping(ref("LineChange"))},
         {"provider": said("Whose endpoints; the first provider's, if left out.", TEXT), "priority": PRIORITY},
     ),
-    "Shares": record({"now": mapping(NUMBER), "then": mapping(NUMBER)}),
+    "Shares": record(
+        {
+            "now": said("By line; what goes through a relay is divided among its session's lines.", mapping(NUMBER)),
+            "then": mapping(NUMBER),
+            "relays": said("What of it goes through each relay.", record({name: mapping(NUMBER) for name in _NOW_THEN})),
+        }
+    ),
     "Force": record({}, {"force": FLAG}),
     "Applied": record(
         {

@@ -2,6 +2,9 @@
 
 A line's round trips are those to its nearest far end: a line to two continents would else show two clouds. Its losses
 are those to all far ends. A kind of probe that nobody answers is filtered somewhere and says nothing.
+
+A request through a relay counts for the relay, and for one of the lines (`edge.links.traffic`): its time and its faults say
+nothing of a single line. What sessions carried is told by the second (`relay`), not by the request.
 """
 
 from __future__ import annotations
@@ -11,17 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
 from edge.history.sketch import bucket_of
+from edge.links.look import RelayLook
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
 from health.standing import Standing
-from health.view import HealthView
+from health.view import HealthView, RelayHealth
 from transport.failure import Code, Failure, Origin
 from transport.path import LOCAL, Line, Path
 
 NODE = "node"  # the subject of all requests together
 ATTEMPTS = "attempts"  # … of all attempts on lines
-LINES, PATHS, ENDPOINTS, KEYS = "lines", "paths", "endpoints", "keys"  # kinds; a subject is kind:id
+LINES, PATHS, ENDPOINTS, KEYS, RELAYS = "lines", "paths", "endpoints", "keys", "relays"  # kinds; a subject is kind:id
 MOST_SUBJECTS = 5000  # beyond them new ones aren't recorded
 SILENT = 20  # unanswered in a row, while another kind is answered on the path: filtered
 
@@ -94,8 +98,8 @@ class Recorder:
     def request(self, record: RequestRecord) -> None:
         """A client's request is over."""
         path, first, sent = record.path, record.first_byte_at, record.sent_at
-        cells = [self._cell(NODE), self._cell(f"{KEYS}:{record.principal}")] if record.principal else [self._cell(NODE)]
-        for cell in cells:
+        node, keys = self._cell(NODE), [self._cell(f"{KEYS}:{record.principal}")] if record.principal else []
+        for cell in (node, *keys):
             cell.requests += 1
             cell.failures += record.failure is not None or record.status >= 500
         for attempt in record.attempts:
@@ -104,9 +108,53 @@ class Recorder:
             for cell in self._cells_of(attempt.path):
                 cell.requests += 1
                 cell.failures += attempt.code is not None
-        self._carried(cells, record, None if first is None else first - record.received_at)
+        _answered((node, *keys), record, None if first is None else first - record.received_at)
+        price = 0.0 if path is None else self._prices.get(record.line or path.line, 0.0)
+        _bodies(keys, record, price)
+        _bodies((node,), record, price if path is None or path.relay is None else 0.0)
         if path is not None:
-            self._carried(self._cells_of(path), record, None if first is None or sent is None else first - sent)
+            cells = self._cells_of(path)
+            _answered(cells, record, None if first is None or sent is None else first - sent)
+            if path.relay is None:
+                _bodies(cells, record, price)
+            else:
+                self._through(cells, record, price)
+
+    def _through(self, cells: Sequence[Cell], record: RequestRecord, price: float) -> None:
+        """Through a relay: packets count as they go, for it, its lines and the node, and are paid for then."""
+        way, _, endpoint = cells
+        _bodies((way, endpoint), record, price)
+        if record.line:
+            line = self._cell(f"{LINES}:{record.line}")
+            line.requests += 1
+            _answered((line,), record, None)
+
+    def relay(self, relay: str, look: RelayLook) -> None:
+        """One second of the sessions with a relay."""
+        cell = self._cell(f"{RELAYS}:{relay}")
+        if look.rtt is not None:
+            bucket = bucket_of(look.rtt)
+            cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
+        cell.sent += look.packets
+        cell.lost += look.lost
+        cell.useful += look.useful
+        cell.streamed += look.streamed
+        cell.suspicions += look.suspicions
+        cell.false_suspicions += look.false_suspicions
+        for late_ms, count in look.late.items():
+            bucket = bucket_of((late_ms + 0.5) / 1000.0)
+            cell.late[bucket] = cell.late.get(bucket, 0) + count
+        for line, traffic in look.traffic.items():
+            if traffic.sent or traffic.received:
+                self._packets(line, cell, traffic.sent, traffic.received)
+
+    def _packets(self, line: str, relay: Cell, up: int, down: int) -> None:
+        cost = (up + down) * self._prices.get(line, 0.0) / 1e9
+        for cell in (relay, self._cell(f"{LINES}:{line}")):
+            cell.up += up
+            cell.down += down
+            cell.cost += cost
+        self._cell(NODE).cost += cost
 
     def look(self, view: HealthView, switches: Mapping[str, Switch], scores: Mapping[str, float] | None) -> None:
         """Standings right now, once a second. `switches`: what operators said of each line; `scores`, when they were
@@ -122,20 +170,9 @@ class Recorder:
             self._cell(f"{PATHS}:{path}").see(_STATES[known.standing])
         for endpoint, far_end in view.endpoints.items():
             self._cell(f"{ENDPOINTS}:{endpoint}").see(_STATES[far_end.standing])
+        for relay, told in view.relays.items():
+            self._cell(f"{RELAYS}:{relay}").see(_relay_state(told))
         self._nearest = nearest(view)
-
-    def _carried(self, cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:
-        bucket = None if first is None else bucket_of(first)
-        price = self._prices.get(record.path.line, 0.0) if record.path is not None else 0.0
-        for cell in cells:
-            if bucket is not None:
-                cell.first_byte[bucket] = cell.first_byte.get(bucket, 0) + 1
-            cell.up += record.bytes_in
-            cell.down += record.bytes_out
-            cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
-            if record.usage is not NO_USAGE:
-                cell.input_tokens += record.usage.input or 0
-                cell.output_tokens += record.usage.output or 0
 
     def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
         for place, cell in enumerate(cells):
@@ -143,7 +180,7 @@ class Recorder:
                 cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
 
     def _cells_of(self, path: Path) -> list[Cell]:
-        """Of the path, its line and its far end; the local pool has no line."""
+        """Of the path, its line and its far end; the local pool has no line, a relay's path one that counts by packets."""
         subjects = self._subjects.get(path)
         if subjects is None:
             if len(self._subjects) >= MOST_SUBJECTS:
@@ -178,7 +215,34 @@ def _is_refusal(failure: Failure) -> bool:
 def _of_path(path: Path) -> tuple[str, ...]:
     if path.line == LOCAL:
         return (f"{PATHS}:{path}",)
-    return (f"{PATHS}:{path}", f"{LINES}:{path.line}", f"{ENDPOINTS}:{path.endpoint}")
+    way = f"{LINES}:{path.line}" if path.relay is None else f"{RELAYS}:{path.relay}"
+    return (f"{PATHS}:{path}", way, f"{ENDPOINTS}:{path.endpoint}")
+
+
+def _relay_state(told: RelayHealth) -> State:
+    """A relay without a session is as good as ejected, unless it drains."""
+    if told.is_draining:
+        return State.DRAINING
+    suspected = State.SUSPECTED if told.way.is_suspected else State.UNKNOWN
+    return State.EJECTED if told.why_not else max(_STATES[told.way.standing], suspected)
+
+
+def _answered(cells: Iterable[Cell], record: RequestRecord, first: float | None) -> None:
+    """Seconds to the first byte, and tokens."""
+    bucket = None if first is None else bucket_of(first)
+    for cell in cells:
+        if bucket is not None:
+            cell.first_byte[bucket] = cell.first_byte.get(bucket, 0) + 1
+        if record.usage is not NO_USAGE:
+            cell.input_tokens += record.usage.input or 0
+            cell.output_tokens += record.usage.output or 0
+
+
+def _bodies(cells: Iterable[Cell], record: RequestRecord, price: float) -> None:
+    for cell in cells:
+        cell.up += record.bytes_in
+        cell.down += record.bytes_out
+        cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
 
 
 def nearest(view: HealthView) -> dict[str, str]:

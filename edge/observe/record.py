@@ -36,6 +36,7 @@ class RequestRecord(Struct):
     facts: Facts | None = None
     choice: Choice | None = None  # why it went where it went; see `edge.observe.recent`
     path: Path | None = None
+    line: str = ""  # that it counts for: through a relay one of those in `path`, chosen when it is over
     protocol: str = ""
     attempts: list[AttemptTrace] = field(default_factory=list)
     failovers: list[str] = field(default_factory=list)

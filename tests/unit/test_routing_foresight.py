@@ -16,7 +16,7 @@ def scored(desk: Desk) -> dict[str, float]:
 
 
 def shared(desk: Desk, requests: int = 1000) -> dict[str, float]:
-    return shares(Ask(desk.provider), desk.snapshot, desk.view, desk.controls, desk.moment, requests)
+    return shares(Ask(desk.provider), desk.snapshot, desk.view, desk.controls, desk.moment, requests).lines
 
 
 def test_the_best_line_scores_one_and_the_others_by_their_cost() -> None:
