@@ -20,6 +20,7 @@ Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
   api.py        a method for each route, those of the present and of changes
   hindsight.py  … and those of history, scores and what-if
+  replaying.py  what-if, asked of every worker for its own requests
   answers.py    bodies, query strings, replies
   pages.py      the console's files
   desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited

@@ -27,6 +27,7 @@ from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
 from edge.control.rate import Rates
+from edge.control.replaying import Replays
 from edge.control.requested import (
     MOST_BYTES,
     line_changes,
@@ -57,11 +58,18 @@ class Api:
     """`version`: farline's. `door` is replaced when the configuration is."""
 
     def __init__(
-        self, inside: Inside, desk: ControlDesk, workers: Workers, audit: Audit, events: Events, version: str
+        self,
+        inside: Inside,
+        desk: ControlDesk,
+        workers: Workers,
+        replays: Replays,
+        audit: Audit,
+        events: Events,
+        version: str,
     ) -> None:
         self.door = Door(inside.snapshot().admin_keys)
         self._inside = inside
-        self._hindsight = Hindsight(inside, desk)
+        self._hindsight = Hindsight(inside, replays)
         self._desk = desk
         self._workers = workers
         self._audit = audit

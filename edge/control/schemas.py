@@ -141,7 +141,9 @@ SCHEMAS: dict[str, Schema] = {
         {
             "now": said("By line; what goes through a relay is divided among its session's lines.", mapping(NUMBER)),
             "then": mapping(NUMBER),
-            "relays": said("What of it goes through each relay.", record({name: mapping(NUMBER) for name in _NOW_THEN})),
+            "relays": said(
+                "What of it goes through each relay.", record({name: mapping(NUMBER) for name in _NOW_THEN})
+            ),
         }
     ),
     "Force": record({}, {"force": FLAG}),
@@ -363,6 +365,7 @@ SCHEMAS: dict[str, Schema] = {
             "actual": ref("Outcome"),
             "model": said("What the model says of the paths that were taken.", ref("Outcome")),
             "then": said("… and of those that would have been.", ref("Outcome")),
+            "workers": said("Those whose requests these are.", array(COUNT)),
         }
     ),
     "AuditEntry": {"type": "object", "required": ["at", "who", "action", "before", "after"]},

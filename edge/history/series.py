@@ -29,9 +29,7 @@ def points(cells: Cells, step: int) -> dict[int, Cell]:
     return {at: joined(group) for at, group in grouped.items()}
 
 
-def columns(
-    found: Cells, step: int, requests: Mapping[int, int], *, of_relay: bool = False
-) -> dict[str, list[Any]]:
+def columns(found: Cells, step: int, requests: Mapping[int, int], *, of_relay: bool = False) -> dict[str, list[Any]]:
     """A chart's columns, one entry for each point, `at` ascending. `requests`: those of all subjects, for the share."""
     names = (*COLUMNS, *RELAY_COLUMNS) if of_relay else COLUMNS
     told: dict[str, list[Any]] = {"at": list(found), **{name: [] for name in names}}
