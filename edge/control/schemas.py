@@ -57,7 +57,6 @@ _HEALTH = {
     "loss": optional(ref("Loss")),
     "in_flight": COUNT,
 }
-_NOW_THEN = ("now", "then")
 _BY_WORKER = {"standing_by_worker": said("Only if workers judge differently.", mapping(STANDING))}
 _WINDOW = {"id": TEXT, "line": TEXT, "begins": TIME, "ends": TIME, "note": TEXT}
 
@@ -142,7 +141,7 @@ SCHEMAS: dict[str, Schema] = {
             "now": said("By line; what goes through a relay is divided among its session's lines.", mapping(NUMBER)),
             "then": mapping(NUMBER),
             "relays": said(
-                "What of it goes through each relay.", record({name: mapping(NUMBER) for name in _NOW_THEN})
+                "What of it goes through each relay.", record(dict.fromkeys(("now", "then"), mapping(NUMBER)))
             ),
         }
     ),

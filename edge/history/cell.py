@@ -27,9 +27,9 @@ class Cell(Struct, array_like=True):
 
     `requests` and `failures`: of lines, paths and far ends their attempts, of keys and the node the clients' requests.
     `cost`: bytes × the line's price per GB. `score`: the sum of the line's scores each time one was taken, `scores`
-    how often. `looks`: how often the state was looked at, once a second, `out` how often it was EJECTED. Only of relays:
-    `streamed` bytes of streams, copies and repetitions included, of which `useful` were there to send; suspicions of
-    single lines; `late`: how much later than the quickest ones replies' parts came.
+    how often. `looks`: how often the state was looked at, once a second, `out` how often it was EJECTED.
+    Only of relays: `streamed` bytes of streams, copies and repetitions included, of which `useful` were there to send;
+    suspicions of single lines; `late`: how much later than the quickest ones replies' parts came.
     """
 
     sent: int = 0  # probes that say something; of relays: their sessions' datagrams

@@ -3,8 +3,8 @@
 A line's round trips are those to its nearest far end: a line to two continents would else show two clouds. Its losses
 are those to all far ends. A kind of probe that nobody answers is filtered somewhere and says nothing.
 
-A request through a relay counts for the relay, and for one of the lines (`edge.links.traffic`): its time and its faults say
-nothing of a single line. What sessions carried is told by the second (`relay`), not by the request.
+A request through a relay counts for the relay, and for one of the lines (`edge.links.traffic`): its time and its faults
+say nothing of a single line. What sessions carried is told by the second (`relay`), not by the request.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Recorder:
                 cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
 
     def _cells_of(self, path: Path) -> list[Cell]:
-        """Of the path, its line and its far end; the local pool has no line, a relay's path one that counts by packets."""
+        """Of the path, its line or relay, and its far end; the local pool has neither."""
         subjects = self._subjects.get(path)
         if subjects is None:
             if len(self._subjects) >= MOST_SUBJECTS:

@@ -1,8 +1,8 @@
-"""What sessions carried over lines: added up once a second from integers that the sessions count, so packets pay nothing.
+"""What sessions carried over lines, added up once a second from the integers that they count.
 
-A request through a relay may have gone over several lines. For the lines' shares it counts for one of them: requests are
-dealt out so that each line gets as many as its part of the replies' first copies, those bytes that came over it before
-they came over any other, with a half-life of twenty seconds. So the lines' requests add up to all requests.
+A request through a relay may have gone over several lines. For the lines' shares it counts for one of them: requests
+are dealt out so that each line gets as many as its part of the replies' first copies, those bytes that came over it
+before they came over any other, with a half-life of twenty seconds. So the lines' requests add up to all requests.
 """
 
 from __future__ import annotations

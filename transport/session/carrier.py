@@ -32,14 +32,14 @@ class Carrier:
     """Times are monotonic seconds; `suspected_at` is None while the carrier is believed in.
 
     `greeting` is the HELLO or WELCOME that goes into every packet until the peer is known to have it (`is_confirmed`);
-    `beat_at` is when something was last sent that the peer acknowledges. `traffic` is its line's, which other carriers may
-    have counted in before; `underneath`: bytes that each packet takes beside its own.
+    `beat_at` is when something was last sent that the peer acknowledges. `traffic` is its line's, in which other carriers
+    may have counted before; `underneath`: bytes that each packet takes beside its own.
     """
 
     __slots__ = (
         "_allowance", "_allowance_at", "_is_beating", "_rate", "beat_at", "greeting", "heard_at", "incoming",
-        "is_confirmed", "is_met", "kind", "line", "max_packet", "number", "outgoing", "relieved_at", "suspected_at", "traffic",
-        "underneath",
+        "is_confirmed", "is_met", "kind", "line", "max_packet", "number", "outgoing", "relieved_at", "suspected_at",
+        "traffic", "underneath",
     )  # fmt: skip
 
     def __init__(

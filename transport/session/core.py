@@ -77,8 +77,8 @@ NO_REQUEST = bytes(16)
 
 
 class SessionCore:
-    """One side of a session. `tally` counts bytes by cause, `traffic` those of each line that ever carried it; `peer` is
-    the other node's name once it is known."""
+    """One side of a session. `tally` counts bytes by cause, `traffic` those of each line that carried it; `peer` is the
+    other node's name once it is known."""
 
     def __init__(self, role: Role, config: SessionConfig, now: float) -> None:
         self.role = role

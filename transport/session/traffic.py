@@ -1,7 +1,7 @@
-"""Bytes that a session's carriers took over one line, by cause. Integers that only go up; whoever wants rates looks twice.
+"""Bytes that a session's carriers took over one line, by cause. Integers that only go up: who wants rates looks twice.
 
-Up is what this side sent, down what it received. Packets count with what they travel in (seal or TLS record, UDP or TCP,
-IPv4), since that is what a line's capacity and its price are about.
+Up is what this side sent, down what it received. Packets count with what they travel in (seal or TLS record, UDP or
+TCP, IPv4), since that is what a line's capacity and its price are about.
 """
 
 from __future__ import annotations
