@@ -32,8 +32,8 @@ class Carrier:
     """Times are monotonic seconds; `suspected_at` is None while the carrier is believed in.
 
     `greeting` is the HELLO or WELCOME that goes into every packet until the peer is known to have it (`is_confirmed`);
-    `beat_at` is when something was last sent that the peer acknowledges. `traffic` is its line's, in which other carriers
-    may have counted before; `underneath`: bytes that each packet takes beside its own.
+    `beat_at` is when something was last sent that the peer acknowledges. `traffic` is its line's, in which others may
+    have counted before; `underneath`: bytes that each packet takes beside its own.
     """
 
     __slots__ = (
