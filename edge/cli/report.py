@@ -60,6 +60,8 @@ def _look(client: AdminClient, span: str) -> dict[str, Any]:
         "sums": f"history/lines?span={span}",
         "node": f"history/node?span={span}",
         "keys": f"history/keys?span={span}",
+        "relays": f"history/relays?span={span}",
+        "relay_charts": f"history/relays?span={span}&series=true",
         "charts": f"history/lines?span={span}&series=true",
         "before": f"history/lines?span={_WIDER[span]}&series=true",
         "events": f"history/events?span={span}&limit=5000&type=health",
