@@ -147,9 +147,9 @@ def _relays(told: Document) -> Section:
         *("redundancy", "suspicions (wrong)", "GB", "cost by GB"),
     )
     note = (
-        "Available: share of the seconds with a session. Late: how much later than the quickest ones replies' parts came. "
-        "Redundancy: bytes carried per byte there was to carry. GB and cost are those of the sessions' packets and are in "
-        "the lines' as well."
+        "Available: share of the seconds with a session. Late: how much later than the quickest ones replies' parts "
+        "came. Redundancy: bytes carried per byte there was to carry. GB and cost are those of the sessions' packets, "
+        "and in those of the lines too."
     )
     return Section("Relays", columns, rows, plots, note)
 
