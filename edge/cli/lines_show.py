@@ -189,7 +189,9 @@ def preview(told: Document) -> RenderableType:
     table = _table("line", right=("share now", "then"))
     for line, share in told["now"].items():
         table.add_row(line, percent(share), percent(told["then"][line]))
-    return table
+    relays = told["relays"]
+    through = [f"{id} {percent(share)}, then {percent(relays['then'][id])}" for id, share in relays["now"].items()]
+    return Group(table, Text(f"Through relays: {'; '.join(through)}")) if through else table
 
 
 def why(told: Document) -> RenderableType:

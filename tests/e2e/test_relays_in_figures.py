@@ -66,6 +66,9 @@ async def test_requests_and_bytes_count_for_lines(world: World) -> None:
     assert "relays' sessions" in await asyncio.to_thread(typed, edge, "lines")
     assert "13 requests in the last minute" in await asyncio.to_thread(typed, edge, "top", "--once")
 
+    previewed = await asyncio.to_thread(typed, edge, "lines", "set", "cn2", "weight=50", "--preview")
+    assert "Through relays: sjc 100.0%, then 100.0%" in previewed
+
     for line in lines:
         assert edge.metric("farline_line_bytes_total", line=line, direction="down", via="session") > 1000
         assert edge.metric("farline_line_session_bytes_total", line=line, direction="up", cause="heartbeat") > 0
