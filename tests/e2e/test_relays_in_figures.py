@@ -47,8 +47,12 @@ async def carried(edge: Edge) -> dict[str, Any]:
     """Twelve requests through the relay and one that isn't; the lines when they have counted all."""
     assert {path for path, _ in await asyncio.gather(*(stream(edge) for _ in range(12)))} == {THROUGH}
     await stream(edge, **{"x-farline-line": "cu2"})
-    await until(lambda: sum(each["session"]["down"]["first"] for each in told(edge, "lines")["lines"]) > 1000, 10)
-    await until(lambda: told(edge, "history/relays?span=10m")["sums"].get("sjc", {}).get("requests") == 12, 10)
+    await until(
+        lambda: sum(each["session"]["down"]["first"] for each in told(edge, "lines")["lines"]) > 500, 20, every=0.3
+    )
+    await until(
+        lambda: told(edge, "history/relays?span=10m")["sums"].get("sjc", {}).get("requests") == 12, 20, every=0.3
+    )
     return {each["id"]: each for each in told(edge, "lines")["lines"]}
 
 
@@ -130,7 +134,7 @@ async def test_what_if_asks_all_workers() -> None:
         with Edge(text.replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{admin}"\nworkers = 2')) as edge:
             await until(lambda: edge.err.read_text().count("not ready → ready") == 2, 20)
             await asyncio.gather(*(stream(edge) for _ in range(30)))
-            await until(lambda: len(told(edge, "requests?limit=100")["requests"]) == 30, 10)
+            await until(lambda: len(told(edge, "requests?limit=100")["requests"]) == 30, 20, every=0.3)
             assert {each["worker"] for each in told(edge, "requests?limit=100")["requests"]} == {0, 1}
             async with httpx2.AsyncClient(base_url=edge.admin_url) as client:
                 question = {"lines": {"cn2": {"switch": "draining"}, "cu2": {"weight": 10}}}
