@@ -43,9 +43,12 @@ class Division:
     """How the requests through one relay are dealt out over its lines."""
 
     def __init__(self) -> None:
+        self.is_known = False  # some reply has come
         self._weights: dict[str, float] = {}
-        self._owed: dict[str, float] = {}
         self._at = 0.0
+        self._lines: Sequence[str] = ()  # over which the last request was dealt out
+        self._parts: dict[str, float] = {}
+        self._owed: dict[str, float] = {}
 
     def add(self, carried: Mapping[str, Traffic], now: float) -> None:
         """What the lines carried since the last call; `now`: monotonic seconds."""
@@ -56,11 +59,8 @@ class Division:
             line: self._weights.get(line, 0.0) * kept + (carried[line].fresh if line in carried else 0)
             for line in lines
         }
-
-    @property
-    def is_known(self) -> bool:
-        """Some reply has come."""
-        return any(self._weights.values())
+        self.is_known = any(self._weights.values())
+        self._parts = self.parts(self._lines)
 
     def parts(self, lines: Sequence[str]) -> dict[str, float]:
         """Each line's part, 0 to 1, of what goes over these; equal ones as long as nothing has come over any."""
@@ -72,11 +72,14 @@ class Division:
 
     def deal(self, lines: Sequence[str]) -> str:
         """The line that the next request counts for; there must be one. Smooth: no line waits long for its turn."""
-        parts = self.parts(lines)
-        owed = {line: self._owed.get(line, 0.0) + part for line, part in parts.items()}
-        chosen = max(lines, key=owed.__getitem__)
+        if lines != self._lines:
+            self._lines, self._parts, self._owed = lines, self.parts(lines), dict.fromkeys(lines, 0.0)
+        owed, chosen = self._owed, lines[0]
+        for line, part in self._parts.items():
+            owed[line] += part
+            if owed[line] > owed[chosen]:
+                chosen = line
         owed[chosen] -= 1.0
-        self._owed = owed
         return chosen
 
 
