@@ -45,6 +45,7 @@ from edge.ingress.server import Ingress
 from edge.links.aio.links import Links
 from edge.links.aio.ways import Ways
 from edge.links.facts import rates
+from edge.links.look import RelayLook
 from edge.links.seam import Link
 from edge.observe.dns import DnsMetrics
 from edge.observe.health import HealthMetrics, log_change
@@ -67,7 +68,7 @@ from edge.routing.ask import Ask, Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls, Switch
 from edge.routing.explain import as_document
-from edge.routing.foresight import ranking, scores, shares
+from edge.routing.foresight import Shares, ranking, scores, shares
 from edge.routing.redundancy import named
 from edge.routing.replay import Past
 from edge.serve.cached import Caching
@@ -148,7 +149,9 @@ class Node:
             self.lag,
             workers=snapshot.listen.workers,
         )
-        self.links = Links(self.board, self._make_link, lambda: self.pipeline.controls, self._moment, self.tasks)
+        self.links = Links(
+            self.board, self._make_link, lambda: self.pipeline.controls, self._moment, self.tasks, self._on_relay
+        )
         self.metrics.registry.register(RelayMetrics(lambda: self.board.view(monotonic()), self.links))
         self.pool_board = PoolBoard(snapshot.pools)
         pool_observer = PoolObserver(self.pool_board, monotonic)
@@ -343,6 +346,9 @@ class Node:
         self.metrics.on_probe(result)
         self.history.recorder.probe(result)
 
+    def _on_relay(self, relay: str, look: RelayLook) -> None:
+        self.history.recorder.relay(relay, look)
+
     def _look_for_history(self, recorder: Recorder) -> None:
         """Once a second; scores cost more and are looked at every ten."""
         view, controls, moment = self.board.view(monotonic()), self.pipeline.controls, self.pipeline.moment()
@@ -360,6 +366,8 @@ class Node:
         return self.pipeline.controls.line(line).switch is Switch.OFF
 
     def _account(self, record: RequestRecord) -> None:
+        if record.path is not None:
+            record.line = record.path.line if record.path.relay is None else self.links.line_of(record.path)
         self.metrics.count(record)
         self.figures.count(record, record.ended_at)
         self.history.recorder.request(record, self.prices.of(record, time()))
@@ -421,7 +429,8 @@ class Node:
 
     def _load(self) -> Load:
         recent = recent_by_line(self.recent.latest(sys.maxsize), monotonic())
-        return Load(self.permits.in_flight, self.ingress.counts.open, recent, self.pools.stats())
+        sessions = self.links.ledger.lines
+        return Load(self.permits.in_flight, self.ingress.counts.open, recent, self.pools.stats(), sessions)
 
     def _request(self, id: str) -> tuple[RequestRecord, Mapping[str, Any] | None] | None:
         found = self.recent.find(id)
@@ -430,9 +439,10 @@ class Node:
         record, ranking = found
         return record, as_document(ranking) if ranking is not None else None
 
-    def _shares(self, controls: Controls, provider: str, priority: str) -> Mapping[str, float]:
-        ask = Ask(self.pipeline.tables.providers[provider], priority)
-        return shares(ask, self.snapshot, self.board.view(monotonic()), controls, self.pipeline.moment())
+    def _shares(self, controls: Controls, provider: str, priority: str) -> Shares:
+        ask, view = Ask(self.pipeline.tables.providers[provider], priority), self.board.view(monotonic())
+        moment = self.pipeline.moment()
+        return shares(ask, self.snapshot, view, controls, moment, parts=self.links.parts)
 
     async def _cache(self) -> dict[str, Any]:
         stores = self.stores
@@ -494,6 +504,7 @@ class Node:
         metrics.loop_lag.set(self.lag.worst(now - LAG_MEMORY))
         for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
             metrics.line_score.labels(line).set(score)
+        metrics.show_sessions(self.links.ledger.lines)
         metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
         metrics.show_limits(self._credentials())
         metrics.show_pools(self.pool_board, self.local.admission.waiting, now)

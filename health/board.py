@@ -148,7 +148,11 @@ class HealthBoard:
 
     def carried(self, path: Path, up_bytes: int, down_bytes: int, now: float) -> None:
         """Bytes of bodies that the line carried since this was last told."""
-        line = self._all.lines.get(path.line)
+        self.transferred(path.line, up_bytes, down_bytes, now)
+
+    def transferred(self, line_id: str, up_bytes: int, down_bytes: int, now: float) -> None:
+        """Bytes that went over a line since this was last told, for whomever."""
+        line = self._all.lines.get(line_id)
         if line is not None:
             line.up.add(up_bytes, now)
             line.down.add(down_bytes, now)

@@ -31,7 +31,7 @@ class Call(Struct):
     `id` names the request at the relay, which executes it at most once; `answered` counts the executions whose outcome
     has come, so that a deliberate further attempt gets another id. `priority` and `redundancy` are those of
     transport.session.values (redundancy None: the session's own). `provider` is its id in the configuration, `patience`
-    the seconds after which nobody waits for the reply any more.
+    the seconds after which nobody waits for the reply any more. `execution` is what the last relay asked knows it by.
     """
 
     id: bytes
@@ -40,6 +40,7 @@ class Call(Struct):
     provider: str
     patience: float
     answered: int = 0
+    execution: bytes = b""
 
 
 class RequestHead(Struct):

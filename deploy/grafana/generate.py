@@ -285,7 +285,7 @@ LINES = (
         (
             Panel(
                 "Traffic",
-                "Body bytes per second and direction.",
+                "Bytes per second and direction: bodies of direct requests, packets of relays' sessions.",
                 (
                     (
                         f'sum by (line, direction) (rate(farline_line_bytes_total{{{IN},line=~"$line"}}[1m]))',
@@ -392,6 +392,17 @@ RELAYS = (
                 ((f"sum by (cause) (rate(farline_session_bytes_total{{{RELAY}}}[1m]))", "{{cause}}"),),
                 "Bps",
                 stack=True,
+            ),
+            Panel(
+                "Sessions' bytes by line",
+                "All packets, both ways.",
+                (
+                    (
+                        f'sum by (line, direction) (rate(farline_line_bytes_total{{{IN},via="session"}}[1m]))',
+                        "{{line}} {{direction}}",
+                    ),
+                ),
+                "Bps",
             ),
             Panel(
                 "Redundancy",

@@ -57,6 +57,7 @@ class Attempt(Struct, gc=False):
     first_byte_at: float | None = None  # when patience with the first byte ends
     hold_until: float | None = None  # when a head without a body is committed anyway
     flow_by: float | None = None  # when patience with a stalled upload ends
+    execution: str = ""  # what the relay it went through calls it
 
     def due_at(self) -> float:
         """When something must have happened."""

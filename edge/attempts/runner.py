@@ -267,7 +267,10 @@ class AttemptRunner:
         self._sinks[number] = sink
         self._observer.on_sent(path)
         upload = self.upload
-        sink.exchange = connection.open(self._head_for(path), sink, upload.take(), end=upload.complete)
+        head = self._head_for(path)
+        sink.exchange = connection.open(head, sink, upload.take(), end=upload.complete)
+        if path.relay is not None and head.call is not None:
+            self.machine.attempts[number - 1].execution = head.call.execution.hex()
         upload.attach(
             sink.exchange,
             lambda: self.feed(RequestSent(number)),

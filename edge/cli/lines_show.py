@@ -144,11 +144,24 @@ def _about(line: Document) -> Iterator[str]:
         yield "workers differ: " + ", ".join(f"{who} {what}" for who, what in line["standing_by_worker"].items())
     if line["weight"]["override"] is not None:
         yield f"weight set by hand, configured {line['weight']['configured']:g}"
+    yield from _through_relays(line["session"])
     for window in line["maintenance"]:
         if datetime.fromisoformat(window["ends"]) > now:
             yield f"maintenance {_span(window)}" + (f" ({window['note']})" if window["note"] else "")
     for pin in line["pins"]:
         yield f"{pin['subject']} is pinned to it"
+
+
+def _through_relays(session: Document) -> Iterator[str]:
+    """What relays' sessions put on it since the start, and how much of that was there to carry."""
+    up, down = (sum(session[direction].values()) for direction in ("up", "down"))
+    if up or down:
+        useful = (session["up"]["first"] + session["down"]["first"]) / (up + down)
+        yield f"relays' sessions {megabytes(up)} up, {megabytes(down)} down, {percent(useful)} of it first copies"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def under_way(line: Document) -> str:
@@ -199,7 +212,9 @@ def preview(told: Document) -> RenderableType:
     table = _table("line", right=("share now", "then"))
     for line, share in told["now"].items():
         table.add_row(line, percent(share), percent(told["then"][line]))
-    return table
+    relays = told["relays"]
+    through = [f"{id} {percent(share)}, then {percent(relays['then'][id])}" for id, share in relays["now"].items()]
+    return Group(table, Text(f"Through relays: {'; '.join(through)}")) if through else table
 
 
 def why(told: Document) -> RenderableType:

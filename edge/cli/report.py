@@ -93,6 +93,8 @@ def _asked(client: AdminClient, when: str) -> dict[str, Any]:
         "keys": f"history/keys?{when}",
         "charts": f"history/lines?{when}&series=true",
         "events": f"history/events?{when}&limit=5000&type=health",
+        "relays": f"history/relays?{when}",
+        "relay_charts": f"history/relays?{when}&series=true",
     }
     return {name: _ask(client, path) for name, path in asked.items()}
 

@@ -62,6 +62,8 @@ def build(told: Document, worth: Worth) -> Report:
         _traffic(told),
         _keys(told),
     ]
+    if told["relays"]["sums"]:
+        sections.insert(5, _relays(told))
     if any(worth.price(line) for line in told["lines"]["lines"]):
         sections.append(_roi(told, worth))
     return Report(f"{node['name']}: {words}", _summary(told, words), sections)
@@ -208,6 +210,37 @@ def _traffic(told: Document) -> Section:
         size = sums["up_bytes"] + sums["down_bytes"]
         rows.append([line, str(sums["requests"]), str(sums["failures"]), f"{size / 1e9:.3f}", f"{sums['cost']:.4g}"])
     return Section("Traffic of lines", ("line", "attempts", "failed", "GB", "cost by GB"), rows)
+
+
+def _relays(told: Document) -> Section:
+    rows, plots = [], []
+    for relay, sums in told["relays"]["sums"].items():
+        late = f"{number(sums['late_p50_ms'])} / {number(sums['late_p99_ms'])}"
+        rows.append(
+            [
+                relay,
+                _available(sums),
+                number(sums["rtt_p50_ms"]),
+                str(sums["requests"]),
+                str(sums["failures"]),
+                late,
+                f"{sums['redundancy']:.2f}" if sums["redundancy"] else "–",
+                f"{sums['suspicions']} ({sums['false_suspicions']})",
+                f"{(sums['up_bytes'] + sums['down_bytes']) / 1e9:.3f}",
+                f"{sums['cost']:.4g}",
+            ]
+        )
+        plots.append(plot(relay, told["relay_charts"], relay))
+    columns = (
+        *("relay", "available", "RTT, ms", "requests", "failed", "late p50 / p99, ms"),
+        *("redundancy", "suspicions (wrong)", "GB", "cost by GB"),
+    )
+    note = (
+        "Available: share of the seconds with a session. Late: how much later than the quickest ones replies' parts "
+        "came. Redundancy: bytes carried per byte there was to carry. GB and cost are those of the sessions' packets, "
+        "and in those of the lines too."
+    )
+    return Section("Relays", columns, rows, plots, note)
 
 
 def _keys(told: Document) -> Section:

@@ -25,6 +25,7 @@ Shell
   present.py    … of what is measured now
   hindsight.py  … and those of history, scores and what-if
   people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
+  replaying.py  what-if, asked of every worker for its own requests
   answers.py    bodies, query strings, replies
   pages.py      the console's files
   desk.py       where Controls change: checked, put in effect, saved, spread to the workers, audited

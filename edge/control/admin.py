@@ -20,6 +20,7 @@ from edge.control.merging import merge
 from edge.control.nodes import Nodes
 from edge.control.pages import Pages
 from edge.control.peers import Peers, socket_of
+from edge.control.replaying import Replays
 from edge.control.worker import Worker, Workers
 from edge.routing.controls import Controls
 from transport.aio.tasks import TaskOwner
@@ -57,8 +58,9 @@ class Admin:
         self.audit = Audit(snapshot.node.state_dir if number == 0 else None)
         self.desk = ControlDesk(snapshot, put_in_effect, self.audit, self.events, worker=worker, peers=self._peers)
         own = Worker(inside, self.events, number)
-        self._internal = Internal(inside, own, self.desk)
-        self._api = Api(inside, self.desk, Workers(own, self._peers), self.audit, self.events, version)
+        replays = Replays(inside, self.desk, number, self._peers)
+        self._internal = Internal(inside, own, self.desk, replays)
+        self._api = Api(inside, self.desk, Workers(own, self._peers), replays, self.audit, self.events, version)
         self.bound: tuple[str, int] | None = None
 
     async def start(self) -> None:

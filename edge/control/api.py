@@ -31,6 +31,7 @@ from edge.control.people import People
 from edge.control.present import Present
 from edge.control.publishing import CALLER, Publishing
 from edge.control.rate import Rates
+from edge.control.replaying import Replays
 from edge.control.requested import (
     MOST_BYTES,
     line_changes,
@@ -60,13 +61,20 @@ class Api:
     """`version`: farline's. `door` is replaced when the configuration is."""
 
     def __init__(
-        self, inside: Inside, desk: ControlDesk, workers: Workers, audit: Audit, events: Events, version: str
+        self,
+        inside: Inside,
+        desk: ControlDesk,
+        workers: Workers,
+        replays: Replays,
+        audit: Audit,
+        events: Events,
+        version: str,
     ) -> None:
         snapshot = inside.snapshot()
         self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
         self.people = People(snapshot.admin_oidc, self._slow_down_stranger)
         self._inside = inside
-        self._hindsight = Hindsight(inside, desk)
+        self._hindsight = Hindsight(inside, replays)
         self.publishing = Publishing(inside, desk)
         self._present = Present(inside, workers)
         self._desk = desk
@@ -176,8 +184,9 @@ class Api:
             raise Refused("invalid", f'no provider "{provider}"; there is {", ".join(providers)}', "/provider")
         now = self._desk.controls
         then = self._desk.what_if(question.changes)
-        shares = [dict(self._inside.shares(each, provider, question.priority)) for each in (now, then)]
-        return json_reply({"now": shares[0], "then": shares[1]})
+        shares = [self._inside.shares(each, provider, question.priority) for each in (now, then)]
+        relays = {"now": shares[0].relays, "then": shares[1].relays}
+        return json_reply({"now": shares[0].lines, "then": shares[1].lines, "relays": relays})
 
     # --- pins, maintenance, all controls ---
 

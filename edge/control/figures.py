@@ -6,7 +6,7 @@ Times that mean something only in their own process (monotonic seconds) leave as
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from typing import Protocol as Interface
 
@@ -15,6 +15,7 @@ from edge.control.reasons import parts
 from edge.links.facts import RelayFacts, relay_document
 from health.view import HealthView, LossFigures, RttFigures
 from transport.path import Path
+from transport.session.traffic import Traffic
 
 
 class ConnectionStat(Interface):
@@ -32,12 +33,14 @@ class ConnectionStat(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the worker is doing. `recent`: requests of the last minute by line."""
+    """What the worker is doing. `recent`: requests of the last minute by line. `sessions`: what sessions with relays
+    carried, by line."""
 
     in_flight: int
     client_connections: int
     recent: Mapping[str, int]
     connections: Iterable[ConnectionStat] = ()
+    sessions: Mapping[str, Traffic] = field(default_factory=dict)
 
 
 def figures(snapshot: Snapshot, view: HealthView, load: Load, now: float) -> dict[str, Any]:
@@ -53,6 +56,7 @@ def figures(snapshot: Snapshot, view: HealthView, load: Load, now: float) -> dic
                 **_line(view, line.id, now),
                 "connections": connections.get(line.id, NO_CONNECTIONS),
                 "requests_60s": load.recent.get(line.id, 0),
+                "session": load.sessions.get(line.id, NO_TRAFFIC).causes(),
             }
             for line in snapshot.lines
         },
@@ -65,6 +69,7 @@ def figures(snapshot: Snapshot, view: HealthView, load: Load, now: float) -> dic
     }
 
 
+NO_TRAFFIC = Traffic()
 NO_CONNECTIONS = {"idle": 0, "active": 0, "dialing": 0}
 
 
@@ -214,5 +219,6 @@ NOTHING_KNOWN: Mapping[str, Any] = {
     **_line(HealthView(), "", 0.0),
     "connections": NO_CONNECTIONS,
     "requests_60s": 0,
+    "session": NO_TRAFFIC.causes(),
 }
 """The figures of a line that no worker has told of yet."""

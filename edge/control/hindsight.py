@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -12,18 +11,14 @@ from aiohttp import web
 
 from edge.config.schedule import zone
 from edge.control.answers import body, json_reply, queried
-from edge.control.changes import Refused, apply
-from edge.control.desk import ControlDesk
+from edge.control.changes import Refused
 from edge.control.inside import Inside
 from edge.control.reasons import with_parts
-from edge.control.requested import replay_question
+from edge.control.replaying import Replays
 from edge.control.requests import flag, number
-from edge.control.times import rfc3339
 from edge.history.periods import Period, period
-from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS
+from edge.history.recorder import ENDPOINTS, KEYS, LINES, NODE, PATHS, RELAYS
 from edge.history.spans import HOURS, SPANS, Span, sums_tier
-from edge.routing.controls import Controls
-from edge.routing.replay import replay
 
 TODAY = "today"
 MOST_EVENTS = 5000
@@ -34,9 +29,9 @@ _PRIORITIES = ("realtime", "interactive", "batch")
 class Hindsight:
     """Each method answers the route of its name in `routes.ROUTES`."""
 
-    def __init__(self, inside: Inside, desk: ControlDesk) -> None:
+    def __init__(self, inside: Inside, replays: Replays) -> None:
         self._inside = inside
-        self._desk = desk
+        self._replays = replays
 
     async def history_node(self, request: web.Request) -> web.Response:
         return await self._all(request, NODE)
@@ -49,6 +44,12 @@ class Hindsight:
 
     async def history_endpoints(self, request: web.Request) -> web.Response:
         return await self._all(request, ENDPOINTS)
+
+    async def history_relays(self, request: web.Request) -> web.Response:
+        return await self._all(request, RELAYS)
+
+    async def history_relay(self, request: web.Request) -> web.Response:
+        return await self._one(request, RELAYS)
 
     async def history_keys(self, request: web.Request) -> web.Response:
         return await self._all(request, KEYS)
@@ -85,24 +86,7 @@ class Hindsight:
         return json_reply({**told, "ranking": with_parts(told["ranking"]), "provider": provider})
 
     async def what_if(self, request: web.Request) -> web.Response:
-        question = replay_question(await body(request))
-        self._desk.what_if(question.changes)  # refused, if there are no such lines
-        pasts, known, now = self._inside.pasts(), self._desk.known, time.time()
-
-        def change(old: Controls) -> Controls:
-            return apply(old, question.changes, known, now) if question.changes else old
-
-        replayed = await asyncio.to_thread(replay, pasts, change, question.policy)
-        since = time.time() - time.monotonic() + pasts[0].choice.at if pasts else None
-        return json_reply(
-            {
-                "since": None if since is None else rfc3339(round(since, 3)),
-                "moved": replayed.moved,
-                "actual": replayed.actual.document(),
-                "model": replayed.model.document(),
-                "then": replayed.then.document(),
-            }
-        )
+        return json_reply(await self._replays.together(await body(request)))
 
     async def _all(self, request: web.Request, kind: str) -> web.Response:
         name, wants_series, since = queried(_question, dict(request.query))

@@ -14,6 +14,7 @@ from edge.history.aio.history import History
 from edge.observe.record import RequestRecord
 from edge.routing.ask import Moment
 from edge.routing.controls import Controls
+from edge.routing.foresight import Shares
 from edge.routing.replay import Past
 from health.alerts import Alert
 from health.view import HealthView
@@ -25,7 +26,8 @@ class Inside:
 
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
-    line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show.
+    line and relay would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with
+    each show.
     `credentials`: see `edge.control.credentials`. `cache`: see `edge.control.cache.cache_document`; `purge` gives how
     many entries went, or raises StoreError; `wrong` says whether it knew a request's similar answer, which is purged
     then, or raises StoreError.
@@ -40,7 +42,7 @@ class Inside:
     load: Callable[[], Load]
     requests: Callable[[], Iterable[RequestRecord]]
     request: Callable[[str], tuple[RequestRecord, Mapping[str, Any] | None] | None]
-    shares: Callable[[Controls, str, str], Mapping[str, float]]
+    shares: Callable[[Controls, str, str], Shares]
     pools: Callable[[], list[dict[str, Any]]]
     relays: Callable[[], Mapping[str, Mapping[str, Any]]]
     credentials: Callable[[], list[dict[str, Any]]]

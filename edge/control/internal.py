@@ -14,6 +14,7 @@ from edge.control.documents import as_document, from_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.peers import Peers
+from edge.control.replaying import REPLAY_PATH, Replays
 from edge.control.requests import wanted
 from edge.control.worker import CACHE_PATH, WRONG_PATH, Worker
 
@@ -27,7 +28,8 @@ FOLLOW_SECONDS = 1.0
 class Internal:
     """The run directory is readable for its owner only: who can connect is one of us."""
 
-    def __init__(self, inside: Inside, worker: Worker, desk: ControlDesk) -> None:
+    def __init__(self, inside: Inside, worker: Worker, desk: ControlDesk, replays: Replays) -> None:
+        self._replays = replays
         self._worker = worker
         self._desk = desk
         self._inside = inside
@@ -46,6 +48,7 @@ class Internal:
                 web.put(CACHE_PATH, self._purge),
                 web.get(HISTORY_PATH, self._history),
                 web.put(WRONG_PATH, self._wrong),
+                web.put(REPLAY_PATH, self._replay),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -85,6 +88,10 @@ class Internal:
 
     async def _wrong(self, request: web.Request) -> web.Response:
         return web.json_response(await self._worker.wrong(request_of(await request.json())))
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        answer = await self._replays.answer(await request.json())
+        return web.Response(body=answer, content_type="application/json")
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

@@ -124,11 +124,12 @@ def times(record: RequestRecord) -> dict[str, Any]:
 
 
 def recent_by_line(records: Iterable[RequestRecord], now: float) -> Counter[str]:
-    """How many requests each line answered in the last minute. `records`: newest first."""
+    """How many requests each line answered in the last minute; through a relay, each counts for one of its lines.
+    `records`: newest first."""
     counts: Counter[str] = Counter()
     for record in records:
         if record.ended_at < now - RECENT_SECONDS:
             break
         if record.path is not None:
-            counts[record.path.line] += 1
+            counts[record.line or record.path.line] += 1
     return counts

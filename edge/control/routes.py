@@ -178,6 +178,8 @@ ROUTES = (
     Route(
         "GET", "/api/v1/history/endpoints/{id}", "history_endpoint", Role.VIEWER, "A far end.", "Series", query=_SERIES
     ),
+    Route("GET", "/api/v1/history/relays", "history_relays", Role.VIEWER, "All relays.", "History", query=_HISTORY),
+    Route("GET", "/api/v1/history/relays/{id}", "history_relay", Role.VIEWER, "A relay.", "Series", query=_SERIES),
     Route("GET", "/api/v1/history/keys", "history_keys", Role.VIEWER, "By client key.", "History", query=_HISTORY),
     Route(
         "GET",

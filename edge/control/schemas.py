@@ -118,7 +118,11 @@ SCHEMAS: dict[str, Schema] = {
             "success_ratio": RATIO,
             "flaps": said("Ejections in the last 10 min.", COUNT),
             "share_60s": said("Of the requests that ended in the last minute.", RATIO),
-            "requests_60s": COUNT,
+            "requests_60s": said("Through a relay, a request counts for one line of its session.", COUNT),
+            "session": said(
+                "Bytes of relays' sessions over it since the start, packets and all, by direction and cause.",
+                mapping(mapping(COUNT)),
+            ),
             "connections": record({"idle": COUNT, "active": COUNT, "dialing": COUNT}),
         },
         _BY_WORKER,
@@ -144,7 +148,15 @@ SCHEMAS: dict[str, Schema] = {
         {"lines": mapping(ref("LineChange"))},
         {"provider": said("Whose endpoints; the first provider's, if left out.", TEXT), "priority": PRIORITY},
     ),
-    "Shares": record({"now": mapping(NUMBER), "then": mapping(NUMBER)}),
+    "Shares": record(
+        {
+            "now": said("By line; what goes through a relay is divided among its session's lines.", mapping(NUMBER)),
+            "then": mapping(NUMBER),
+            "relays": said(
+                "What of it goes through each relay.", record(dict.fromkeys(("now", "then"), mapping(NUMBER)))
+            ),
+        }
+    ),
     "Force": record({}, {"force": FLAG}),
     "Applied": record(
         {
@@ -391,6 +403,7 @@ SCHEMAS: dict[str, Schema] = {
             "actual": ref("Outcome"),
             "model": said("What the model says of the paths that were taken.", ref("Outcome")),
             "then": said("… and of those that would have been.", ref("Outcome")),
+            "workers": said("Those whose requests these are.", array(COUNT)),
         }
     ),
     "Session": record(

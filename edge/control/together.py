@@ -46,6 +46,8 @@ def _joined(by_worker: Mapping[int, Figures]) -> dict[str, Any]:
         told["connections"] = {
             state: sum(each["connections"][state] for each in by_worker.values()) for state in worst["connections"]
         }
+    if "session" in worst:
+        told["session"] = _added([each["session"] for each in by_worker.values()])
     if len({each["standing"] for each in by_worker.values()}) > 1:
         told["standing_by_worker"] = {str(worker): each["standing"] for worker, each in by_worker.items()}
     return told
@@ -54,6 +56,14 @@ def _joined(by_worker: Mapping[int, Figures]) -> dict[str, Any]:
 def _sum(all_of: Iterable[Figures], name: str) -> Any:
     known = [each[name] for each in all_of if each[name] is not None]
     return sum(known) if known else None
+
+
+def _added(sessions: list[Figures]) -> dict[str, dict[str, int]]:
+    """Bytes by direction and cause."""
+    return {
+        direction: {cause: sum(each[direction][cause] for each in sessions) for cause in causes}
+        for direction, causes in sessions[0].items()
+    }
 
 
 def _most_sampled(all_of: Iterable[Figures]) -> Any:

@@ -1,4 +1,4 @@
-"""What lines, paths, far ends and keys were like: seconds for an hour, tens of seconds for a day, minutes for weeks.
+"""What lines, relays, paths, far ends and keys were like: an hour by seconds, a day by tens of them, weeks by minutes.
 
 Pure
   sketch.py    quantiles that can be added up: a histogram of geometric buckets

@@ -1,4 +1,4 @@
-"""What one subject – a line, path, far end, key or the node – did in one stretch of time."""
+"""What one subject – a line, relay, path, far end, key or the node – did in one stretch of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.history.sketch import Sketch, join
 
 
 class State(IntEnum):
-    """What a line or far end was, in ascending order of badness: of a stretch of time the worst counts."""
+    """What a line, relay or far end was, in ascending order of badness: of a stretch of time the worst counts."""
 
     UNKNOWN = 0
     ADMITTED = 1
@@ -22,16 +22,19 @@ class State(IntEnum):
 
 
 class Cell(Struct, array_like=True):
-    """Counts and sums, so that two can be added up. Sketches are of seconds; bytes are of bodies.
+    """Counts and sums, so that two can be added up. Sketches are of seconds. Bytes are of bodies; what sessions with
+    relays carried counts for lines and relays by its packets.
 
     `requests` and `failures`: of lines, paths and far ends their attempts, of keys and the node the clients' requests.
     `cost`: bytes × the line's price per GB. `score`: the sum of the line's scores each time one was taken, `scores`
     how often. `looks`: how often the state was looked at, once a second, `out` how often it was EJECTED.
     `spent`, `saved`: what tokens cost and what the cache spared, by [[price]], of keys and the node; `unpriced`:
     requests whose tokens have no price.
+    Only of relays: `streamed` bytes of streams, copies and repetitions included, of which `useful` were there to send;
+    suspicions of single lines; `late`: how much later than the quickest ones replies' parts came.
     """
 
-    sent: int = 0  # probes that say something
+    sent: int = 0  # probes that say something; of relays: their sessions' datagrams
     lost: int = 0
     rtt: Sketch = field(default_factory=dict)
     requests: int = 0
@@ -50,6 +53,11 @@ class Cell(Struct, array_like=True):
     spent: float = 0.0
     saved: float = 0.0
     unpriced: int = 0
+    useful: int = 0
+    streamed: int = 0
+    suspicions: int = 0
+    false_suspicions: int = 0
+    late: Sketch = field(default_factory=dict)
 
     def join(self, other: Cell) -> None:
         """What `other` did as well."""
@@ -72,6 +80,11 @@ class Cell(Struct, array_like=True):
         self.spent += other.spent
         self.saved += other.saved
         self.unpriced += other.unpriced
+        self.useful += other.useful
+        self.streamed += other.streamed
+        self.suspicions += other.suspicions
+        self.false_suspicions += other.false_suspicions
+        join(self.late, other.late)
 
     def see(self, state: State) -> None:
         """What it was when it was looked at."""

@@ -2,27 +2,33 @@
 
 A line's round trips are those to its nearest far end: a line to two continents would else show two clouds. Its losses
 are those to all far ends. A kind of probe that nobody answers is filtered somewhere and says nothing.
+
+A request through a relay counts for the relay, and for one of the lines (`edge.links.traffic`): its time and its faults
+say nothing of a single line. What sessions carried is told by the second (`relay`), not by the request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import structs
+
 from edge.dialects.facts import NO_USAGE
 from edge.history.cell import Cell, State
 from edge.history.sketch import add, bucket_of
+from edge.links.look import RelayLook
 from edge.observe.prices import NO_COSTS, Costs
 from edge.observe.record import RequestRecord
 from edge.routing.controls import Switch
 from health.probe import Outcome, ProbeKind, ProbeResult
 from health.standing import Standing
-from health.view import HealthView
+from health.view import HealthView, RelayHealth
 from transport.failure import Code, Failure, Origin
 from transport.path import LOCAL, Line, Path
 
 NODE = "node"  # the subject of all requests together
 ATTEMPTS = "attempts"  # … of all attempts on lines
-LINES, PATHS, ENDPOINTS, KEYS = "lines", "paths", "endpoints", "keys"  # kinds; a subject is kind:id
+LINES, PATHS, ENDPOINTS, KEYS, RELAYS = "lines", "paths", "endpoints", "keys", "relays"  # kinds; a subject is kind:id
 MOST_SUBJECTS = 5000  # beyond them new ones aren't recorded
 SILENT = 20  # unanswered in a row, while another kind is answered on the path: filtered
 
@@ -60,6 +66,8 @@ class Recorder:
     def __init__(self) -> None:
         self._cells: dict[str, Cell] = {}
         self._of_keys: dict[str, Cell] = {}  # clients' requests by principal; "": none was told
+        self._of_lines: dict[str, Cell] = {}  # requests through relays, by the line that they count for
+        self._through_relays = 0.0  # what keys pay for them
         self._of_paths: dict[Path, Cell] = {}  # attempts, and what they carried
         self._known: set[str] = set()
         self._prices: dict[str, float] = {}
@@ -107,13 +115,54 @@ class Recorder:
             cell.spent += costs.spent
             cell.saved += costs.saved
             cell.unpriced += costs.unpriced
-        self._carried(cell, record, None if first is None else first - record.received_at)
+        price = 0.0 if path is None else self._prices.get(record.line or path.line, 0.0)
+        self._carried(cell, record, price, None if first is None else first - record.received_at)
         for attempt in record.attempts:
             cell = self._of_path(attempt.path)
             cell.requests += 1
             cell.failures += attempt.code is not None
         if path is not None:
-            self._carried(self._of_path(path), record, None if first is None or sent is None else first - sent)
+            self._carried(self._of_path(path), record, price, None if first is None or sent is None else first - sent)
+            if path.relay is not None:
+                self._through(record, price)
+
+    def _through(self, record: RequestRecord, price: float) -> None:
+        """Through a relay: packets count as they go, for it, its lines and the node, and are paid for then."""
+        self._through_relays += (record.bytes_in + record.bytes_out) * price / 1e9
+        if not record.line:
+            return
+        cell = self._of_lines.get(record.line)
+        if cell is None:
+            cell = self._of_lines[record.line] = Cell()
+        cell.requests += 1
+        _tokens(cell, record)
+
+    def relay(self, relay: str, look: RelayLook) -> None:
+        """One second of the sessions with a relay."""
+        cell = self._cell(f"{RELAYS}:{relay}")
+        if look.rtt is not None:
+            bucket = bucket_of(look.rtt)
+            cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
+        cell.sent += look.packets
+        cell.lost += look.lost
+        cell.useful += look.useful
+        cell.streamed += look.streamed
+        cell.suspicions += look.suspicions
+        cell.false_suspicions += look.false_suspicions
+        for late_ms, count in look.late.items():
+            bucket = bucket_of((late_ms + 0.5) / 1000.0)
+            cell.late[bucket] = cell.late.get(bucket, 0) + count
+        for line, traffic in look.traffic.items():
+            if traffic.sent or traffic.received:
+                self._packets(line, cell, traffic.sent, traffic.received)
+
+    def _packets(self, line: str, relay: Cell, up: int, down: int) -> None:
+        cost = (up + down) * self._prices.get(line, 0.0) / 1e9
+        for cell in (relay, self._cell(f"{LINES}:{line}")):
+            cell.up += up
+            cell.down += down
+            cell.cost += cost
+        self._cell(NODE).cost += cost
 
     def look(self, view: HealthView, switches: Mapping[str, Switch], scores: Mapping[str, float] | None) -> None:
         """Standings right now, once a second. `switches`: what operators said of each line; `scores`, when they were
@@ -129,18 +178,17 @@ class Recorder:
             self._cell(f"{PATHS}:{path}").see(_STATES[known.standing])
         for endpoint, far_end in view.endpoints.items():
             self._cell(f"{ENDPOINTS}:{endpoint}").see(_STATES[far_end.standing])
+        for relay, told in view.relays.items():
+            self._cell(f"{RELAYS}:{relay}").see(_relay_state(told))
         self._nearest = nearest(view)
 
-    def _carried(self, cell: Cell, record: RequestRecord, first: float | None) -> None:
+    def _carried(self, cell: Cell, record: RequestRecord, price: float, first: float | None) -> None:
         if first is not None:
             add(cell.first_byte, first)
         cell.up += record.bytes_in
         cell.down += record.bytes_out
-        price = self._prices.get(record.path.line, 0.0) if record.path is not None else 0.0
         cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
-        if record.usage is not NO_USAGE:
-            cell.input_tokens += record.usage.input or 0
-            cell.output_tokens += record.usage.output or 0
+        _tokens(cell, record)
 
     def _of_path(self, path: Path) -> Cell:
         cell = self._of_paths.get(path)
@@ -154,12 +202,17 @@ class Recorder:
             self._cell(NODE).join(cell)
             if principal:
                 self._cell(f"{KEYS}:{principal}").join(cell)
+        if self._through_relays:
+            self._cell(NODE).cost -= self._through_relays
+        for line, cell in self._of_lines.items():
+            self._cell(f"{LINES}:{line}").join(cell)
         for path, cell in self._of_paths.items():
             if cell.requests and path.line != LOCAL:
                 self._cell(ATTEMPTS).requests += cell.requests
-            for each in self._cells_of(path):
-                each.join(cell)
-        self._of_keys, self._of_paths = {}, {}
+            way = cell if path.relay is None else structs.replace(cell, up=0, down=0, cost=0.0)
+            for place, each in enumerate(self._cells_of(path)):
+                each.join(way if place == 1 else cell)
+        self._of_keys, self._of_lines, self._of_paths, self._through_relays = {}, {}, {}, 0.0
 
     def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
         for place, cell in enumerate(cells):
@@ -167,7 +220,7 @@ class Recorder:
                 cell.rtt[bucket] = cell.rtt.get(bucket, 0) + 1
 
     def _cells_of(self, path: Path) -> list[Cell]:
-        """Of the path, its line and its far end; the local pool has no line."""
+        """Of the path, its line or relay, and its far end; the local pool has neither."""
         subjects = self._subjects.get(path)
         if subjects is None:
             if len(self._subjects) >= MOST_SUBJECTS:
@@ -202,7 +255,22 @@ def _is_refusal(failure: Failure) -> bool:
 def _subjects_of(path: Path) -> tuple[str, ...]:
     if path.line == LOCAL:
         return (f"{PATHS}:{path}",)
-    return (f"{PATHS}:{path}", f"{LINES}:{path.line}", f"{ENDPOINTS}:{path.endpoint}")
+    way = f"{LINES}:{path.line}" if path.relay is None else f"{RELAYS}:{path.relay}"
+    return (f"{PATHS}:{path}", way, f"{ENDPOINTS}:{path.endpoint}")
+
+
+def _relay_state(told: RelayHealth) -> State:
+    """A relay without a session is as good as ejected, unless it drains."""
+    if told.is_draining:
+        return State.DRAINING
+    suspected = State.SUSPECTED if told.way.is_suspected else State.UNKNOWN
+    return State.EJECTED if told.why_not else max(_STATES[told.way.standing], suspected)
+
+
+def _tokens(cell: Cell, record: RequestRecord) -> None:
+    if record.usage is not NO_USAGE:
+        cell.input_tokens += record.usage.input or 0
+        cell.output_tokens += record.usage.output or 0
 
 
 def nearest(view: HealthView) -> dict[str, str]:

@@ -12,11 +12,13 @@ Cells = Mapping[int, Cell]  # by the second at which each begins
 
 RTT_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 FIRST_BYTE_SHARES = (0.5, 0.95)
+LATE_SHARES = (0.5, 0.99)
 COLUMNS = (
     *("rtt_p5_ms", "rtt_p25_ms", "rtt_p50_ms", "rtt_p75_ms", "rtt_p95_ms"),
     *("loss", "state", "score", "share", "requests", "failures", "first_byte_p50_ms", "first_byte_p95_ms"),
     *("up_bps", "down_bps", "cost"),
 )
+RELAY_COLUMNS = ("redundancy", "suspicions", "false_suspicions", "late_p50_ms", "late_p99_ms")
 
 
 def points(cells: Cells, step: int) -> dict[int, Cell]:
@@ -27,11 +29,13 @@ def points(cells: Cells, step: int) -> dict[int, Cell]:
     return {at: joined(group) for at, group in grouped.items()}
 
 
-def columns(found: Cells, step: int, requests: Mapping[int, int]) -> dict[str, list[Any]]:
+def columns(found: Cells, step: int, requests: Mapping[int, int], *, of_relay: bool = False) -> dict[str, list[Any]]:
     """A chart's columns, one entry for each point, `at` ascending. `requests`: those of all subjects, for the share."""
-    told: dict[str, list[Any]] = {"at": list(found), **{name: [] for name in COLUMNS}}
+    names = (*COLUMNS, *RELAY_COLUMNS) if of_relay else COLUMNS
+    told: dict[str, list[Any]] = {"at": list(found), **{name: [] for name in names}}
     for at, cell in found.items():
-        for name, value in zip(COLUMNS, _row(cell, step, requests.get(at, 0)), strict=True):
+        row = [*_row(cell, step, requests.get(at, 0)), *(_relay_row(cell) if of_relay else ())]
+        for name, value in zip(names, row, strict=True):
             told[name].append(value)
     return told
 
@@ -50,7 +54,14 @@ def _row(cell: Cell, step: int, requests: int) -> Iterable[Any]:
     yield round(cell.cost, 6)
 
 
-def summary(cells: Iterable[Cell]) -> dict[str, Any]:
+def _relay_row(cell: Cell) -> Iterable[Any]:
+    yield redundancy(cell)
+    yield cell.suspicions
+    yield cell.false_suspicions
+    yield from _ms(cell.late, LATE_SHARES)
+
+
+def summary(cells: Iterable[Cell], *, of_relay: bool = False) -> dict[str, Any]:
     """All of them in figures. `unavailable_ratio`: of the seconds in which the state was looked at, those EJECTED;
     `observed_seconds` and `out_seconds` are both, of all workers."""
     total = joined(list(cells))
@@ -74,12 +85,18 @@ def summary(cells: Iterable[Cell]) -> dict[str, Any]:
         "spent": round(total.spent, 6),
         "saved": round(total.saved, 6),
         "unpriced": total.unpriced,
+        **(dict(zip(RELAY_COLUMNS, _relay_row(total), strict=True)) if of_relay else {}),
     }
 
 
 def loss(cell: Cell) -> float | None:
     """Share of the probes that were lost; a late answer may come in another second than its loss."""
     return round(min(1.0, max(0, cell.lost) / cell.sent), 4) if cell.sent else None
+
+
+def redundancy(cell: Cell) -> float | None:
+    """Stream bytes carried per byte that there was to carry."""
+    return round(cell.streamed / cell.useful, 3) if cell.useful else None
 
 
 def _ms(sketch: Mapping[int, int], shares: tuple[float, ...]) -> list[float | None]:

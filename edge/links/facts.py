@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from edge.links.traffic import SessionCounts
 from transport.path import Line
 from transport.sample import TransportSample
 from transport.session.carrier import Carrier
@@ -29,25 +31,28 @@ FALSE = 1.0
 
 
 class LatenessCounts:
-    """A histogram of how late replies' parts came, over all sessions with a relay."""
+    """A histogram of how late replies' parts came, over all sessions with a relay. `fresh`: of those that came since
+    somebody took it, by whole milliseconds."""
 
-    __slots__ = ("_known", "buckets", "seconds")
+    __slots__ = ("_known", "buckets", "fresh", "seconds")
 
     def __init__(self) -> None:
         self._known = Lateness()
+        self.fresh: defaultdict[int, int] = defaultdict(int)
         self.buckets = [0] * (len(LATENESS_BOUNDS) + 1)
         self.seconds = 0.0
 
     def stamped(self, ms: int, now: float) -> None:
         """A relay's stamp came."""
         late = self._known.add(ms, now)
-        place = 0
-        for bound in LATENESS_BOUNDS:
-            if late <= bound:
-                break
-            place += 1
-        self.buckets[place] += 1
+        self.buckets[bisect_left(LATENESS_BOUNDS, late)] += 1
+        self.fresh[int(late * 1000.0)] += 1
         self.seconds += late
+
+    def take(self) -> Mapping[int, int]:
+        """What has come since the last call: how many parts were late by so many milliseconds."""
+        fresh, self.fresh = self.fresh, defaultdict(int)
+        return fresh
 
     def restart(self) -> None:
         """Another session, maybe with another clock."""
@@ -65,6 +70,7 @@ class RelayFacts:
     lateness: LatenessCounts = field(default_factory=LatenessCounts)
     tally: Tally = field(default_factory=Tally)
     before: Tally = field(default_factory=Tally)
+    traffic: SessionCounts = field(default_factory=SessionCounts)
 
     def session_ended(self) -> None:
         """Its counts stay."""

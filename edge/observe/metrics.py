@@ -20,6 +20,7 @@ from health.probe import Outcome, ProbeResult
 from health.standing import Standing
 from transport.failure import Failure
 from transport.path import LOCAL, Path, Protocol
+from transport.session.traffic import Traffic
 
 LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 120, 300, 600)
 PROBE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5)
@@ -56,7 +57,14 @@ class Metrics:
         self.queued = HotCounter("farline_queue", "Waits for throttled endpoints, by how they ended.", ["outcome"])
         self.queue_waiting = Gauge("farline_queue_waiting", "Requests that wait right now.", registry=registry)
         self.line_bytes = HotCounter(
-            "farline_line_bytes", "Body bytes of direct requests, by line.", ["line", "direction"]
+            "farline_line_bytes",
+            "By line: body bytes of direct requests; bytes of packets of sessions with relays.",
+            ["line", "direction", "via"],
+        )
+        self.line_session_bytes = HotCounter(
+            "farline_line_session_bytes",
+            "Bytes of sessions with relays, by line and cause; they add up to those of all packets.",
+            ["line", "direction", "cause"],
         )
         self.relay_bytes = HotCounter(
             "farline_relay_bytes", "Body bytes of requests through a relay.", ["relay", "direction"]
@@ -90,6 +98,7 @@ class Metrics:
             self.failovers,
             self.tokens,
             self.line_bytes,
+            self.line_session_bytes,
             self.relay_bytes,
             self.queue_seconds,
             self.queued,
@@ -198,9 +207,11 @@ class Metrics:
             self.pool_requests.by[(_pool_of(record), record.local)] += 1
         path = record.path
         if path is not None and path.line != LOCAL:
-            way, counter = (path.line, self.line_bytes) if path.relay is None else (path.relay, self.relay_bytes)
-            counter.by[(way, "up")] += record.bytes_in
-            counter.by[(way, "down")] += record.bytes_out
+            for direction, size in (("up", record.bytes_in), ("down", record.bytes_out)):
+                if path.relay is None:
+                    self.line_bytes.by[(path.line, direction, "direct")] += size
+                else:
+                    self.relay_bytes.by[(path.relay, direction)] += size
         if record.usage is not NO_USAGE:
             self._count_tokens(self.tokens, record.usage)
         self.cache_events.by[(record.cache,)] += 1
@@ -253,6 +264,15 @@ class Metrics:
                 self.limit_remaining.labels(*labels).set(limit["remaining"])
                 if limit["limit"] is not None:
                     self.limit_total.labels(*labels).set(limit["limit"])
+
+    def show_sessions(self, lines: Mapping[str, Traffic]) -> None:
+        """What sessions carried, by line, since the start; called when metrics are read."""
+        for line, traffic in lines.items():
+            self.line_bytes.by[(line, "up", "session")] = traffic.sent
+            self.line_bytes.by[(line, "down", "session")] = traffic.received
+            for direction, causes in traffic.causes().items():
+                for cause, size in causes.items():
+                    self.line_session_bytes.by[(line, direction, cause)] = size
 
     def show_pools(self, board: PoolBoard, waiting: int, now: float) -> None:
         """Sets the local pool's gauges; called when metrics are read. What a server doesn't tell has no sample."""

@@ -12,13 +12,25 @@ from transport.path import Path
 
 
 class AttemptTrace(Struct):
-    """One attempt, for the log: where, how it ended, why. `sent_at`: when the request's last byte was handed over."""
+    """One attempt, for the log: where, how it ended, why. `sent_at`: when the request's last byte was handed over;
+    `execution`: the id by which the relay it went through knows it, in its log too."""
 
     path: Path
     outcome: str
     status: int | None
     code: str | None
     sent_at: float | None = None  # monotonic seconds
+    execution: str = ""
+
+    def summary(self) -> dict[str, object]:
+        """The log line's members."""
+        told: dict[str, object] = {
+            "path": str(self.path),
+            "outcome": self.outcome,
+            "status": self.status,
+            "code": self.code,
+        }
+        return {**told, "execution": self.execution} if self.execution else told
 
 
 class RequestRecord(Struct):
@@ -36,6 +48,7 @@ class RequestRecord(Struct):
     facts: Facts | None = None
     choice: Choice | None = None  # why it went where it went; see `edge.observe.recent`
     path: Path | None = None
+    line: str = ""  # that it counts for: through a relay one of those in `path`, chosen when it is over
     protocol: str = ""
     attempts: list[AttemptTrace] = field(default_factory=list)
     failovers: list[str] = field(default_factory=list)
@@ -75,9 +88,7 @@ class RequestRecord(Struct):
             "local": self.local or None,
             "cache": self.cache,
             "cache_reason": self.cache_reason or None,
-            "attempts": [
-                {"path": str(a.path), "outcome": a.outcome, "status": a.status, "code": a.code} for a in self.attempts
-            ],
+            "attempts": [attempt.summary() for attempt in self.attempts],
             "failovers": self.failovers,
             "duration_ms": _ms(self.received_at, self.ended_at),
             "ttfb_ms": _ms(self.received_at, self.first_byte_at),

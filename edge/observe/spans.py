@@ -64,6 +64,9 @@ def spans(record: RequestRecord) -> tuple[Span, Span | None]:
         "farline.path": str(record.path),
         "network.protocol.name": record.protocol,
     }
+    executions = [each.execution for each in record.attempts if each.execution and each.path == record.path]
+    if executions:
+        attributes["farline.execution"] = executions[-1]
     return server, Span(_name(record), record.sent_at, record.ended_at, attributes, [], server.is_error, server.message)
 
 
@@ -153,6 +156,8 @@ def _events(record: RequestRecord) -> list[Event]:
             told["status"] = attempt.status
         if attempt.code is not None:
             told["code"] = attempt.code
+        if attempt.execution:
+            told["execution"] = attempt.execution
         found.append(Event("farline.attempt", attempt.sent_at, told))
     if record.routed_at is not None:
         found.append(Event("farline.routed", record.routed_at))

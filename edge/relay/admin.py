@@ -144,7 +144,7 @@ def execution_document(execution: Execution, now: float) -> dict[str, Any]:
     """A request that is under way."""
     record = execution.record
     return {
-        "request": record.request,
+        "execution": record.execution,
         "edge": record.edge,
         "provider": record.provider,
         "endpoint": record.endpoint,

@@ -11,7 +11,7 @@ class ExecutionRecord(Struct):
     """Times are monotonic seconds; byte counts are of bodies. `outcome`: done, failed, refused, cancelled."""
 
     edge: str
-    request: str
+    execution: str  # the request's id, which is in the edge's log too
     received_at: float  # the request's head
     provider: str = ""
     endpoint: str = ""
@@ -34,7 +34,7 @@ class ExecutionRecord(Struct):
     def summary(self) -> dict[str, object]:
         """The log line's members: nothing secret, nothing of any body."""
         return {
-            "request": self.request,
+            "execution": self.execution,
             "edge": self.edge,
             "provider": self.provider,
             "endpoint": self.endpoint,

@@ -8,7 +8,6 @@ the share that its line and endpoint failed at that moment.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -38,20 +37,30 @@ class Past:
 
 @dataclass(slots=True)
 class Outcome:
-    """What requests met. `first_bytes` in seconds; `failures` may be a fraction: a sum of chances."""
+    """What requests met. `first_bytes` in seconds; `failures` may be a fraction: a sum of chances. `by_way`: over which
+    line they went, or through which relay ("relay:ID"), whose lines' bytes cost what the dearest of them does."""
 
     requests: int = 0
-    by_line: Counter[str] = field(default_factory=Counter)
+    by_way: dict[str, int] = field(default_factory=dict)
     first_bytes: list[float] = field(default_factory=list)
     failures: float = 0.0
     cost: float = 0.0
+
+    def join(self, other: Outcome) -> None:
+        """What others met as well."""
+        self.requests += other.requests
+        for way, count in other.by_way.items():
+            self.by_way[way] = self.by_way.get(way, 0) + count
+        self.first_bytes += other.first_bytes
+        self.failures += other.failures
+        self.cost += other.cost
 
     def document(self) -> dict[str, object]:
         """JSON-ready."""
         ordered = sorted(self.first_bytes)
         return {
             "requests": self.requests,
-            "shares": {line: round(count / self.requests, 4) for line, count in sorted(self.by_line.items())},
+            "shares": {way: round(count / self.requests, 4) for way, count in sorted(self.by_way.items())},
             "first_byte_p50_ms": _quantile(ordered, 0.5),
             "first_byte_p95_ms": _quantile(ordered, 0.95),
             "failure_ratio": round(self.failures / self.requests, 5) if self.requests else None,
@@ -61,12 +70,22 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """`moved`: requests that would have begun on another line."""
+    """`moved`: requests that would have begun on another line, or through another relay."""
 
     actual: Outcome
     model: Outcome
     then: Outcome
     moved: int
+
+
+def joined(several: Iterable[Replayed]) -> Replayed:
+    """Of different requests, as one."""
+    actual, model, then, moved = Outcome(), Outcome(), Outcome(), 0
+    for each in several:
+        moved += each.moved
+        for total, part in ((actual, each.actual), (model, each.model), (then, each.then)):
+            total.join(part)
+    return Replayed(actual, model, then, moved)
 
 
 Prediction = tuple[float, float]  # seconds to wait, chance to fail
@@ -88,7 +107,7 @@ def replay(pasts: Iterable[Past], change: Callable[[Controls], Controls], policy
         predicted = world.predictions(scene, ask)
         was, would = past.choice.paths[0], (choice.paths or past.choice.paths)[0]
         prices = {line.id: line.cost_per_gb for line in snapshot.lines}
-        moved += was.line != would.line
+        moved += was.way != would.way
         _count(actual, past, past.path or was, past.first_byte, float(past.failed), prices)
         _count(model, past, was, past.first_byte, predicted.get(was, (0.0, 0.0))[1], prices)
         _count(then, past, would, _shifted(past, predicted, would), predicted.get(would, (0.0, 0.0))[1], prices)
@@ -106,9 +125,9 @@ def _count(
     outcome: Outcome, past: Past, path: Path, first_byte: float | None, failed: float, prices: Mapping[str, float]
 ) -> None:
     outcome.requests += 1
-    outcome.by_line[path.line] += 1
+    outcome.by_way[path.way] = outcome.by_way.get(path.way, 0) + 1
     outcome.failures += failed
-    outcome.cost += past.bytes / 1e9 * prices.get(path.line, 0.0)
+    outcome.cost += past.bytes / 1e9 * max(prices.get(line, 0.0) for line in path.line.split("+"))
     if first_byte is not None:
         outcome.first_bytes.append(first_byte)
 

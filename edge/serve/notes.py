@@ -11,7 +11,7 @@ from edge.serve.streaming import ReplyStream
 def note(record: RequestRecord, machine: AttemptMachine, stream: ReplyStream, upload: Upload) -> None:
     """After the attempts are over; those of an earlier round (overseas, or the local pool) stay in the record."""
     record.attempts += [
-        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None, a.sent_at)
+        AttemptTrace(a.path, a.outcome.value, a.status, a.failure.code if a.failure else None, a.sent_at, a.execution)
         for a in machine.attempts
     ]
     record.failovers += machine.failovers

@@ -165,7 +165,7 @@ def test_raising_a_weight_never_lowers_its_share(weights, factor, policy) -> Non
     desk = Desk(pool, view=view, policy=policy)
 
     def share(said: Controls) -> float:
-        return shares(Ask(desk.provider), desk.snapshot, view, said, desk.moment, 300)["l0"]
+        return shares(Ask(desk.provider), desk.snapshot, view, said, desk.moment, 300).lines["l0"]
 
     assert share(Controls(1, {"l0": LineControl(weights[0] * factor)})) >= share(Controls()) - 0.02
 

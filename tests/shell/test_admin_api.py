@@ -135,6 +135,13 @@ async def test_history_scores_and_what_if(client: Client) -> None:
     assert (await client.ask("GET", "/api/v1/history/lines?span=10m&series=true"))["series"].keys() >= {"cn2"}
     path = await client.ask("GET", "/api/v1/history/paths/cn2%2Fdirect%2Fopenai?span=1d")
     assert path["series"].keys() == {"cn2/direct/openai"}
+    relay = history.recorder._cell("relays:sjc")
+    relay.useful, relay.streamed, relay.suspicions = 100, 180, 2
+    await history.turn(int(time()) - 1)
+    assert (await client.ask("GET", "/api/v1/history/relays?span=10m"))["sums"]["sjc"]["redundancy"] == 1.8
+    told = await client.ask("GET", "/api/v1/history/relays/sjc?span=10m")
+    assert told["series"]["sjc"]["suspicions"] == [2]
+    await client.ask("GET", "/api/v1/history/relays/fra", status=404)
     await client.ask("GET", "/api/v1/history/endpoints/nobody", status=404)
     for wrong in ("lines?span=2h", "lines?span=today&series=true", "lines/cn2?span=today", "events?span=x"):
         await client.ask("GET", f"/api/v1/history/{wrong}", status=400)
@@ -147,7 +154,7 @@ async def test_history_scores_and_what_if(client: Client) -> None:
     await client.ask("GET", "/api/v1/ranking?provider=x", status=400)
     await client.ask("GET", "/api/v1/ranking?priority=x", status=400)
     replayed = await client.ask("POST", "/api/v1/what-if", {"policy": "weighted"})
-    assert (replayed["since"], replayed["then"]["requests"]) == (None, 0)
+    assert (replayed["since"], replayed["then"]["requests"], replayed["workers"]) == (None, 0, [0])
     await client.ask("POST", "/api/v1/what-if", {"lines": {"nobody": {"weight": 1}}}, status=404)
 
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from edge.config.model import Address, Relay, Snapshot
 from edge.links.aio.links import Links
 from edge.links.aio.ways import Ways
+from edge.links.look import RelayLook
 from edge.observe.relays import RelayMetrics
 from edge.routing.ask import Moment
 from edge.routing.controls import Controls, LineControl, Switch
@@ -49,7 +50,15 @@ class World:
         self.far = Players(Script())
         self.tasks = TaskOwner("test")
         self.does_begin = True
-        self.links = Links(self.board, self.make, lambda: self.controls, lambda: Moment(), self.tasks)
+        self.looks: list[tuple[str, RelayLook]] = []
+        self.links = Links(
+            self.board,
+            self.make,
+            lambda: self.controls,
+            lambda: Moment(),
+            self.tasks,
+            lambda relay, look: self.looks.append((relay, look)),
+        )
 
     def make(self, relay: Relay, lines: tuple[Line, ...], listener: SessionListener) -> MemoryLink:
         link = MemoryLink(relay, lines, listener, self.far)
@@ -239,6 +248,32 @@ async def test_a_look_at_the_carriers(world: World) -> None:
     await until(lambda: world.health().way.rtt is not None)
     view = world.board.view(monotonic())
     assert any(path.endpoint == "relay:sjc" for path in view.paths)
+
+
+async def test_what_sessions_carry_is_the_lines_traffic(world: World) -> None:
+    world.links.start(SNAPSHOT)
+    await world.ready()
+    assert world.links.line_of(PATH) in ("a", "b")
+    for _ in range(3):
+        connection = world.links.take(PATH)
+        assert connection is not None
+        sink = RecordingSink()
+        connection.open(request(), sink, None, end=True)
+        await sink.done()
+    counted = {world.links.line_of(PATH) for _ in range(4)}
+    lines = world.links.ledger.lines
+    assert {line for line, traffic in lines.items() if traffic.fresh} == counted
+    assert sum(traffic.fresh for traffic in lines.values()) >= 3 * len(b"hello, world")
+    assert world.links.parts("sjc", ("b",)) == {"b": 1.0}
+    await until(lambda: any(relay == "sjc" and look.useful for relay, look in world.looks), 5)
+    view = world.board.view(monotonic() + 1.0)
+    assert sum(view.line(line).up_bps for line in "ab") > 0 and sum(view.line(line).down_bps for line in "ab") > 0
+    before = sum(traffic.sent for traffic in lines.values())
+    changed = replace(SJC, redundancy="hot")
+    world.links.update(replace(SNAPSHOT, relays=(changed,)))
+    await world.ready()
+    await until(lambda: sum(each.sent for each in world.links.ledger.lines.values()) > before, 5)
+    assert world.links.line_of(Path("x+y", "openai", "gone")) == "x"
 
 
 async def test_metrics(world: World) -> None:

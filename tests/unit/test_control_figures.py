@@ -13,6 +13,7 @@ from edge.routing.controls import Controls, LineControl, Maintenance, Pin, Switc
 from health.standing import Standing
 from health.view import EndpointHealth, HealthView, LineHealth, LossFigures, PathHealth, RelayHealth, RttFigures
 from transport.path import Line, Path
+from transport.session.traffic import Traffic
 
 NOW = 5000.0
 UTC = 1_795_348_800.0
@@ -53,7 +54,8 @@ VIEW = HealthView(
     },
     endpoints={"openai": EndpointHealth(penalised_until=NOW + 1.5)},
 )
-LOAD = Load(4, 7, {"cn2": 3, "cu2": 1}, (Stat("cn2", 1, 2, 0), Stat("cn2", 1, 0, 1)))
+CARRIED = Traffic(sent=100, first=60, received=50, fresh=20)
+LOAD = Load(4, 7, {"cn2": 3, "cu2": 1}, (Stat("cn2", 1, 2, 0), Stat("cn2", 1, 0, 1)), {"cn2": CARRIED})
 
 
 def of_one(view: HealthView = VIEW, load: Load = LOAD) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def test_what_a_worker_knows_of_a_line() -> None:
         "flaps": 1,
         "connections": {"idle": 2, "active": 2, "dialing": 1},
         "requests_60s": 3,
+        "session": CARRIED.causes(),
     }
 
 
@@ -132,6 +135,7 @@ def test_loads_add_up_and_the_worst_standing_counts() -> None:
     )
     assert (line["suspected"], line["in_flight"], line["down_bps"], line["requests_60s"]) == (True, 2, 25_000_000, 6)
     assert line["rtt"]["samples"] == 90
+    assert line["session"] == Traffic(sent=200, first=120, received=100, fresh=40).causes()
     assert line["loss"]["ratio_10s"] == 0.1
     assert line["connections"] == {"idle": 4, "active": 4, "dialing": 2}
     assert "standing_by_worker" not in told["lines"]["cu2"]

@@ -98,6 +98,8 @@ def test_requests_of_the_last_minute() -> None:
     ]
     assert recent_by_line(records, 100.0) == {"cn2": 1, "cu2": 1}
     assert recent_by_line([], 100.0) == {}
+    through = record(path=Path("cn2+cu2", "openai", "sjc"), line="cu2", ended_at=99.0)
+    assert recent_by_line([through, *records], 100.0) == {"cn2": 1, "cu2": 2}
 
 
 def path(name: str, cost: float | None = None, **terms: float) -> dict[str, Any]:

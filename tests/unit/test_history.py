@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +20,15 @@ from edge.history.rollup import GRACE, Rollup
 from edge.history.series import COLUMNS, columns, loss, points, summary
 from edge.history.sketch import add, join, quantiles
 from edge.history.spans import HOURS, MINUTES, SECONDS, SPANS, TENS, TIERS
+from edge.links.look import RelayLook
 from edge.observe.record import AttemptTrace, RequestRecord
 from edge.routing.controls import Switch
 from health.probe import ProbeKind, ProbeResult
 from health.standing import Standing
-from health.view import EndpointHealth, HealthView, LineHealth, PathHealth, RttFigures
+from health.view import EndpointHealth, HealthView, LineHealth, PathHealth, RelayHealth, RttFigures
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import LOCAL, Line, Path
+from transport.session.traffic import Traffic
 
 CN2, CU2, FAR = Path("cn2", "openai"), Path("cu2", "openai"), Path("cn2", "far")
 RTT = RttFigures(0.1, 0.1, 0.1, 0.1, 0.0, 5, 1.0)
@@ -289,3 +293,70 @@ def test_sums_of_a_table() -> None:
     assert summary([])["unavailable_ratio"] is None
     assert loss(Cell(sent=0, lost=-1)) is None
     assert loss(Cell(sent=2, lost=-1)) == 0.0
+
+
+# --- relays ---
+
+THROUGH = Path("cn2+cu2", "openai", "sjc")
+
+
+def test_a_second_of_a_relay_counts_for_it_its_lines_and_the_nodes_cost() -> None:
+    recorder = Recorder()
+    recorder.configure([Line("cn2", cost_per_gb=2.0), Line("cu2")])
+    carried = {"cn2": Traffic(sent=10**9, received=10**9), "cu2": Traffic(received=5), "idle": Traffic()}
+    recorder.relay("sjc", RelayLook(0.15, 100, 3, 1000, 1800, 2, 1, {0: 4, 25: 1}, carried))
+    recorder.relay("sjc", RelayLook())
+    cells = recorder.take()
+    assert cells.keys() == {"relays:sjc", "lines:cn2", "lines:cu2", "node"}
+    relay, line = cells["relays:sjc"], cells["lines:cn2"]
+    assert (relay.sent, relay.lost, sum(relay.rtt.values())) == (100, 3, 1)
+    assert (relay.useful, relay.streamed, relay.suspicions, relay.false_suspicions) == (1000, 1800, 2, 1)
+    assert (relay.up, relay.down, relay.cost) == (10**9, 10**9 + 5, 4.0)
+    assert (line.up, line.down, line.cost, cells["lines:cu2"].down, cells["node"].cost) == (10**9, 10**9, 4.0, 5, 4.0)
+    assert quantiles(relay.late, (0.5, 1.0)) == [pytest.approx(0.0005, rel=0.02), pytest.approx(0.0255, rel=0.02)]
+
+
+def test_a_request_through_a_relay_counts_for_one_line_but_its_time_and_bytes_for_none() -> None:
+    recorder = Recorder()
+    recorder.configure([Line("cu2", cost_per_gb=2.0)])
+    attempts = [AttemptTrace(THROUGH, "failed", None, "stream_reset"), AttemptTrace(THROUGH, "committed", 200, None)]
+    record = request(path=THROUGH, line="cu2", attempts=attempts, bytes_out=10**9, sent_at=11.0, first_byte_at=11.5)
+    record.usage = Usage(input=7, output=3)
+    recorder.request(record)
+    cells = recorder.take()
+    assert "lines:cn2" not in cells and "lines:cn2+cu2" not in cells
+    relay, line, path = cells["relays:sjc"], cells["lines:cu2"], cells[f"paths:{THROUGH}"]
+    assert (relay.requests, relay.failures, relay.down, relay.output_tokens) == (2, 1, 0, 3)
+    assert quantiles(relay.first_byte, (0.5,)) == [pytest.approx(0.5, rel=0.02)]
+    assert (line.requests, line.failures, line.down, line.first_byte, line.output_tokens) == (1, 0, 0, {}, 3)
+    assert (path.down, cells["keys:ann"].cost, cells["node"].cost, cells["node"].down) == (10**9, 2.0, 0.0, 10**9)
+    recorder.request(request(path=THROUGH))
+    assert "lines:cu2" not in recorder.take()
+
+
+def test_states_of_relays() -> None:
+    def state(why_not: str = "", is_draining: bool = False, **way: object) -> str:
+        recorder = Recorder()
+        told = RelayHealth(LineHealth(**way), why_not, is_draining)  # type: ignore[arg-type]  # the fields by name
+        recorder.look(HealthView(relays={"sjc": told}), {}, None)
+        return State(recorder.take()["relays:sjc"].state).name
+
+    assert (state(), state(is_suspected=True), state("no session")) == ("ADMITTED", "SUSPECTED", "EJECTED")
+    assert state("draining", is_draining=True) == "DRAINING"
+    assert state(standing=Standing.PROBATION) == "PROBATION"
+
+
+def test_a_relays_columns_and_sums() -> None:
+    cell = Cell(useful=100, streamed=150, suspicions=3, false_suspicions=1)
+    add(cell.late, 0.02)
+    told = columns({10: cell, 15: Cell()}, 5, {}, of_relay=True)
+    assert told["redundancy"] == [1.5, None] and told["suspicions"] == [3, 0] and told["false_suspicions"] == [1, 0]
+    assert told["late_p50_ms"] == told["late_p99_ms"] == [pytest.approx(20, rel=0.02), None]
+    sums = summary([cell, cell], of_relay=True)
+    assert (sums["redundancy"], sums["suspicions"]) == (1.5, 6)
+    assert "redundancy" not in summary([cell]) and "redundancy" not in columns({10: cell}, 5, {})
+
+
+def test_cells_of_before_relays_can_still_be_read() -> None:
+    old = msgspec.msgpack.encode({3: [1, 0, {}, 2, 0, {}, 5, 6, 0.5, 7, 8, 1, 0.0, 0, 1, 0]})
+    assert decode(zlib.compress(old)) == {3: Cell(1, 0, {}, 2, 0, {}, 5, 6, 0.5, 7, 8, 1, 0.0, 0, 1, 0)}

@@ -83,7 +83,7 @@ def test_a_request_is_accounted_once_in_every_metric() -> None:
     assert seen["farline_request_seconds_sum", (("provider", "openai"),)] == 1.0
     assert seen["farline_attempts_total", (("outcome", "failed"),)] == 1
     assert seen["farline_failovers_total", (("reason", "connection_terminated"),)] == 1
-    assert seen["farline_line_bytes_total", (("direction", "down"), ("line", "cn2"))] == 20
+    assert seen["farline_line_bytes_total", (("direction", "down"), ("line", "cn2"), ("via", "direct"))] == 20
     assert seen["farline_tokens_total", (("kind", "output"),)] == 7
     assert ("farline_tokens_total", (("kind", "cached"),)) not in seen
     assert seen["farline_paid_undelivered_tokens_total", ()] == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from edge.control.changes import Refused
@@ -11,7 +12,7 @@ from edge.control.requested import replay_question
 from edge.routing.ask import Ask
 from edge.routing.controls import Controls, LineControl, Switch
 from edge.routing.foresight import ranking
-from edge.routing.replay import Past, replay
+from edge.routing.replay import Past, Replayed, joined, replay
 from health.view import HealthView, LineHealth, PathHealth
 from tests.support.routing import Desk, rtt
 from transport.path import Line, Path
@@ -50,6 +51,22 @@ def test_as_it_was_nothing_moves() -> None:
     }
     assert told.model.document()["failure_ratio"] == pytest.approx(0.1)
     assert told.then == told.model
+
+
+def test_what_several_workers_remember_is_one_past() -> None:
+    desk = Desk(LINES, view=VIEW)
+    one, other = (replay(pasts(desk, count), lambda controls: without("near")) for count in (4, 6))
+    told, whole = joined((one, other)), replay(pasts(desk), lambda controls: without("near"))
+    for name in ("actual", "model", "then"):
+        assert getattr(told, name).document() == getattr(whole, name).document()
+    assert told.moved == 10
+    assert joined(()).actual.document()["requests"] == 0
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Replayed) == one
+
+
+def test_a_relay_is_a_way_of_its_own_and_costs_what_its_dearest_line_does() -> None:
+    told = replay(pasts(Desk(LINES, view=VIEW), 5, path=Path("near+far", "us", "sjc")), lambda controls: controls)
+    assert (told.actual.document()["shares"], told.actual.cost) == ({"relay:sjc": 1.0}, pytest.approx(2.0))
 
 
 def test_without_the_near_line_all_would_wait_longer_fail_less_and_cost_less() -> None:

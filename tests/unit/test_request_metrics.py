@@ -19,6 +19,7 @@ from edge.observe.record import AttemptTrace, RequestRecord
 from edge.pool.board import PoolBoard
 from edge.pool.load import Load
 from transport.path import LOCAL, Path
+from transport.session.traffic import Traffic
 
 PATH = Path("cn2", "openai-1")
 
@@ -56,8 +57,23 @@ def test_a_request_in_the_exposition() -> None:
     assert sample(text, "farline_token_gap_seconds_count") == 1
     assert sample(text, 'farline_attempts_total{outcome="failed"}') == 2
     assert sample(text, 'farline_failovers_total{reason="connection_refused"}') == 2
-    assert sample(text, 'farline_line_bytes_total{direction="down",line="cn2"}') == 4000
+    assert sample(text, 'farline_line_bytes_total{direction="down",line="cn2",via="direct"}') == 4000
     assert sample(text, 'farline_tokens_total{kind="input"}') == 38
+
+
+def test_lines_have_what_sessions_carried() -> None:
+    metrics, through = Metrics(), record()
+    through.path = Path("cn2+cu2", "openai-1", "sjc")
+    metrics.count(through)
+    metrics.show_sessions({"cn2": Traffic(sent=900, first=500, received=700, fresh=400, again=100)})
+    metrics.show_sessions({"cn2": Traffic(sent=1000, first=600, received=700, fresh=400, again=100)})
+    text = generate_latest(metrics.registry).decode()
+    assert sample(text, 'farline_relay_bytes_total{direction="down",relay="sjc"}') == 2000
+    assert sample(text, 'farline_line_bytes_total{direction="up",line="cn2",via="session"}') == 1000
+    assert sample(text, 'farline_line_bytes_total{direction="down",line="cn2",via="session"}') == 700
+    assert sample(text, 'farline_line_session_bytes_total{cause="first",direction="up",line="cn2"}') == 600
+    assert sample(text, 'farline_line_session_bytes_total{cause="framing",direction="down",line="cn2"}') == 200
+    assert 'via="direct"' not in text
 
 
 def test_a_request_that_reached_nobody() -> None:

@@ -53,6 +53,23 @@ def test_a_stream_that_took_two_attempts() -> None:
     assert is_worth_keeping(made)
 
 
+def test_what_a_relay_calls_it() -> None:
+    through = Path("cn2+cu2", "openai", "sjc")
+    made = record(
+        path=through,
+        status=200,
+        sent_at=10.4,
+        attempts=[
+            AttemptTrace(CN2, "failed", None, "connection_terminated", 10.1),
+            AttemptTrace(through, "committed", 200, None, 10.4, "0a1b"),
+        ],
+    )
+    server, client = spans(made)
+    assert client is not None and client.attributes["farline.execution"] == "0a1b"
+    assert [event.attributes.get("execution") for event in server.events] == [None, "0a1b"]
+    assert [attempt.summary().get("execution") for attempt in made.attempts] == [None, "0a1b"]
+
+
 def test_a_refused_stranger_has_no_client_span() -> None:
     failure = Failure(Origin.CLIENT, Verdict.SAFE, Code.HTTP_REQUEST_DENIED, "not known")
     server, client = spans(record(status=401, failure=failure))

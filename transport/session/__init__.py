@@ -16,6 +16,7 @@
 
     scheduler.py    which bytes over which carriers in which packet
     carrier.py      one carrier: belief in it, its budget
+    traffic.py      bytes that carriers took over one line, by cause
     acks.py         packet numbers, round trips, loss
     repeats.py      the timer of the repeats
 

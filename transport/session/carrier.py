@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import inf
 
 from transport.session.acks import Incoming, Outgoing
+from transport.session.traffic import UNDERNEATH, Traffic
 from transport.session.values import CarrierKind, SessionConfig
 
 SILENCE = 0.06
@@ -31,21 +32,32 @@ class Carrier:
     """Times are monotonic seconds; `suspected_at` is None while the carrier is believed in.
 
     `greeting` is the HELLO or WELCOME that goes into every packet until the peer is known to have it (`is_confirmed`);
-    `beat_at` is when something was last sent that the peer acknowledges.
+    `beat_at` is when something was last sent that the peer acknowledges. `traffic` is its line's, in which others may
+    have counted before; `underneath`: bytes that each packet takes beside its own.
     """
 
     __slots__ = (
         "_allowance", "_allowance_at", "_is_beating", "_rate", "beat_at", "greeting", "heard_at", "incoming",
         "is_confirmed", "is_met", "kind", "line", "max_packet", "number", "outgoing", "relieved_at", "suspected_at",
+        "traffic", "underneath",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, kind: CarrierKind, line: str, max_packet: int, config: SessionConfig, now: float
+        self,
+        number: int,
+        kind: CarrierKind,
+        line: str,
+        max_packet: int,
+        config: SessionConfig,
+        now: float,
+        traffic: Traffic | None = None,
     ) -> None:
         self.number = number
         self.kind = kind
         self.line = line
         self.max_packet = max_packet
+        self.traffic = Traffic() if traffic is None else traffic
+        self.underneath = UNDERNEATH[kind]
         self.incoming = Incoming(config.ack_delay)
         self.outgoing = Outgoing(max_packet, now)
         self.heard_at = now

@@ -25,6 +25,7 @@ from transport.session.repeats import Repeats
 from transport.session.scheduler import Scheduler
 from transport.session.stream import Stream, StreamPart
 from transport.session.streams import Streams
+from transport.session.traffic import Traffic
 from transport.session.values import (
     VERSION,
     CannotOpen,
@@ -68,18 +69,22 @@ JOINING_HEARTBEAT = 0.05
 JUDGED_EVERY = 0.02
 STALL = 0.02
 """A timer that is served later than this was late because we stood still, and the lines weren't."""
+MOST_LINES = 64
+"""Whose traffic is kept: what lines are called, the edge says."""
 CLOSE_COPIES = 3
 CLOSE_EVERY = 0.1
 NO_REQUEST = bytes(16)
 
 
 class SessionCore:
-    """One side of a session. `tally` counts bytes by cause; `peer` is the other node's name once it is known."""
+    """One side of a session. `tally` counts bytes by cause, `traffic` those of each line that carried it; `peer` is the
+    other node's name once it is known."""
 
     def __init__(self, role: Role, config: SessionConfig, now: float) -> None:
         self.role = role
         self.config = config
         self.tally = Tally()
+        self.traffic: dict[str, Traffic] = {}
         self.peer = ""
         self._is_known = False
         self._scheduler = Scheduler(config, self.tally)
@@ -127,7 +132,9 @@ class SessionCore:
             raise ValueError(f"carrier {carrier} with packets of {max_packet} bytes")
         if not self._carriers:
             self._streams.put_offsets()
-        new = Carrier(carrier, kind, line, max_packet, self.config, now)
+        if line not in self.traffic and len(self.traffic) < MOST_LINES:
+            self.traffic[line] = Traffic()
+        new = Carrier(carrier, kind, line, max_packet, self.config, now, self.traffic.get(line))
         new.greeting = encode(self._greeting(new))
         self._carriers[carrier] = new
         self._scheduler.changed()
@@ -229,6 +236,7 @@ class SessionCore:
         if found is None or self._closing is not None:
             return
         was_silent = found.has_fallen_silent(now)
+        found.traffic.received += len(packet) + found.underneath
         try:
             number, is_eliciting, frames = decode(packet)
             found.hear(now, is_busy=bool(self._streams.live))
@@ -246,7 +254,9 @@ class SessionCore:
     def _dispatch(self, frame: Frame, carrier: Carrier, now: float) -> None:
         match frame:
             case StreamFrame():
-                self._streams.on_stream(frame, now)
+                fresh = self._streams.on_stream(frame, now)
+                carrier.traffic.fresh += fresh
+                carrier.traffic.again += len(frame.data) - fresh
             case Ack():
                 self._on_ack(frame, carrier, now)
             case CreditFrame():

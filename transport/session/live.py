@@ -15,6 +15,7 @@ from typing import Protocol as Interface
 
 from transport.session.carrier import Carrier
 from transport.session.core import NO_REQUEST
+from transport.session.traffic import Traffic
 from transport.session.values import Priority, Redundancy, StreamOpened, Tally
 
 
@@ -42,6 +43,7 @@ class LiveSession(Interface):
 
     peer: str
     tally: Tally
+    traffic: Mapping[str, Traffic]  # by line
 
     @property
     def is_open(self) -> bool:

@@ -151,13 +151,15 @@ class Scheduler:
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
         """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
-        log, tally = stream.out, self._tally
+        log, tally, traffic = stream.out, self._tally, packet.carriers[0].traffic
         room = packet.room - STREAM_OVERHEAD
         fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
         if fresh > 0 or log.owes_end:
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start
+            traffic.first += fresh
+            traffic.bundled += log.sent - start
             self.credit -= fresh
             log.sent = end
             if log.lost:
@@ -167,11 +169,13 @@ class Scheduler:
             start, end = log.lost.first()
             end = min(end, start + room)
             tally.resent_bytes += end - start
+            traffic.resent += end - start
             log.lost.remove(start, end)
             stream.due = min(stream.due, now + self.timeout())
         else:
             start, end = max(log.base, log.sent - min(self._config.bundle_bytes, room)), log.sent
             tally.repeated_bytes += end - start
+            traffic.repeated += end - start
             stream.sent_again(now, self.timeout())
         stream.wants_repeat = False
         is_end = log.is_ended and end == log.end
@@ -212,7 +216,9 @@ class Scheduler:
         body = b"".join(packet.frames)
         for carrier in packet.carriers:
             self._emit(carrier, body, packet.parts, now)
-        self._tally.copied_bytes += len(body) * (len(packet.carriers) - 1)
+        for carrier in packet.carriers[1:]:
+            carrier.traffic.copied += len(body)
+            self._tally.copied_bytes += len(body)
 
     def _emit(self, carrier: Carrier, body: bytes, parts: list[Any] | None, now: float) -> None:
         """One packet. Without `parts` it doesn't ask to be acknowledged and isn't remembered."""
@@ -232,6 +238,9 @@ class Scheduler:
             outgoing.send(Sent(parts, size, now))
             carrier.beat_at = now
         carrier.spend(size, now)
+        carrier.traffic.sent += size + carrier.underneath
+        if not body:
+            carrier.traffic.idle += size + carrier.underneath
         self._tally.packets += 1
         self._tally.bytes += size
         self._out.append((carrier.number, packet))

@@ -144,20 +144,22 @@ class Streams:
             stream.out.limit = max(stream.out.limit, limits.stream_window)
         self._grant(limits.session_window)
 
-    def on_stream(self, frame: StreamFrame, now: float) -> None:
-        """Bytes, an end, or the opening of a stream."""
+    def on_stream(self, frame: StreamFrame, now: float) -> int:
+        """Bytes, an end, or the opening of a stream. Returns how many bytes further it went than any before."""
         stream = self.live.get(frame.stream) or self._accept(frame)
         if stream is None or stream.into.is_done:
-            return
+            return 0
         into = stream.into
         before = into.highest
         data = into.receive(frame.offset, frame.data, is_end=frame.end)
-        if into.highest != before:
-            self._flow.receive(into.highest - before)
+        fresh = into.highest - before
+        if fresh:
+            self._flow.receive(fresh)
         if data or into.is_done:
             self.events.append(Data(stream.id, data, into.is_done))
             if stream.is_done:
                 self._remove(stream, now)
+        return fresh
 
     def on_message(self, frame: MessageFrame, now: float) -> None:
         stream = self.live.get(frame.stream)

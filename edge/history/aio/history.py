@@ -18,7 +18,7 @@ from edge.config.model import History as Wanted
 from edge.history.aio.store import Store
 from edge.history.blocks import Damaged, decode
 from edge.history.cell import Cell
-from edge.history.recorder import ATTEMPTS, NODE, Recorder
+from edge.history.recorder import ATTEMPTS, NODE, RELAYS, Recorder
 from edge.history.rollup import Block, Rollup
 from edge.history.series import columns, points, summary
 from edge.history.spans import Span, Tier
@@ -190,7 +190,8 @@ class History:
             attempts = points(_cells(totals, span.tier, begins, end).get(ATTEMPTS, {}), span.step)
             requests = {at: cell.requests for at, cell in attempts.items()}
             return {
-                subject.partition(":")[2]: columns(each, span.step, requests) for subject, each in by_subject.items()
+                subject.partition(":")[2]: columns(each, span.step, requests, of_relay=kind == RELAYS)
+                for subject, each in by_subject.items()
             }
 
         told = await self._store.run(make)
@@ -204,7 +205,7 @@ class History:
 
         def make() -> dict[str, Any]:
             return {
-                subject.partition(":")[2] or subject: summary(cells.values())
+                subject.partition(":")[2] or subject: summary(cells.values(), of_relay=kind == RELAYS)
                 for subject, cells in _cells(found, tier, begins, ends).items()
             }
 

@@ -63,6 +63,7 @@ class Ear(SessionListener):
             self._session = session
             self.facts.sessions += 1
             self.facts.tally = session.tally
+            self.facts.traffic.begin(id(session), session.traffic)
             log.info("relay %s: session over %s", self.relay, line)
         elif not self._had_carriers:
             self.facts.resumes += 1
@@ -97,6 +98,7 @@ class Ear(SessionListener):
         why = f"session over: {reason or Code(code).name.lower()}" if code in set(Code) else "session over"
         log.info("relay %s: %s", self.relay, why)
         now = monotonic()
+        self.facts.traffic.end(id(session))
         if session is self._session:
             self._forget_session()
             self.is_ready.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -12,8 +12,10 @@ from edge.config.model import Relay, Snapshot
 from edge.dialects.voice import is_late_worthless
 from edge.links.aio.ear import Doubts, Ear
 from edge.links.facts import RelayFacts, best, relay_document
+from edge.links.look import RelayLook, RelayLooks
 from edge.links.seam import Link, LinkMaker
 from edge.links.silence import LISTEN_EVERY, Silence
+from edge.links.traffic import Ledger
 from edge.routing.ask import Moment
 from edge.routing.controls import Controls
 from edge.routing.scene import Scene, usable
@@ -22,6 +24,7 @@ from health.correlation import LossCorrelation
 from transport.aio.tasks import TaskOwner
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.path import Line, Path
+from transport.sample import TransportSample
 from transport.session.aio.connection import RelayConnection
 from transport.session.live import LiveSession
 
@@ -32,7 +35,7 @@ SHORTLY = 0.3  # seconds that a request waits for a session that is just coming
 class _Held:
     """One relay's link, and who hears it."""
 
-    __slots__ = ("ear", "lines", "link", "relay", "silence", "used")
+    __slots__ = ("ear", "lines", "link", "looks", "relay", "silence", "used")
 
     def __init__(self, relay: Relay, lines: tuple[Line, ...], link: Link, ear: Ear) -> None:
         self.relay = relay
@@ -40,6 +43,7 @@ class _Held:
         self.link = link
         self.ear = ear
         self.silence = Silence()
+        self.looks = RelayLooks()
         self.used: tuple[str, ...] | None = None
 
     def is_same(self, relay: Relay, lines: tuple[Line, ...]) -> bool:
@@ -53,7 +57,7 @@ def _wiring(line: Line) -> Line:
 
 
 class Links:
-    """One per process."""
+    """One per process. `on_look` is told of every relay once a second."""
 
     def __init__(
         self,
@@ -62,8 +66,11 @@ class Links:
         controls: Callable[[], Controls],
         moment: Callable[[], Moment],
         tasks: TaskOwner,
+        on_look: Callable[[str, RelayLook], None] = lambda relay, look: None,
     ) -> None:
         self.correlation = LossCorrelation()
+        self.ledger = Ledger()
+        self._on_look = on_look
         self._board = board
         self._make = make
         self._controls = controls
@@ -96,6 +103,8 @@ class Links:
         for id, held in list(self._held.items()):
             if id not in wanted or not held.is_same(wanted[id], ways[id]):
                 del self._held[id]
+                self._count(held, monotonic())
+                self.ledger.restart(id)
                 self._tasks.start(self._leave(held, snapshot.limits.drain_seconds))
         for id, relay in wanted.items():
             if id in self._held:
@@ -190,29 +199,56 @@ class Links:
         for held in self._held.values():
             held.ear.explain(held.link.problems)
             session = held.link.session
-            if session is not None:
-                self._look_at(held, session, windows, now)
+            samples, rtt = self._look_at(held, session, windows, now) if session is not None else ({}, None)
+            self._count(held, now)
+            self._on_look(held.relay.id, held.looks.take(held.ear.facts, samples, rtt))
         if len(windows) > 1:
             self.correlation.add(windows)
         self.choose_lines()
 
-    def _look_at(self, held: _Held, session: LiveSession, windows: dict[str, bool], now: float) -> None:
+    def _look_at(
+        self, held: _Held, session: LiveSession, windows: dict[str, bool], now: float
+    ) -> tuple[dict[int, TransportSample], float | None]:
         carriers = session.carriers
-        for number, sample in held.ear.looks.take(carriers, now).items():
+        samples = held.ear.looks.take(carriers, now)
+        for number, sample in samples.items():
             line = carriers[number].line
             self._board.carrier(line, held.relay.id, sample, now)
             if sample.segments or sample.segments_received:
                 lost = sample.retransmits > 0 or sample.out_of_order > 0
                 windows[line] = windows.get(line, False) or lost
         chosen = best(carriers, now)
-        if chosen is not None:
-            self._board.relay_round_trip(held.relay.id, chosen.outgoing.trip.smoothed, now)
+        if chosen is None:
+            return samples, None
+        rtt = chosen.outgoing.trip.smoothed
+        self._board.relay_round_trip(held.relay.id, rtt, now)
+        return samples, rtt
+
+    def _count(self, held: _Held, now: float) -> None:
+        """What the sessions carried since the last time: into the lines' figures."""
+        for line, traffic in self.ledger.take(held.relay.id, held.ear.facts.traffic.totals(), now).items():
+            if traffic.sent or traffic.received:
+                self._board.transferred(line, traffic.sent, traffic.received, now)
 
     def _lifetime(self, opcode: int, payload: bytes) -> float:
         """How late a client's WebSocket message may come; 0: however late."""
         return self._drop_after if self._drop_after and is_late_worthless(opcode, payload) else 0.0
 
     # --- what others want to know ---
+
+    def line_of(self, path: Path) -> str:
+        """The line that a request on this path counts for: through a relay, the one whose turn it is."""
+        held = self._held.get(path.relay or "")
+        if held is None:
+            return path.line.partition("+")[0]
+        division = self.ledger.division(held.relay.id)
+        if not division.is_known:
+            self._count(held, monotonic())
+        return division.deal(held.used or path.line.split("+"))
+
+    def parts(self, relay: str, lines: Sequence[str]) -> Mapping[str, float]:
+        """How much of what goes through the relay goes over each of these lines, 0 to 1."""
+        return self.ledger.division(relay).parts(lines)
 
     def facts(self) -> Mapping[str, RelayFacts]:
         """What is counted, by relay."""

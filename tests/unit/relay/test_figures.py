@@ -40,7 +40,7 @@ def record(**fields: Any) -> ExecutionRecord:
 
 def test_a_log_line() -> None:
     assert record().summary() == {
-        "request": "0a",
+        "execution": "0a",
         "edge": "bj",
         "provider": "openai",
         "endpoint": "openai-0",

@@ -131,7 +131,8 @@ class RelayConnection(Connection):
         return exchange
 
     def id_of(self, call: Call) -> bytes:
-        return request_id(call, self._endpoint)
+        call.execution = request_id(call, self._endpoint)
+        return call.execution
 
     def stamped(self, ms: int) -> None:
         self._on_stamp(ms, monotonic())

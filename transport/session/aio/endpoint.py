@@ -15,6 +15,7 @@ from typing import Protocol as Interface
 from transport.session.carrier import Carrier
 from transport.session.core import NO_REQUEST, STALL, SessionCore
 from transport.session.live import LiveSession, SessionListener, StreamSink
+from transport.session.traffic import Traffic
 from transport.session.values import (
     Acked,
     CarrierKind,
@@ -75,6 +76,7 @@ class SessionDriver(LiveSession):
         self.peer_key = peer_key
         self.core = core
         self.tally: Tally = core.tally
+        self.traffic: Mapping[str, Traffic] = core.traffic
         self._listener = listener
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()

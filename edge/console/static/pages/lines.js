@@ -2,7 +2,7 @@
 
 import { Refused, ask, get } from "../api.js";
 import { dialog, fill, h, table } from "../dom.js";
-import { UNKNOWN, because, moment, money, ms, number, percent, plainMs, rate, score, stateOf, stateWord } from "../format.js";
+import { UNKNOWN, because, bytes, moment, money, ms, number, percent, plainMs, rate, score, stateOf, stateWord } from "../format.js";
 import { said, t } from "../i18n.js";
 import { LOSSES, onGrid, smoke } from "../smoke.js";
 
@@ -159,6 +159,7 @@ class Lines {
       h("div.use", null, h("span", null, t("figure.bandwidth")), " ", h("b", null, rate(busier)),
         line.capacity_mbps ? ` / ${number(line.capacity_mbps)} Mbit/s` : ` ${t("figure.no_capacity")}`,
         line.utilisation === null ? null : h("meter", { min: 0, max: 1, high: 0.8, value: Math.min(1, line.utilisation), "aria-label": t("figure.use_of", { id: line.id }) })),
+      throughRelays(line),
       ranked ? terms(ranked) : null);
   }
 
@@ -298,6 +299,15 @@ function bars(now, then) {
 
 function figure(name, value, more, title) {
   return h("div", { title: title ?? null }, h("dt", null, name), h("dd", null, h("b", null, value), more ? h("small", null, more) : null));
+}
+
+/** What of the line's bytes is sessions with relays, and how much of that is copies. */
+function throughRelays(line) {
+  const total = (causes) => Object.values(causes).reduce((sum, each) => sum + each, 0);
+  const { up, down } = line.session, all = total(up) + total(down);
+  if (!all) return null;
+  const useful = up.first + down.first;
+  return h("p.terms", null, t("line.session", { up: bytes(total(up)), down: bytes(total(down)), share: percent(useful / all) }));
 }
 
 function terms(ranked) {

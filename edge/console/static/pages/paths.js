@@ -5,12 +5,15 @@ import { fill, h, table } from "../dom.js";
 import { UNKNOWN, because, lasting, moment, number, percent, plainMs, stateOf, stateWord } from "../format.js";
 import { t } from "../i18n.js";
 import { quietly } from "./lines.js";
+import { Relays, relayState } from "./relays.js";
 
 const SPANS = ["10m", "3h", "1d"];
 
 export function show(view, state) {
   let span = "10m", isStopped = false;
-  const matrix = h("div"), far = h("div"), limits = h("div");
+  const matrix = h("div"), far = h("div"), limits = h("div"), cards = h("div");
+  const relaysPanel = h("section", { hidden: true, "aria-label": t("relays.title") }, h("h2", null, t("relays.title")), h("p.legend", null, t("relays.legend")), cards);
+  const relayCards = new Relays(cards);
   const choice = h("div.choice", { role: "group", "aria-label": t("span.label") }, SPANS.map((each) => h("button", {
     type: "button", "aria-pressed": String(each === span),
     onclick: (event) => {
@@ -20,23 +23,32 @@ export function show(view, state) {
     },
   }, t(`span.${each}`))));
   view.append(h("div.top", null, choice, h("p.legend", null, t("paths.legend"))),
-    h("section.panel", null, h("h2", null, t("paths.title")), matrix), h("section.panel", null, h("h2", null, t("ends.title")), far),
+    h("section.panel", null, h("h2", null, t("paths.title")), matrix), relaysPanel, h("section.panel", null, h("h2", null, t("ends.title")), far),
     h("section.panel", null, h("h2", null, t("limits.title")), limits));
 
   async function load() {
-    const [paths, sums, ends, relays, pasts, credentials] = await Promise.all([
+    const asked = span;
+    const [paths, sums, ends, told, pasts, credentials] = await Promise.all([
       quietly(get("paths")), quietly(get(`history/paths?span=${span}`)), quietly(get("endpoints")), quietly(maybe("relays")),
       quietly(get(`history/endpoints?span=${span}`)), quietly(get("credentials"))]);
-    if (isStopped || !paths || !ends) return;
-    fill(matrix, grid(paths.paths, sums?.sums ?? {}, ends.endpoints, state.lines?.lines ?? []));
-    fill(far, table(t("ends.title"), COLUMNS(), ends.endpoints.map((each) => end(each, pasts?.sums[each.id]))), relays?.relays?.length ? relayTable(relays.relays) : null);
+    if (isStopped || !paths || !ends || asked !== span) return;
+    const relays = told?.relays ?? [];
+    fill(matrix, grid(paths.paths, sums?.sums ?? {}, ends.endpoints, state.lines?.lines ?? [], relays));
+    fill(far, table(t("ends.title"), COLUMNS(), ends.endpoints.map((each) => end(each, pasts?.sums[each.id]))));
     if (credentials) fill(limits, credentials.credentials.length ? limitTable(credentials.credentials) : h("p.quiet", null, t("limits.none")));
+    relaysPanel.hidden = !relays.length;
+    if (relays.length) await loadRelays(relays, asked);
+  }
+
+  async function loadRelays(relays, asked) {
+    const [sums, charts] = await Promise.all([quietly(get(`history/relays?span=${asked}`)), quietly(get(`history/relays?span=${asked}&series=true`))]);
+    if (!isStopped && asked === span) relayCards.update(relays, sums?.sums, charts, asked);
   }
 
   load();
   let turns = 0; // sums over hours change slowly, and cost the node more
   const timer = setInterval(() => { if (!document.hidden && (span === "10m" || ++turns % 5 === 0)) load(); }, 3000);
-  return { stop: () => { isStopped = true; clearInterval(timer); } };
+  return { stop: () => { isStopped = true; clearInterval(timer); relayCards.stop(); } };
 }
 
 const COLUMNS = () => [[t("ends.id")], [t("ends.provider")], [t("ends.region")], [t("state")], [t("ends.success"), "num"], [t("figure.requests"), "num"],
@@ -55,15 +67,18 @@ function headroom(each) {
   return told ? `${percent(told.requests_ratio)} · ${percent(told.tokens_ratio)}` : t("ends.no_limit");
 }
 
-function grid(paths, sums, endpoints, lines) {
+function grid(paths, sums, endpoints, lines, relays) {
   const states = new Map(lines.map((line) => [line.id, stateOf(line)]));
+  for (const each of relays) states.set(`/${each.id}`, relayState(each));
+  const ends = [...endpoints, ...[...new Set(relays.map((each) => each.id))].map((id) => ({ id: `relay:${id}` }))];
+  const stateOfRow = (row) => { const [line, way] = row.split("/"); return states.get(way === "direct" ? line : `/${way}`) ?? "unknown"; };
   const rows = [...new Set(paths.map((path) => `${path.line}/${path.relay ?? "direct"}`))];
   const by = new Map(paths.map((path) => [path.path, path]));
   return h("div.scroll", { tabindex: "0", role: "region", "aria-label": t("paths.title") }, h("table.matrix", null,
     h("caption.hidden", null, t("paths.title")),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, t("line")), endpoints.map((each) => h("th", { scope: "col" }, each.id, each.region ? h("small", null, ` ${each.region}`) : null)))),
-    h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.replace("/direct", "").replace("/", " → "), h("small", null, badge(states.get(row.split("/")[0]) ?? "unknown"))),
-      endpoints.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`], states.get(row.split("/")[0]))))))));
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, t("line")), ends.map((each) => h("th", { scope: "col" }, each.id, each.region ? h("small", null, ` ${each.region}`) : null)))),
+    h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.replace("/direct", "").replace("/", " → "), h("small", null, badge(stateOfRow(row)))),
+      ends.map((each) => cell(by.get(`${row}/${each.id}`), sums[`${row}/${each.id}`], stateOfRow(row))))))));
 }
 
 function cell(path, sums, lineState) {
@@ -76,11 +91,6 @@ function cell(path, sums, lineState) {
     h("p", null, t("chart.loss", { loss: percent(loss) })),
     h("p", null, t("paths.first_byte", { p50: plainMs(sums?.first_byte_p50_ms ?? path.first_byte_p50_ms), p95: plainMs(sums?.first_byte_p95_ms ?? path.first_byte_p95_ms) })),
     path.standing === "admitted" ? null : h("p", null, badge(path.standing), path.reason ? ` ${because(path.reason, path.reason_parts)}` : ""));
-}
-
-function relayTable(relays) {
-  const columns = [[t("relays.title")], [t("ends.region")], [t("state")], [t("relays.lines")]];
-  return table(t("relays.title"), columns, relays.map((each) => [each.id, each.region ?? UNKNOWN, stateWord(each.standing ?? each.state ?? "unknown"), (each.lines ?? []).map((line) => line.id ?? line).join(", ")]));
 }
 
 const LIMIT_COLUMNS = () => [[t("limits.credential")], [t("ends.id")], [t("requests.model")], [t("limits.kind")],
