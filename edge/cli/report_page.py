@@ -53,7 +53,7 @@ class Worth:
 
 def build(told: Document, worth: Worth) -> Report:
     """`told`: what `report` asked the node."""
-    node, words = told["nodes"]["nodes"][0], _WORDS.get(told["span"], told["span"])
+    node, words = told["nodes"]["nodes"][0], _WORDS.get(told["span"], str(told["span"]))
     sections = [
         _availability(told),
         _sla(told, worth),
@@ -70,7 +70,7 @@ def build(told: Document, worth: Worth) -> Report:
 
 
 def _seconds(told: Document) -> int:
-    return max(1, told["sums"]["ends"] - told["sums"]["begins"])
+    return max(1, int(told["sums"]["ends"] - told["sums"]["begins"]))
 
 
 def _summary(told: Document, words: str) -> str:
@@ -230,7 +230,8 @@ def _relays(told: Document) -> Section:
                 f"{sums['cost']:.4g}",
             ]
         )
-        plots.append(plot(relay, told["relay_charts"], relay))
+        svg = plot(relay, told["relay_charts"])
+        plots += [Plot(f"relay-{relay}", label(relay, told["relay_charts"]), svg)] if svg else []
     columns = (
         *("relay", "available", "RTT, ms", "requests", "failed", "late p50 / p99, ms"),
         *("redundancy", "suspicions (wrong)", "GB", "cost by GB"),
