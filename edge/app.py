@@ -20,9 +20,6 @@ from pathlib import Path as FilePath
 from time import monotonic, time
 from typing import Any
 
-from prometheus_client import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
-
 from edge.alerts.aio.watch import AlertWatch
 from edge.alerts.figures import Figures
 from edge.alerts.node import NodeFigures
@@ -48,6 +45,7 @@ from edge.links.facts import rates
 from edge.links.look import RelayLook
 from edge.links.seam import Link
 from edge.observe.dns import DnsMetrics
+from edge.observe.exposition import exposed
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
@@ -512,7 +510,7 @@ class Node:
         for stat in [*self.pools.stats(), *self.local_pools.stats()]:
             for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
                 metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
-        return open_metrics(metrics.registry) if is_open else generate_latest(metrics.registry)
+        return exposed(metrics.registry, is_open)
 
 
 def _reachable(snapshot: Snapshot) -> Snapshot:

@@ -53,7 +53,8 @@ class Worth:
 
 def build(told: Document, worth: Worth) -> Report:
     """`told`: what `report` asked the node."""
-    node, words = told["nodes"]["nodes"][0], _WORDS.get(told["span"], str(told["span"]))
+    node, span = told["nodes"]["nodes"][0], str(told["span"])
+    words = _WORDS.get(span, span)
     sections = [
         _availability(told),
         _sla(told, worth),
@@ -70,7 +71,8 @@ def build(told: Document, worth: Worth) -> Report:
 
 
 def _seconds(told: Document) -> int:
-    return max(1, int(told["sums"]["ends"] - told["sums"]["begins"]))
+    begins, ends = int(told["sums"]["begins"]), int(told["sums"]["ends"])
+    return max(1, ends - begins)
 
 
 def _summary(told: Document, words: str) -> str:

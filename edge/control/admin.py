@@ -22,11 +22,9 @@ from edge.control.pages import Pages
 from edge.control.peers import Peers, socket_of
 from edge.control.replaying import Replays
 from edge.control.worker import Worker, Workers
+from edge.observe.exposition import OPEN, PLAIN, wants_open
 from edge.routing.controls import Controls
 from transport.aio.tasks import TaskOwner
-
-OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Admin:
@@ -149,10 +147,10 @@ class Admin:
         return web.json_response({"status": "not ready", "reason": reason}, status=503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        is_open = "application/openmetrics-text" in request.headers.get("accept", "")
+        is_open = wants_open(request.headers.get("accept", ""))
         body = self._inside.exposition(is_open)
         if self._peers is not None:
             told = await self._peers.texts(f"/internal/metrics{'?open' if is_open else ''}")
             texts = {str(number): text for number, text in sorted({**told, self._number: body.decode()}.items())}
             body = merge(texts, is_open)
-        return web.Response(body=body, headers={"content-type": OPEN_METRICS if is_open else EXPOSITION})
+        return web.Response(body=body, headers={"content-type": OPEN if is_open else PLAIN})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import generate_latest
 from prometheus_client.core import Metric
-from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from prometheus_client.registry import Collector
+
+from edge.observe.exposition import exposed
 
 
 def merge(expositions: Mapping[str, str], is_open: bool = False) -> bytes:
@@ -23,8 +23,7 @@ def merge(expositions: Mapping[str, str], is_open: bool = False) -> bytes:
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     joined.samples.append(sample._replace(labels={**sample.labels, "worker": worker}))
-    joined_families = _Families(families.values())
-    return open_metrics(joined_families) if is_open else generate_latest(joined_families)
+    return exposed(_Families(families.values()), is_open)
 
 
 class _Families(Collector):

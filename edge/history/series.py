@@ -22,11 +22,13 @@ RELAY_COLUMNS = ("redundancy", "suspicions", "false_suspicions", "late_p50_ms", 
 
 
 def points(cells: Cells, step: int) -> dict[int, Cell]:
-    """Cells that fall into the same `step` seconds as one."""
-    grouped: dict[int, list[Cell]] = {}
+    """Cells that fall into the same `step` seconds as one: the first of them takes up the others."""
+    grouped: dict[int, Cell] = {}
     for at in sorted(cells):
-        grouped.setdefault(at - at % step, []).append(cells[at])
-    return {at: joined(group) for at, group in grouped.items()}
+        known = grouped.setdefault(at - at % step, cells[at])
+        if known is not cells[at]:
+            known.join(cells[at])
+    return grouped
 
 
 def columns(found: Cells, step: int, requests: Mapping[int, int], *, of_relay: bool = False) -> dict[str, list[Any]]:

@@ -12,7 +12,6 @@ from math import inf
 
 from prometheus_client.core import CounterMetricFamily, Exemplar, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 
 class HotCounter(Collector):
@@ -58,9 +57,14 @@ class Distribution:
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
         for place, (bound, count) in enumerate(zip([*self._bounds, inf], self._counts, strict=True)):
             running += count
-            found, told = self._exemplars.get(place), (floatToGoString(bound), float(running))
+            found, told = self._exemplars.get(place), (_spelled(bound), float(running))
             buckets.append(told if found is None else (*told, Exemplar(found[0], found[1], round(found[2], 3))))
         family.add_metric(labels, buckets=buckets, sum_value=self._sum)
+
+
+def _spelled(bound: float) -> str:
+    """As OpenMetrics wants it."""
+    return "+Inf" if bound == inf else repr(float(bound))
 
 
 class HotHistogram(Distribution, Collector):

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from edge.config.model import Address, AdminKey
 from edge.control.access import Door, Role
-from edge.control.admin import EXPOSITION
 from edge.control.api import asking_of, problems
+from edge.observe.exposition import PLAIN
 from edge.relay.execution import Execution
 from edge.relay.record import ExecutionRecord
 from edge.relay.service import Service
@@ -85,7 +85,7 @@ class RelayAdmin:
         return web.json_response({"status": "not ready", "reason": reason}, status=503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._exposition(), headers={"content-type": EXPOSITION})
+        return web.Response(body=self._exposition(), headers={"content-type": PLAIN})
 
     async def _node(self, request: web.Request) -> web.Response:
         self._door.admit(asking_of(request), Role.VIEWER)

@@ -172,6 +172,7 @@ def test_exit_codes(edge: Edge, operator: Operator, capsys: pytest.CaptureFixtur
             ["set", "cn2", "weight=-1"],
             ["set", "cn2", "weight=1", "--reset"],
         ),
+        *(["weights"], ["weights", "cn2"], ["weights", "cn2=x"], ["weights", "=5"]),
         *(["nothing"], ["drain"], ["drain", "cn2", "--wait", "soon"], ["list", "--token", "fla-in-the-clear"]),
         *(["list", "--token", "env:NOT_SET_ANYWHERE"], ["list", "--token", "file:/not/there"], ["watch", "--json"]),
         *(["maintenance", "add", "cn2"], ["maintenance", "add", "cn2", "--from", "soon", "--for", "1h"]),
