@@ -63,7 +63,7 @@ class People:
             return None
         if token is not None:
             return await self._of_token(issuer, token, asking) if resembles(token) else None
-        person = self._sessions.get(asking.session, time.time()) if asking.session else None
+        person = None if asking.session is None else self._sessions.get(asking.session, time.time())
         return None if person is None else _caller(person, asking, by_session=True)
 
     async def _of_token(self, issuer: Issuer, token: str, asking: Asking) -> Caller:
@@ -78,6 +78,9 @@ class People:
     def cookie_of(self, request: web.Request) -> str | None:
         """The session that the browser shows."""
         return request.cookies.get(self._cookie("session")) if self._can_sign_in else None
+
+    def is_signed_in(self, cookie: str | None) -> bool:
+        return cookie is not None and self._sessions.get(cookie, time.time()) is not None
 
     def _use(self, oidc: AdminOidc) -> None:
         self._begun.clear()
