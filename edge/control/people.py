@@ -136,10 +136,12 @@ class People:
         return reply
 
     async def _sign_out(self, request: web.Request) -> web.Response:
-        if self._can_sign_in and request.headers.get("origin") == origin(self._oidc.console_url):
-            self._sessions.take(self.cookie_of(request) or "", time.time())
         reply = json_reply({})
-        self._take(reply, "session")
+        if self._can_sign_in:
+            if request.headers.get("origin") != origin(self._oidc.console_url):
+                raise TurnedAway(403, "a page of another origin may not ask")
+            self._sessions.take(self.cookie_of(request) or "", time.time())
+            self._take(reply, "session")
         return reply
 
     def _ready(self, request: web.Request) -> Issuer:
@@ -160,9 +162,8 @@ class People:
         )
 
     def _take(self, reply: web.Response, kind: str) -> None:
-        if self._can_sign_in:
-            is_secure = self._oidc.console_url.startswith("https:")
-            reply.del_cookie(self._cookie(kind), secure=is_secure, httponly=True)
+        is_secure = self._oidc.console_url.startswith("https:")
+        reply.del_cookie(self._cookie(kind), secure=is_secure, httponly=True)
 
 
 def _caller(person: Person, asking: Asking, *, by_session: bool = False) -> Caller:
