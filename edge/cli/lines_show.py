@@ -69,12 +69,16 @@ def credentials(told: Document) -> RenderableType:
                 each["endpoint"],
                 each["model"] or "–",
                 limit["kind"],
-                Text(number(left), style="bold red" if is_low else ""),
-                number(whole),
+                Text(_count(left), style="bold red" if is_low else ""),
+                _count(whole),
                 number(limit["full_in_seconds"]),
                 heard,
             )
     return table
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
 
 
 def relay_state(relay: Document) -> str:

@@ -117,7 +117,8 @@ class Api:
     async def _admit(self, request: web.Request, role: Role) -> Caller:
         asking = replace(asking_of(request), session=self.people.cookie_of(request))
         try:
-            caller = self.door.admit(asking, role, await self.people.known(asking))
+            known = None if self.door.has_key(asking) else await self.people.known(asking)
+            caller = self.door.admit(asking, role, known)
         except TurnedAway as turned:
             self._slow_down_stranger(asking.peer)
             log.warning("%s %s from %s: %d, %s", request.method, request.path, asking.peer, turned.status, turned)
@@ -343,12 +344,18 @@ class Api:
             self._watchers -= 1
 
     async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
-        """Until the caller leaves, its token expires, the node stops, or other keys are configured."""
-        door, until = self.door, request[CALLER].until or float("inf")
+        """Until the caller leaves or signs out, its token expires, the node stops, or other keys are configured."""
+        door, caller, cookie = self.door, request[CALLER], self.people.cookie_of(request)
+        until = caller.until or float("inf")
+
+        def may_stay() -> bool:
+            is_in = not caller.by_session or self.people.is_signed_in(cookie)
+            return self.door is door and time.time() < until and is_in
+
         reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
         with suppress(ConnectionResetError):  # the reader has left
             await reply.prepare(request)
-            await self._tell(reply, lambda: self.door is door and time.time() < until, since, types)
+            await self._tell(reply, may_stay, since, types)
         return reply
 
     async def _tell(

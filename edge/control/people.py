@@ -63,7 +63,7 @@ class People:
             return None
         if token is not None:
             return await self._of_token(issuer, token, asking) if resembles(token) else None
-        person = self._sessions.get(asking.session, time.time()) if asking.session else None
+        person = None if asking.session is None else self._sessions.get(asking.session, time.time())
         return None if person is None else _caller(person, asking, by_session=True)
 
     async def _of_token(self, issuer: Issuer, token: str, asking: Asking) -> Caller:
@@ -78,6 +78,9 @@ class People:
     def cookie_of(self, request: web.Request) -> str | None:
         """The session that the browser shows."""
         return request.cookies.get(self._cookie("session")) if self._can_sign_in else None
+
+    def is_signed_in(self, cookie: str | None) -> bool:
+        return cookie is not None and self._sessions.get(cookie, time.time()) is not None
 
     def _use(self, oidc: AdminOidc) -> None:
         self._begun.clear()
@@ -133,10 +136,12 @@ class People:
         return reply
 
     async def _sign_out(self, request: web.Request) -> web.Response:
-        if self._can_sign_in and request.headers.get("origin") == origin(self._oidc.console_url):
-            self._sessions.take(self.cookie_of(request) or "", time.time())
         reply = json_reply({})
-        self._take(reply, "session")
+        if self._can_sign_in:
+            if request.headers.get("origin") != origin(self._oidc.console_url):
+                raise TurnedAway(403, "a page of another origin may not ask")
+            self._sessions.take(self.cookie_of(request) or "", time.time())
+            self._take(reply, "session")
         return reply
 
     def _ready(self, request: web.Request) -> Issuer:
@@ -157,9 +162,8 @@ class People:
         )
 
     def _take(self, reply: web.Response, kind: str) -> None:
-        if self._can_sign_in:
-            is_secure = self._oidc.console_url.startswith("https:")
-            reply.del_cookie(self._cookie(kind), secure=is_secure, httponly=True)
+        is_secure = self._oidc.console_url.startswith("https:")
+        reply.del_cookie(self._cookie(kind), secure=is_secure, httponly=True)
 
 
 def _caller(person: Person, asking: Asking, *, by_session: bool = False) -> Caller:

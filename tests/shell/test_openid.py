@@ -277,11 +277,17 @@ async def _sign_in_and_out(client: Client, provider: OpenIdProvider, console: st
                 assert reply.status == status, await reply.text()
         async with browser.delete(f"{console}api/v1/pins?subject=*") as reply:
             assert reply.status == 403
-        async with browser.post(f"{console}console/sign-out", headers={"origin": "http://127.0.0.1:1"}):
-            pass
+        async with browser.post(f"{console}console/sign-out", headers={"origin": "http://127.0.0.1:1"}) as reply:
+            assert reply.status == 403
+        stream = await browser.get(f"{console}api/v1/events", headers={"accept": "text/event-stream"})
+        assert await stream.content.readline() == b": farline events\n"
         kept = {each.key: each.value for each in jar}
+        async with browser.get(f"{console}api/v1/session", cookies=kept) as reply:
+            assert reply.status == 200
         async with browser.post(f"{console}console/sign-out", headers=own) as reply:
             assert reply.status == 200
+        client.node.admin.events.wake()
+        await asyncio.wait_for(stream.read(), 20)  # who has signed out hears no more
         async with browser.get(f"{console}api/v1/session", cookies=kept) as reply:
             assert reply.status == 401
     await _strangers(client, provider, console)

@@ -25,7 +25,7 @@ from edge.app import Node
 from edge.config.watch import load
 
 LINES = {"cn2": "127.0.1.1", "cu2": "127.0.1.2", "cmi": "127.0.1.3"}
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 class Process:

@@ -169,6 +169,15 @@ def test_people_of_a_provider_come_in_by_their_role() -> None:
         Door((AdminKey("bob", "0" * 64),), OIDC).admit(Asking("GET", "127.0.0.1"), Role.VIEWER)
 
 
+def test_a_key_is_a_key_even_if_it_looks_like_a_token() -> None:
+    door = Door((AdminKey("bob", hashlib.sha256(b"a.b.c").hexdigest(), "admin"),), OIDC)
+    asking = Asking("GET", "10.0.0.1", authorization="Bearer a.b.c")
+    assert door.has_key(asking)
+    assert door.admit(asking, Role.ADMIN).name == "bob"
+    assert not door.has_key(replace(asking, authorization="Bearer x.y.z"))
+    assert not door.has_key(replace(asking, authorization=None))
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://edge.example"])
 def test_a_session_changes_nothing_from_another_page(method: str, origin: str | None) -> None:
