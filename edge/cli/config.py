@@ -160,7 +160,7 @@ def _announce(client: AdminClient, args: argparse.Namespace, published: dict[str
         args.channel = published["channel"]
         told = _versions(client, args)
         waiting, refused = _standing(told["nodes"], published)
-        if not waiting or time.monotonic() > end:
+        if (not waiting and _meant(told["nodes"], published)) or time.monotonic() > end:
             break
         time.sleep(0.2)
     if vars(args).get("json"):
@@ -171,6 +171,8 @@ def _announce(client: AdminClient, args: argparse.Namespace, published: dict[str
         print(f"{published['channel']}@{number} is published{'' if not running else '; in use: ' + ', '.join(running)}")
         for name, why in refused.items():
             print(f"{name} refuses it: {why}", file=sys.stderr)
+        if not told["nodes"]:
+            print(f"no node is known that takes {published['channel']}", file=sys.stderr)
         if waiting and args.wait:
             print(f"not yet: {', '.join(waiting)}", file=sys.stderr)
     return REFUSED if refused or (waiting and args.wait) else 0

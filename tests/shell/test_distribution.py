@@ -142,6 +142,19 @@ async def test_what_cant_be_put_in_use_is_taken_back(node: Node, channels: Chann
     assert (node.number, node.kept.read_bytes()) == (1, before)
 
 
+async def test_a_number_that_is_given_again_is_looked_at_again(
+    node: Node, channels: Channels, redis: RedisServer
+) -> None:
+    """Redis has lost a version that nobody took, and so its number."""
+    await channels.put(Version("prod", 1, "limits = 3"))
+    node.distribution.changed()
+    await until(lambda: bool(node.refusals))
+    await redis_cli(redis.port, "flushall")
+    await channels.put(limit(1))
+    node.distribution.changed()
+    await until(lambda: node.number == 1)
+
+
 async def test_no_place_to_keep_it(node: Node, channels: Channels, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the directory should be")
     await channels.put(limit(1))

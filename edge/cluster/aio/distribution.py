@@ -47,7 +47,7 @@ class Distribution:
         self.channels = channels
         self._taker = taker
         self._asked = asyncio.Event()
-        self._refused: dict[int, str] = {}
+        self._refused: dict[int, tuple[Version, str]] = {}
 
     @property
     def note(self) -> ConfigNote | None:
@@ -56,7 +56,7 @@ class Distribution:
         if published is None:
             return None
         newer = max((number for number in self._refused if number > published.number), default=0)
-        why = self._refused.get(newer, "")
+        why = self._refused[newer][1] if newer else ""
         return ConfigNote(published.channel, published.number, published.digest, newer, why)
 
     def changed(self) -> None:
@@ -87,8 +87,8 @@ class Distribution:
             await self._bring_back(published.file)
 
     async def _take(self, version: Version) -> bool:
-        if version.number in self._refused:
-            return False  # what is published never changes, and what it lacked here is for an operator to bring
+        if version.number in self._refused and version == self._refused[version.number][0]:
+            return False  # what it lacked here is for an operator to bring
         reasons = await self.faults(version)
         if not reasons:
             reasons = await self._put_in_use(version)
@@ -130,7 +130,7 @@ class Distribution:
 
     def _refuse(self, version: Version, reasons: list[str]) -> None:
         more = f" … and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
-        self._refused[version.number] = "; ".join(reasons[:_MOST_REASONS]) + more
+        self._refused[version.number] = version, "; ".join(reasons[:_MOST_REASONS]) + more
         for reason in reasons:
             log.error("%s", reason)
         log.error("%s is not taken: this node goes on with what it has", version.label)
