@@ -9,7 +9,7 @@ from functools import lru_cache
 from edge.attempts.attempt import AttemptPolicy
 from edge.config.model import Endpoint, Model, Provider, Snapshot, TimeoutClass, Timeouts
 from edge.dialects import by_name
-from edge.dialects.facts import Dialect, Facts, Repeat
+from edge.dialects.facts import Dialect, Facts
 from edge.policy.access import KeyRing
 from edge.policy.residency import Residency
 from edge.routing.redundancy import carriage
