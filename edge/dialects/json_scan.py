@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +20,7 @@ _STRUCTURE = re.compile(rb'["{}\[\]]')
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SCALAR = re.compile(rb"[^,}\]\s]+")
 _OPENING = b"{["
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}  # by what they decode: a handful of types
 
 
 def skip_space(data: bytes, at: int) -> int:
@@ -118,17 +118,14 @@ def _top_level(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = skip_space(data, at + 1)
 
 
-@cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(kind)
-
-
 def value(raw: bytes | None, kind: type[T]) -> T | None:
     """`raw` decoded as `kind`, or None if it is something else, cut, or absent."""
     if raw is None:
         return None
     try:
-        return _decoder(kind).decode(raw)
+        decoder = _DECODERS.get(kind) or _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
+        found: T = decoder.decode(raw)
+        return found
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 

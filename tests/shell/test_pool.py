@@ -127,6 +127,21 @@ async def test_one_multiplexed_dial_serves_all_who_wait() -> None:
             connection.release()
 
 
+async def test_a_pool_that_had_no_connection_grows_even_if_one_came_back() -> None:
+    async with serve(SERVING) as server, pools_of(plain_target(server.port)) as pools:
+        held = await pools.connect(PATH)
+        assert pools.take(PATH) is None
+        held.release()
+        again = await pools.connect(PATH)  # at once: it is back
+        assert again is held
+        async with asyncio.timeout(5.0):
+            while (second := pools.take(PATH)) is None:
+                await asyncio.sleep(0.01)
+        assert second is not held
+        again.release()
+        second.release()
+
+
 async def test_a_failed_dial_is_told_to_those_it_was_for() -> None:
     observer = RecordingObserver()
     async with pools_of(mux_target(1), openers=MUX, observer=observer) as pools:

@@ -172,6 +172,7 @@ def test_openai_elsewhere() -> None:
     assert facts("openai", "GET", "/v1/responses/r?stream=true").streaming
     assert facts("openai", "GET", "/v1/realtime?model=gpt-realtime").model == "gpt-realtime"
     assert facts("openai", "DELETE", "/v1/models/ft:gpt-4.1:org::1").model == "ft:gpt-4.1:org::1"
+    assert facts("openai", "DELETE", "/v1/models/ft%3Agpt-4.1%3Aorg").model == "ft:gpt-4.1:org"
     assert facts("openai", "POST", "/v1/chat/completions", {"functions": [{}]}).tools
 
 

@@ -160,6 +160,18 @@ def test_a_request_counts_for_its_key_the_node_and_every_attempts_line() -> None
     assert (node.requests, cells["keys:ann"].requests, cells["attempts"].requests) == (1, 1, 2)
 
 
+def test_requests_of_one_second_add_up() -> None:
+    recorder = Recorder()
+    for _ in range(3):
+        recorder.request(request(attempts=[AttemptTrace(CN2, "committed", 200, None)], bytes_in=5))
+    recorder.request(request(principal="ben", path=CU2, attempts=[AttemptTrace(CU2, "committed", 200, None)]))
+    cells = recorder.take()
+    assert [cells[name].requests for name in ("node", "attempts", "keys:ann", "keys:ben")] == [4, 4, 3, 1]
+    assert (cells["lines:cn2"].requests, cells["lines:cu2"].requests) == (3, 1)
+    assert (cells["node"].up, cells["keys:ann"].up, cells["lines:cn2"].up) == (15, 15, 15)
+    assert recorder.take() == {}
+
+
 def test_requests_that_failed_or_stayed_here() -> None:
     recorder = Recorder()
     recorder.request(request(status=503, path=None, principal=""))

@@ -15,6 +15,7 @@ def test_without_keys_everyone_may_everything() -> None:
     ring = KeyRing(())
     assert ring.identify(None) is ANYONE
     assert ring.identify("whatever") is ANYONE
+    assert ring.is_open
     assert ANYONE.may_use("openai", "gpt-4.1")
     assert ANYONE.may_choose_line
 
@@ -23,6 +24,7 @@ def test_with_keys_only_their_holders() -> None:
     ring = KeyRing([key("app", "fl-1")])
     assert ring.identify(None) is None
     assert ring.identify("fl-2") is None
+    assert not ring.is_open
     principal = ring.identify("fl-1")
     assert principal is not None
     assert principal.id == "app"
