@@ -401,9 +401,8 @@ class SessionCore:
             return self._close_at if self._close_copies else None
         if not self._carriers:
             return self._expires_at
-        due = min(self._repeats.next_at, self._bulk_at, self._doubt_at)
-        if self._is_held and self._flushed_at + self.config.flush_every < due:
-            due = self._flushed_at + self.config.flush_every
+        flush_at = self._flushed_at + self.config.flush_every if self._is_held else self._bulk_at
+        due = min(self._repeats.next_at, flush_at, self._doubt_at)
         interval = self._interval
         for carrier in self._carriers.values():  # no min() here: this is asked for every token
             if carrier.beat_at + interval < due:
