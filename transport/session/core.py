@@ -466,10 +466,9 @@ class SessionCore:
         if not self._carriers:
             return []
         scheduler, streams = self._scheduler, self._streams
-        if len(streams.control):
-            ranked = scheduler.ranked(now)
-            for key, frame in streams.control.take_due():
-                scheduler.put(frame, (key, frame), ranked[:2], now)
+        ranked = scheduler.ranked(now)
+        for key, frame in streams.control.take_due():
+            scheduler.put(frame, (key, frame), ranked[:2], now)
         has_work = any(streams.ready)
         self._is_held = has_work and now < self._flushed_at + self.config.flush_every - ROUNDING
         if has_work and not self._is_held:
