@@ -114,7 +114,7 @@ class Scheduler:
         if not losses:
             return inf, FEWEST, inf
         return (
-            max(reach(losses, together, BUNDLE_CHANCE), SHORTEST) if len(losses) > 1 else inf,
+            max(reach(losses, together, BUNDLE_CHANCE), SHORTEST) if len(losses) > 1 else inf,  # alone, all of it
             sendings(losses, BUNDLE_CHANCE),
             reach(losses, together, START_CHANCE),
         )
@@ -163,9 +163,13 @@ class Scheduler:
     def _bundle(self, stream: Stream, carriers: tuple[Carrier, ...], now: float) -> int:
         """How many bytes of a stream a frame with new ones holds, these included."""
         log, marks = stream.out, stream.marks
-        if log.sent < log.end:
-            marks.append((now, log.sent))
         seconds, count, _ = self._reach[len(carriers) - 1]
+        if log.sent < log.end:
+            if seconds == inf:
+                marks.clear()
+            marks.append((now, log.sent))
+        if seconds == inf:
+            return self._config.bundle_bytes
         while len(marks) > count and marks[0][0] < now - seconds:
             marks.popleft()
         if not marks or now - stream.covered_at >= COVER_EVERY:
@@ -199,23 +203,25 @@ class Scheduler:
         log = stream.out
         if log.sent < log.end and log.sent < log.limit and self.credit > 0:
             return True
-        return stream.wants_repeat or len(log.lost) > 0 or log.owes_end
+        if stream.wants_repeat or log.lost.starts:
+            return True
+        return log.is_ended and log.owes_end
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
         """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
         log, tally = stream.out, self._tally
         room = packet.room - STREAM_OVERHEAD
         fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
-        if fresh > 0 or log.owes_end:
+        if fresh > 0 or (log.is_ended and log.owes_end):
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start
             self.credit -= fresh
             log.sent = end
-            if log.lost:
+            if log.lost.starts:
                 log.lost.remove(start, end)
             stream.sent_new(now, self._timeout, has_echo=self._is_alone and stream.redundancy is Redundancy.HOT)
-        elif log.lost:
+        elif log.lost.starts:
             start, end = log.lost.first()
             end = min(end, start + room)
             tally.resent_bytes += end - start
