@@ -17,6 +17,7 @@
     scheduler.py    which bytes over which carriers in which packet
     carrier.py      one carrier: belief in it, its budget
     acks.py         packet numbers, round trips, loss
+    risk.py         what lines lose, and so what repeating is worth
     repeats.py      the timer of the repeats
 
     records.py      requests and replies as the bytes of a stream

@@ -134,8 +134,9 @@ class RoundTrip:
 
 
 class Load:
-    """What packets over one or several carriers carry: `parts` are the sender's notes on it. `left` counts the copies that
-    aren't lost; `has_arrived` once one of them is acknowledged: nobody needs to ask about the others then."""
+    """What packets over one or several carriers carry: `parts` are the sender's notes on it.
+
+    `left` of its `copies` aren't lost; `has_arrived` once one is acknowledged: nobody asks about the others then."""
 
     __slots__ = ("copies", "has_arrived", "left", "parts")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 
 class Ranges:
-    """Half-open intervals [start, end), disjoint, not touching, in rising order. `starts`, to look at, is empty if none is."""
+    """Half-open intervals [start, end), disjoint, not touching, in rising order. `starts` is to look at: where they
+    begin."""
 
     __slots__ = ("_ends", "starts")
 

@@ -1,8 +1,8 @@
-"""How likely it is that bytes are lost however often they were sent, from what lines have lost: what repeating is worth.
+"""How likely bytes are lost although they were sent several times, from what lines have lost: what repeating is worth.
 
-Lines lose packets one by one and in bursts. Of a line are known the ratio p that it loses and, weighted by packets, the mean
-length L of its bursts. Bytes that went over some lines at once are lost on all of them with the product of their ratios,
-and sent again `a` seconds later they are lost once more if no burst has ended:
+Lines lose packets one by one and in bursts. Of a line are known the ratio p that it loses and, weighted by packets, the
+mean length L of its bursts. Bytes that went over some lines at once are lost on all of them with the product of their
+ratios, and sent again `a` seconds later they are lost once more if no burst has ended:
 
     chance(a) = Π p · exp(-a · Σ 1/L)
 
@@ -32,10 +32,12 @@ SUPPOSED_PACKETS, SUPPOSED_LOST, SUPPOSED_SECONDS = 200.0, 10.0, 2.0
 
 
 class Losses:
-    """What a carrier loses. `recent`: ratio over `LOSS_MEMORY`; `ratio` and `burst` (the mean length of what is lost in a
-    row, weighted by packets, in seconds) over `BURST_MEMORY`."""
+    """What a carrier loses. `recent`: ratio over `LOSS_MEMORY`; `ratio` and `burst` (the mean length of what is lost in
+    a row, weighted by packets, in seconds) over `BURST_MEMORY`."""
 
-    __slots__ = ("_at", "_counted", "_last", "_lost", "_lost_seconds", "_packets", "_run", "_run_began", "_run_ended", "recent")
+    __slots__ = (
+        "_at", "_counted", "_last", "_lost", "_lost_seconds", "_packets", "_run", "_run_began", "_run_ended", "recent",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
         self.recent = 0.0
@@ -84,7 +86,6 @@ class Losses:
         self._packets += packets
         self._counted += packets
         self.recent += (lost - self.recent) * min(packets / max(self._counted, LEAST_COUNTED), 1.0)
-
 
 
 class Together:

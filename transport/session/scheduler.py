@@ -2,8 +2,9 @@
 
 A packet is filled with frames of several streams for one *group* of carriers and then goes to each of them under its
 own packet number. A thin stream's frame holds its new bytes and, before them, what isn't acknowledged, up to
-`bundle_bytes`: one such packet that arrives makes the lost ones before it good. How far back it reaches is a question of
-what the lines lose (`risk`): most frames hold what may well be lost, and one every `COVER_EVERY` seconds all of it.
+`bundle_bytes`: one such packet that arrives makes the lost ones before it good. How far back it reaches is a question
+of what the lines lose (`risk`): over one line it holds all of it; over several what may well be lost on each of them,
+and all of it once every `COVER_EVERY` seconds.
 Order: control frames, then streams by priority, bulk last. Bulk goes over whichever carrier has room, paced.
 """
 
@@ -103,8 +104,8 @@ class Scheduler:
         return self._ranked
 
     def _measure(self, now: float) -> None:
-        """How far back bundles reach over the best carrier alone and over the two best: seconds, sendings; and until when
-        quick repeats are worth it."""
+        """How far back bundles reach over the best carrier, the two best…: seconds, sendings; and until when quick
+        repeats are worth it."""
         together = self._together.ratio(now)
         self._reach = tuple(self._reach_of(self._ranked[:count], together) for count in range(1, len(self._ranked) + 1))
 
@@ -124,7 +125,7 @@ class Scheduler:
         ranked = self.ranked(now)
         if len(ranked) == 1 or stream.redundancy is Redundancy.SINGLE:
             return ranked[:1] if now >= self._everywhere_until else ranked
-        if now < self._everywhere_until or (stream.is_overdue and stream.wants_repeat):
+        if now < self._everywhere_until or (stream.wants_repeat and stream.is_overdue):
             return ranked
         if stream.redundancy is Redundancy.HOT or self._is_hot or not stream.is_proven:
             return ranked[:2] if ranked[1].may_repeat(now) else ranked[:1]
