@@ -18,6 +18,7 @@
     carrier.py      one carrier: belief in it, its budget
     traffic.py      bytes that carriers took over one line, by cause
     acks.py         packet numbers, round trips, loss
+    risk.py         what lines lose, and so what repeating is worth
     repeats.py      the timer of the repeats
 
     records.py      requests and replies as the bytes of a stream

@@ -10,12 +10,13 @@ and does not back off: a token that waits is worth a packet.
 
 from __future__ import annotations
 
-from math import exp, inf
+from math import inf
 from typing import Any, cast
 
 from aioquic.quic.packet_builder import QuicSentPacket
 
 from transport.congestion import DeliveryRateControl
+from transport.session.risk import Losses
 from transport.session.values import Code
 from transport.session.wire import BITMAP_BITS, Ack, WireError, encode_ack, expand
 
@@ -23,10 +24,6 @@ FIRST_ROUND_TRIP = 0.25
 ACK_AT_ONCE = 32
 """So many packets received are acknowledged without delay: four ACKs in a row may be lost before a bit is."""
 MASK = (1 << (BITMAP_BITS + 1)) - 1
-LOSS_MEMORY = 10.0
-"""Seconds after which what was lost is mostly forgotten. Bursts of 300 ms must not be forgotten between two of them."""
-LEAST_COUNTED = 500
-"""A loss never counts for more than one of so many packets."""
 
 
 class Incoming:
@@ -136,13 +133,26 @@ class RoundTrip:
         self.standing = self._recent.value - self.shortest
 
 
-class Sent:
-    """A packet under way. `parts` are the sender's notes on what was in it."""
+class Load:
+    """What packets over one or several carriers carry: `parts` are the sender's notes on it.
 
-    __slots__ = ("parts", "sent_bytes", "sent_time")
+    `left` of its `copies` aren't lost; `has_arrived` once one is acknowledged: nobody asks about the others then."""
 
-    def __init__(self, parts: list[Any], size: int, now: float) -> None:
+    __slots__ = ("copies", "has_arrived", "left", "parts")
+
+    def __init__(self, parts: list[Any], copies: int) -> None:
         self.parts = parts
+        self.copies = self.left = copies
+        self.has_arrived = False
+
+
+class Sent:
+    """A packet under way."""
+
+    __slots__ = ("load", "sent_bytes", "sent_time")
+
+    def __init__(self, load: Load, size: int, now: float) -> None:
+        self.load = load
         self.sent_bytes = size
         self.sent_time = now
 
@@ -152,8 +162,7 @@ class Outgoing:
     congestion control."""
 
     __slots__ = (
-        "_counted", "_counted_at", "_newest_acked", "acked", "acked_at", "loss_ratio", "next_number", "outstanding",
-        "overdue_at", "rate", "trip",
+        "_newest_acked", "acked", "acked_at", "losses", "next_number", "outstanding", "overdue_at", "rate", "trip",
     )  # fmt: skip
 
     def __init__(self, max_packet: int, now: float) -> None:
@@ -163,11 +172,14 @@ class Outgoing:
         self.rate = DeliveryRateControl(max_datagram_size=max_packet)
         self.acked = 0
         self.acked_at = now
-        self.loss_ratio = 0.0
+        self.losses = Losses(now)
         self.overdue_at = inf
         self._newest_acked = -inf
-        self._counted = 0.0
-        self._counted_at = now
+
+    @property
+    def loss_ratio(self) -> float:
+        """Of the last ten seconds, or so."""
+        return self.losses.recent
 
     def send(self, packet: Sent) -> None:
         """Remembers an ack-eliciting packet under `next_number`, which then grows."""
@@ -205,7 +217,7 @@ class Outgoing:
         self.acked += len(acked)
         self.acked_at = now
         self._newest_acked = max(self._newest_acked, newest)
-        self._count(len(acked), 0.0, now)
+        self.losses.arrived(len(acked), now)
         if delay is not None:
             self.trip.add(max(now - newest - delay, 0.0001), now)
             self.rate.on_rtt_measurement(now=now, rtt=self.trip.latest)
@@ -224,17 +236,14 @@ class Outgoing:
                 self.overdue_at = packet.sent_time + wait
                 break
             numbers.append(number)
-        lost = [self.outstanding.pop(number) for number in numbers]
+        lost = []
+        for number in numbers:
+            packet = self.outstanding.pop(number)
+            self.losses.lost(number, packet.sent_time, now)
+            lost.append(packet)
         if lost:
-            self._count(len(lost), 1.0, now)
             self.rate.on_packets_lost(now=now, packets=cast("list[QuicSentPacket]", lost))
         return lost
-
-    def _count(self, packets: int, lost: float, now: float) -> None:
-        """So many more packets, none of them lost or all (1.0)."""
-        self._counted = self._counted * exp((self._counted_at - now) / LOSS_MEMORY) + packets
-        self._counted_at = now
-        self.loss_ratio += (lost - self.loss_ratio) * min(packets / max(self._counted, LEAST_COUNTED), 1.0)
 
     def abandon(self) -> list[Sent]:
         """The carrier has ended: everything under way is lost."""

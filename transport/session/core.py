@@ -71,6 +71,8 @@ STALL = 0.02
 """A timer that is served later than this was late because we stood still, and the lines weren't."""
 MOST_LINES = 64
 """Whose traffic is kept: what lines are called, the edge says."""
+ROUNDING = 0.0002
+"""A flush comes as much too early rather than wait for a timer once more."""
 CLOSE_COPIES = 3
 CLOSE_EVERY = 0.1
 NO_REQUEST = bytes(16)
@@ -95,6 +97,8 @@ class SessionCore:
         self._doubt_at = inf
         self._interval = JOINING_HEARTBEAT
         self._bulk_at = inf
+        self._flushed_at = -inf
+        self._is_held = False
         self._due = inf
         self._closing: Close | None = None
         self._close_copies = 0
@@ -312,20 +316,34 @@ class SessionCore:
         if self.role is Role.RELAY and not about.is_confirmed:
             about.confirm()
         for packet in acked:
-            for part in packet.parts:
+            load = packet.load
+            if load.has_arrived:
+                continue
+            load.has_arrived = True
+            for part in load.parts:
                 if len(part) == 4:
                     self._streams.on_acked(part, now)
                 elif isinstance(part[0], Queued):
                     part[0].is_done = True
                 else:
                     self._streams.control.ack(*part)
-        self._lose(about.outgoing.find_lost(now))
+        self._give_up(about, now)
+
+    def _give_up(self, carrier: Carrier, now: float) -> None:
+        """Packets of it that are lost by now."""
+        lost = carrier.outgoing.find_lost(now)
+        if lost:
+            for packet in lost:
+                self._scheduler.count_lost(packet.load)
+            self._lose(lost)
 
     def _lose(self, packets: Iterable[Sent]) -> None:
         """Sends again what was in these packets and has not been sent since."""
         streams = self._streams
         for packet in packets:
-            for part in packet.parts:
+            if packet.load.has_arrived:
+                continue
+            for part in packet.load.parts:
                 if len(part) == 4:
                     streams.on_lost(cast(StreamPart, part), packet.sent_time)
                 elif isinstance(part[0], Queued):
@@ -369,7 +387,7 @@ class SessionCore:
     def _resend(self, carrier: Carrier) -> None:
         """What is under way on it may never arrive: once more, before anyone knows."""
         packets = carrier.outgoing.outstanding.values()
-        for stream in {part[0] for packet in packets for part in packet.parts if len(part) == 4}:
+        for stream in {part[0] for packet in packets for part in packet.load.parts if len(part) == 4}:
             stream.covered_at = -inf
         self._lose(packets)
 
@@ -393,7 +411,8 @@ class SessionCore:
             return self._close_at if self._close_copies else None
         if not self._carriers:
             return self._expires_at
-        due = min(self._repeats.next_at, self._bulk_at, self._doubt_at)
+        flush_at = self._flushed_at + self.config.flush_every if self._is_held else self._bulk_at
+        due = min(self._repeats.next_at, flush_at, self._doubt_at)
         interval = self._interval
         for carrier in self._carriers.values():  # no min() here: this is asked for every token
             if carrier.beat_at + interval < due:
@@ -422,7 +441,7 @@ class SessionCore:
                 carrier.forgive(lag, now)
         for carrier in self._carriers.values():
             if now >= carrier.outgoing.overdue_at:
-                self._lose(carrier.outgoing.find_lost(now))
+                self._give_up(carrier, now)
         self._judge(now)
         if now >= self._repeats.next_at:
             self._repeat(now)
@@ -433,7 +452,7 @@ class SessionCore:
         best = self._scheduler.ranked(now)[0]
         may_repeat = bool(due) and best.kind is CarrierKind.QUIC and best.may_repeat(now)
         for stream in due:
-            if may_repeat or stream.is_overdue:
+            if stream.is_overdue or (may_repeat and self._scheduler.is_worth_repeating(stream, now)):
                 stream.wants_repeat = True
                 self._streams.wake(stream)
             else:
@@ -460,10 +479,17 @@ class SessionCore:
         ranked = scheduler.ranked(now)
         for key, frame in streams.control.take_due():
             scheduler.put(frame, (key, frame), ranked[:2], now)
+        has_work = any(streams.ready)
+        self._is_held = has_work and now < self._flushed_at + self.config.flush_every - ROUNDING
+        if has_work and not self._is_held:
+            self._flushed_at = now
+            self._send_streams(now)
+        self._interval = self._heartbeat(now)
+        return scheduler.finish(now, self._interval)
+
+    def _send_streams(self, now: float) -> None:
         bulk: list[Stream] = []
-        for lane in streams.ready:
-            if not lane:
-                continue
+        for lane in self._streams.ready:
             for stream in lane:
                 if stream.is_bulk:
                     bulk.append(stream)
@@ -473,8 +499,6 @@ class SessionCore:
         self._bulk_at = inf
         for stream in bulk:
             self._send_bulk(stream, now)
-        self._interval = self._heartbeat(now)
-        return scheduler.finish(now, self._interval)
 
     def _send_thin(self, stream: Stream, now: float) -> None:
         if len(stream.messages_out):

@@ -7,23 +7,24 @@ from collections.abc import Iterator
 
 
 class Ranges:
-    """Half-open intervals [start, end), disjoint, not touching, in rising order."""
+    """Half-open intervals [start, end), disjoint, not touching, in rising order. `starts` is to look at: where they
+    begin."""
 
-    __slots__ = ("_ends", "_starts")
+    __slots__ = ("_ends", "starts")
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
+        self.starts: list[int] = []
         self._ends: list[int] = []
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return zip(self._starts, self._ends, strict=True)
+        return zip(self.starts, self._ends, strict=True)
 
     def __len__(self) -> int:
         """How many intervals."""
-        return len(self._starts)
+        return len(self.starts)
 
     def __contains__(self, number: int) -> bool:
-        at = bisect_right(self._starts, number) - 1
+        at = bisect_right(self.starts, number) - 1
         return at >= 0 and number < self._ends[at]
 
     def add(self, start: int, end: int) -> None:
@@ -31,26 +32,26 @@ class Ranges:
         if start >= end:
             return
         first = bisect_left(self._ends, start)
-        last = bisect_right(self._starts, end)
+        last = bisect_right(self.starts, end)
         if first < last:
-            start = min(start, self._starts[first])
+            start = min(start, self.starts[first])
             end = max(end, self._ends[last - 1])
-        self._starts[first:last] = [start]
+        self.starts[first:last] = [start]
         self._ends[first:last] = [end]
 
     def remove(self, start: int, end: int) -> None:
         """None of the numbers from `start` up to `end` any more."""
-        if start >= end or not self._starts:
+        if start >= end or not self.starts:
             return
         first = bisect_right(self._ends, start)
-        last = bisect_left(self._starts, end)
+        last = bisect_left(self.starts, end)
         if first >= last:
             return
-        left, right = self._starts[first], self._ends[last - 1]
+        left, right = self.starts[first], self._ends[last - 1]
         kept = [piece for piece in ((left, start), (end, right)) if piece[0] < piece[1]]
-        self._starts[first:last] = [piece[0] for piece in kept]
+        self.starts[first:last] = [piece[0] for piece in kept]
         self._ends[first:last] = [piece[1] for piece in kept]
 
     def first(self) -> tuple[int, int]:
         """The lowest interval. Raises IndexError if there is none."""
-        return self._starts[0], self._ends[0]
+        return self.starts[0], self._ends[0]

@@ -1,9 +1,11 @@
 """Which bytes go over which carriers in which packet.
 
 A packet is filled with frames of several streams for one *group* of carriers and then goes to each of them under its
-own packet number. A thin stream's frame holds its new bytes and, before them, everything that isn't acknowledged, up to
-`bundle_bytes`: one such packet that arrives makes all the lost ones before it good. Order: control frames, then streams
-by priority, bulk last. Bulk goes over whichever carrier has room, paced.
+own packet number. A thin stream's frame holds its new bytes and, before them, what isn't acknowledged, up to
+`bundle_bytes`: one such packet that arrives makes the lost ones before it good. How far back it reaches is a question
+of what the lines lose (`risk`): over one line it holds all of it; over several what may well be lost on each of them,
+and all of it once every `COVER_EVERY` seconds.
+Order: control frames, then streams by priority, bulk last. Bulk goes over whichever carrier has room, paced.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from transport.session.acks import FIRST_ROUND_TRIP, Sent
+from transport.session.acks import FIRST_ROUND_TRIP, Load, Sent
 from transport.session.carrier import Carrier
 from transport.session.messages import Queued
+from transport.session.risk import FEWEST, SHORTEST, Together, reach, sendings
 from transport.session.stream import Stream
 from transport.session.values import CarrierKind, Redundancy, SessionConfig, Tally
 from transport.session.wire import HEADER_BYTES, STREAM_OVERHEAD, encode_header, encode_stream_head
@@ -22,6 +25,13 @@ ACK_ROOM = 34
 LEAST_ROOM = 128
 RANKED_FOR = 0.02
 PACING_BURST = 0.005
+BUNDLE_CHANCE = 0.0002
+"""Bytes are sent again with a stream's new ones while it is likelier than this that all copies of them were lost."""
+START_CHANCE = 0.0005
+"""The same for the quick repeats of a stream that has nothing new to send."""
+LATE = 0.01
+"""Seconds by which a repeat may come late."""
+COVER_EVERY = 0.16
 EVERYWHERE = 1.0
 """Seconds after a suspicion during which thin streams go over all carriers."""
 
@@ -56,6 +66,9 @@ class Scheduler:
         self._timeout = FIRST_ROUND_TRIP
         self._everywhere_until = -inf
         self._is_hot = False
+        self._is_alone = False
+        self._together = Together()
+        self._reach: tuple[tuple[float, int, float], ...] = ()
         self._packets: dict[tuple[Carrier, ...], Packet] = {}
         self._pace: dict[int, float] = {}
         self._doubtful: tuple[Carrier, ...] = ()
@@ -83,17 +96,36 @@ class Scheduler:
         self._ranked = tuple(sorted(costs, key=costs.__getitem__))
         self._ranked_at = now
         self._doubtful = tuple(carrier for carrier in self._ranked if carrier.suspected_at is not None)
+        self._is_alone = len(self._ranked) - len(self._doubtful) == 1 < len(self._ranked)
         self._timeout = self._ranked[0].outgoing.trip.timeout
         loss = self._ranked[0].outgoing.loss_ratio
         self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
+        self._measure(now)
         return self._ranked
+
+    def _measure(self, now: float) -> None:
+        """How far back bundles reach over the best carrier, the two best…: seconds, sendings; and until when quick
+        repeats are worth it."""
+        together = self._together.ratio(now)
+        self._reach = tuple(self._reach_of(self._ranked[:count], together) for count in range(1, len(self._ranked) + 1))
+
+    @staticmethod
+    def _reach_of(carriers: tuple[Carrier, ...], together: float) -> tuple[float, int, float]:
+        losses = [carrier.outgoing.losses for carrier in carriers if carrier.suspected_at is None]
+        if not losses:
+            return inf, FEWEST, inf
+        return (
+            max(reach(losses, together, BUNDLE_CHANCE), SHORTEST) if len(losses) > 1 else inf,  # alone, all of it
+            sendings(losses, BUNDLE_CHANCE),
+            reach(losses, together, START_CHANCE),
+        )
 
     def group(self, stream: Stream, now: float) -> tuple[Carrier, ...]:
         """The carriers for a thin stream's next bytes, the best first. There must be a carrier."""
         ranked = self.ranked(now)
         if len(ranked) == 1 or stream.redundancy is Redundancy.SINGLE:
             return ranked[:1] if now >= self._everywhere_until else ranked
-        if now < self._everywhere_until or (stream.is_overdue and stream.wants_repeat):
+        if now < self._everywhere_until or (stream.wants_repeat and stream.is_overdue):
             return ranked
         if stream.redundancy is Redundancy.HOT or self._is_hot or not stream.is_proven:
             return ranked[:2] if ranked[1].may_repeat(now) else ranked[:1]
@@ -120,12 +152,37 @@ class Scheduler:
         """All that a thin stream has to send; it must have something (`has_work`)."""
         carriers = self.group(stream, now)
         log = stream.out
-        bundle = self._config.bundle_bytes if _loses(carriers) and carriers[0].may_repeat(now) else 0
+        bundle = 0
+        if _loses(carriers) and carriers[0].may_repeat(now):
+            bundle = self._bundle(stream, carriers, now)
         while True:
             wanted = min(max(bundle, log.end - log.sent), log.end - log.base, 1000)
             self._put_frame(stream, self._packet(carriers, STREAM_OVERHEAD + wanted, now), bundle, now)
             if not self.has_work(stream):
                 return
+
+    def _bundle(self, stream: Stream, carriers: tuple[Carrier, ...], now: float) -> int:
+        """How many bytes of a stream a frame with new ones holds, these included."""
+        log, marks = stream.out, stream.marks
+        seconds, count, _ = self._reach[len(carriers) - 1]
+        if log.sent < log.end:
+            if seconds == inf:
+                marks.clear()
+            marks.append((now, log.sent))
+        if seconds == inf:
+            return self._config.bundle_bytes
+        while len(marks) > count and marks[0][0] < now - seconds:
+            marks.popleft()
+        if not marks or now - stream.covered_at >= COVER_EVERY:
+            return self._config.bundle_bytes
+        return min(log.end - marks[0][1], self._config.bundle_bytes)
+
+    def is_worth_repeating(self, stream: Stream, now: float) -> bool:
+        """Without news from its peer: it isn't unlikely that all copies so far were lost."""
+        if not stream.marks or not stream.steps:
+            return True
+        seconds = self._reach[len(self.group(stream, now)) - 1][2]
+        return now - stream.marks[-1][0] <= seconds + stream.steps[0] + LATE
 
     def put_bulk(self, stream: Stream, now: float) -> float:
         """As much of a bulk stream as carriers have room for. Returns when to come again (inf: after an ACK)."""
@@ -147,14 +204,16 @@ class Scheduler:
         log = stream.out
         if log.sent < log.end and log.sent < log.limit and self.credit > 0:
             return True
-        return stream.wants_repeat or len(log.lost) > 0 or log.owes_end
+        if stream.wants_repeat or log.lost.starts:
+            return True
+        return log.is_ended and log.owes_end
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
         """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
         log, tally, traffic = stream.out, self._tally, packet.carriers[0].traffic
         room = packet.room - STREAM_OVERHEAD
         fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
-        if fresh > 0 or log.owes_end:
+        if fresh > 0 or (log.is_ended and log.owes_end):
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start
@@ -162,10 +221,10 @@ class Scheduler:
             traffic.bundled += log.sent - start
             self.credit -= fresh
             log.sent = end
-            if log.lost:
+            if log.lost.starts:
                 log.lost.remove(start, end)
-            stream.sent_new(now, self.timeout())
-        elif log.lost:
+            stream.sent_new(now, self._timeout, has_echo=self._is_alone and stream.redundancy is Redundancy.HOT)
+        elif log.lost.starts:
             start, end = log.lost.first()
             end = min(end, start + room)
             tally.resent_bytes += end - start
@@ -205,7 +264,7 @@ class Scheduler:
                 self._flush(packet, now)
         for carrier in self.carriers.values():
             if now >= carrier.beat_at + heartbeat:
-                self._emit(carrier, b"", [], now)
+                self._emit(carrier, b"", Load([], 1), now)
             elif now >= carrier.incoming.due:
                 self._emit(carrier, b"", None, now)
         out, self._out = self._out, []
@@ -214,16 +273,24 @@ class Scheduler:
     def _flush(self, packet: Packet, now: float) -> None:
         del self._packets[packet.carriers]
         body = b"".join(packet.frames)
+        load = Load(packet.parts, len(packet.carriers))
         for carrier in packet.carriers:
-            self._emit(carrier, body, packet.parts, now)
+            self._emit(carrier, body, load, now)
         for carrier in packet.carriers[1:]:
             carrier.traffic.copied += len(body)
             self._tally.copied_bytes += len(body)
+        self._together.sent += load.copies > 1
 
-    def _emit(self, carrier: Carrier, body: bytes, parts: list[Any] | None, now: float) -> None:
-        """One packet. Without `parts` it doesn't ask to be acknowledged and isn't remembered."""
+    def count_lost(self, load: Load) -> None:
+        """One more copy of it is lost."""
+        load.left -= 1
+        if not load.left and load.copies > 1:
+            self._together.lost += 1
+
+    def _emit(self, carrier: Carrier, body: bytes, load: Load | None, now: float) -> None:
+        """One packet. Without `load` it doesn't ask to be acknowledged and isn't remembered."""
         incoming, outgoing = carrier.incoming, carrier.outgoing
-        pieces = [encode_header(outgoing.next_number, parts is not None), carrier.greeting]
+        pieces = [encode_header(outgoing.next_number, load is not None), carrier.greeting]
         if incoming.due < inf:
             pieces.append(incoming.frame(carrier.number, now))
         for other in self._doubtful:
@@ -232,10 +299,10 @@ class Scheduler:
         pieces.append(body)
         packet = b"".join(pieces)
         size = len(packet)
-        if parts is None:
+        if load is None:
             outgoing.next_number += 1
         else:
-            outgoing.send(Sent(parts, size, now))
+            outgoing.send(Sent(load, size, now))
             carrier.beat_at = now
         carrier.spend(size, now)
         carrier.traffic.sent += size + carrier.underneath

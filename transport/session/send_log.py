@@ -61,11 +61,11 @@ class SendLog:
             self._known.add(start, end)
             self.lost.remove(start, end)
             return
-        if self._known:
+        if self._known.starts:
             self._known.add(start, end)
             end = self._known.first()[1]
             self._known.remove(0, end)
-        if self.lost:
+        if self.lost.starts:
             self.lost.remove(0, end)
         del self._buffer[: end - self.base]
         self.base = end

@@ -7,6 +7,7 @@ and 160 ms later. From then on, and for bulk from the beginning, once per PTO.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
 from transport.session.acks import Shortest
@@ -18,16 +19,21 @@ from transport.session.wire import Opening
 
 BLIND = (0.015, 0.030, 0.060, 0.095)
 TAIL = (0.040, 0.040, 0.080)
+ECHO = 0.012
+"""A hot stream that is left with one sound carrier sends everything twice over that one, so much later."""
 BULK_BYTES = 16_384
 """A stream with more than this unacknowledged is paced, whatever its priority: it isn't a stream of tokens now."""
 
 
 class Stream:
-    """`opening` is sent along until it is known to have arrived (None at the side that didn't open the stream)."""
+    """`opening` is sent along until it is known to have arrived (None at the side that didn't open the stream).
+
+    `marks` are the last sendings of new bytes, when and from which offset; `covered_at` is when everything that isn't
+    acknowledged was last sent in one frame."""
 
     __slots__ = (
-        "covered_at", "due", "id", "into", "is_blocked", "is_proven", "messages_in", "messages_out", "opening", "out",
-        "priority", "queued_at", "redundancy", "stage", "wants_repeat",
+        "covered_at", "due", "id", "into", "is_blocked", "is_proven", "marks", "messages_in", "messages_out", "opening",
+        "out", "priority", "queued_at", "redundancy", "stage", "wants_repeat",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +50,7 @@ class Stream:
         self.is_proven = False
         self.is_blocked = False
         self.wants_repeat = is_opener
+        self.marks: deque[tuple[float, int]] = deque()
         self.covered_at = -inf
         self.stage = 0
         self.due = inf
@@ -76,10 +83,13 @@ class Stream:
             return ()
         return TAIL if self.is_proven else BLIND
 
-    def sent_new(self, now: float, timeout: float) -> None:
+    def sent_new(self, now: float, timeout: float, *, has_echo: bool = False) -> None:
         """New bytes have gone out: the repeats begin anew."""
         self.stage = 0
-        self.sent_again(now, timeout)
+        if has_echo:
+            self.due = now + ECHO
+        else:
+            self.sent_again(now, timeout)
 
     def sent_again(self, now: float, timeout: float) -> None:
         """A repeat has gone out: `due` is when the next is."""

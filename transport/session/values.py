@@ -82,6 +82,7 @@ class SessionConfig:
     """One side's settings. `session` (16 bytes) and `token` (32 bytes, secret) are random and chosen by the edge.
 
     bundle_bytes  unacknowledged bytes that a packet may carry again; heartbeat, ack_delay, linger: seconds
+    flush_every   seconds between packets of streams while they come thick: what is written meanwhile shares them
     hot_loss      loss ratio of the best line from which STANDBY streams go as HOT ones (back at half of it)
     rates         bytes/s each line may send, by line id; a line that is missing has no budget of its own
     """
@@ -96,6 +97,7 @@ class SessionConfig:
     heartbeat: float = 0.025
     idle_heartbeat: float = 1.0
     ack_delay: float = 0.008
+    flush_every: float = 0.0015
     linger: float = 30.0
     hot_loss: float = 0.03
     rates: Mapping[str, float] = field(default_factory=dict)

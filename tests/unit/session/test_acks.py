@@ -178,7 +178,7 @@ class TestCarrier:
     def test_loss_costs(self) -> None:
         made = self.beating()
         before = made.cost(1.0)
-        made.outgoing.loss_ratio = 0.1
+        made.outgoing.losses.recent = 0.1
         assert made.cost(1.0) == pytest.approx(before + 0.05)
 
     def test_a_budget_holds_back_repeats(self) -> None:

@@ -477,7 +477,7 @@ class TestCarriers:
         scene.run(1.0)
         scene.reply(b"a")
         scene.run(2.0)
-        scene.relay.carriers[1].outgoing.loss_ratio = 0.05
+        scene.relay.carriers[1].outgoing.losses.recent = 0.05
         scene.relay._scheduler.changed()
         before = len(two.frames("down", StreamFrame))
         scene.reply(b"b")
