@@ -185,6 +185,11 @@ class CarrierLost(msgspec.Struct, frozen=True, gc=False):
     left: int
 
 
+class AllSilent(msgspec.Struct, frozen=True, gc=False):
+    """Nothing good is known of any carrier: the peer stands still, or their kind doesn't pass any more. Told once until
+    one of them is believed in again. A carrier that joins meanwhile gets everything that is under way."""
+
+
 class Joined(msgspec.Struct, frozen=True, gc=False):
     """The peer has confirmed this carrier (told once per carrier); `peer` is its node's name."""
 
@@ -217,6 +222,7 @@ Event = (
     | CarrierSuspected
     | CarrierRelieved
     | CarrierLost
+    | AllSilent
     | Joined
     | GoneAway
     | SessionClosed
