@@ -22,6 +22,8 @@ ACK_ROOM = 34
 LEAST_ROOM = 128
 RANKED_FOR = 0.02
 PACING_BURST = 0.005
+BULK_LEAVES = 262_144
+"""Bytes of the session's credit that bulk doesn't touch: a peer that takes none of it must not silence thin streams."""
 EVERYWHERE = 1.0
 """Seconds after a suspicion during which thin streams go over all carriers."""
 
@@ -132,6 +134,8 @@ class Scheduler:
         if stream.wants_repeat:
             self._put_frame(stream, self._packet(self.ranked(now), LEAST_ROOM, now), self._config.bundle_bytes, now)
         while self.has_work(stream):
+            if self.credit <= BULK_LEAVES and not stream.out.lost and not stream.out.owes_end:
+                return inf
             carrier, at = self._roomiest(now)
             if carrier is None:
                 return at
@@ -150,11 +154,13 @@ class Scheduler:
         return stream.wants_repeat or len(log.lost) > 0 or log.owes_end
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
-        """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
+        """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones. Without
+        bundles lost bytes go before new ones: those that wait for them hold credit."""
         log, tally = stream.out, self._tally
         room = packet.room - STREAM_OVERHEAD
         fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
-        if fresh > 0 or log.owes_end:
+        is_new = fresh > 0 or log.owes_end
+        if is_new and (bundle or not log.lost):
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start

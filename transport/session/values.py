@@ -69,7 +69,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """What one side lets the other do. Windows are bytes that may be received but not consumed."""
 
     max_streams: int = 2000
-    stream_window: int = 1 << 20
+    stream_window: int = 4 << 20
     session_window: int = 16 << 20
 
 
