@@ -9,8 +9,8 @@ smallest window. This controller believes the delivery rate instead, in the mann
 
 A round is one flight: it ends when a packet sent after its beginning is acknowledged. Loss matters only when of a
 hundred packets or more a greater part than `TOLERATED_LOSS` is lost: then the last round's rate, and the part of the
-former one that got through, are all that is believed, with a gain just above 1. aioquic paces by window / smoothed round trip, so a queue that builds up lowers the
-rate by itself.
+former one that got through, are all that is believed, with a gain just above 1. aioquic paces by window / smoothed
+round trip, so a queue that builds up lowers the rate by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast bulk goes over one carrier: the delivery rate that the session itself measures on it (`transport.congestion`).
+"""How fast bulk goes over one carrier: by the delivery rate that is measured on it (`transport.congestion`).
 
     the start   START_RATE for the first round trip, where nothing is known: an upload shouldn't need four round trips
                 to find out that a line between data centres isn't a modem
@@ -17,7 +17,7 @@ from transport.congestion import DeliveryRateControl
 START_RATE = 2_000_000
 """Bytes/s, 16 Mbit/s. On a line of 4 Mbit/s that is a queue of half a second, once."""
 QUEUE_RATIO, QUEUE = 1.15, 0.02
-"""A round whose packets took so many times the shortest round trip on average, and so many seconds more, met a queue."""
+"""A round met a queue if its packets took so many times the shortest round trip on average and so many seconds more."""
 
 
 class BulkRate(DeliveryRateControl):
