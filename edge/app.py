@@ -359,6 +359,7 @@ class Node:
             shares=self._shares,
             pools=lambda: self.pool_board.documents(monotonic()),
             relays=self.links.documents,
+            trace=self.links.trace,
             cache=self._cache,
             purge=self.stores.purge,
             wrong=self.stores.wrong,

@@ -26,6 +26,7 @@ from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
+from edge.control.qlog import wanted as trace_wanted
 from edge.control.rate import Rates
 from edge.control.requested import (
     MOST_BYTES,
@@ -237,6 +238,17 @@ class Api:
 
     async def relays(self, request: web.Request) -> web.Response:
         return json_reply({"relays": (await self._workers.figures())["relays"]})
+
+    async def qlog(self, request: web.Request) -> web.Response:
+        id, asked = request.match_info["id"], trace_wanted(await body(request))
+        known = [relay.id for relay in self._inside.snapshot().relays]
+        if id not in known:
+            raise Refused("absent", f'no relay "{id}"; there is {", ".join(known) or "none"}')
+        told = await self._workers.trace(id, asked)
+        if not told["sessions"] and told["failed"]:
+            raise Refused("conflict", next(iter(told["failed"].values())))
+        self._desk.note_done(request[_CALLER], "qlog", f"relay={id}", {**asked.document(), "events": told["events"]})
+        return json_reply(told)
 
     async def cache(self, request: web.Request) -> web.Response:
         return json_reply(await self._workers.cache())

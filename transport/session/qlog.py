@@ -1,4 +1,4 @@
-"""A session's packets and beliefs as qlog, for a while and up to a size (draft-ietf-quic-qlog-main-schema-02, JSON-SEQ).
+"""A session's packets and beliefs as qlog, up to a size (draft-ietf-quic-qlog-main-schema-02, JSON-SEQ).
 
     trace = Trace(Vantage("edge bj-1", is_client=True), utc_offset, max_bytes)
     tap = Tap(trace, core, "0")     from now on everything the core does is written down
@@ -8,8 +8,8 @@
 A tap puts itself before five methods of one core; while there is none nothing is asked and nothing costs. What streams
 carry isn't written, nor are tokens, request ids or names: frames are summarised by their numbers and lengths.
 
-Events are named after those of QUIC (draft-ietf-quic-qlog-quic-events-02), so that tools draw them; packet numbers are a
-carrier's own, so each carrier is a group, `session:line:kind:number`. What only sessions have is in `session:…`.
+Events are named after those of QUIC (draft-ietf-quic-qlog-quic-events-02), so that tools draw them; packet numbers are
+a carrier's own, so each carrier is a group, `session:line:kind:number`. What only sessions have is in `session:…`.
 """
 
 from __future__ import annotations
@@ -105,10 +105,17 @@ def _record(document: dict[str, Any]) -> bytes:
     return b"\x1e" + msgspec.json.encode(document) + b"\n"
 
 
+class AlreadyTapped(Exception):
+    """Somebody else writes this session down just now."""
+
+
 class Tap:
     """Writes down what one core does. `name` tells sessions of one trace apart."""
 
     def __init__(self, trace: Trace, core: SessionCore, name: str) -> None:
+        """Raises AlreadyTapped: one at a time."""
+        if _TAPPED[0] in vars(core):
+            raise AlreadyTapped
         self._trace = trace
         self._core = core
         self._name = name

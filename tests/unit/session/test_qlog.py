@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.unit.session.test_core import Scene, Wire
-from transport.session.qlog import Tap, Trace, Vantage, acked, frame_data
+from transport.session.qlog import AlreadyTapped, Tap, Trace, Vantage, acked, frame_data
 from transport.session.values import Code, Limits
 from transport.session.wire import Ack, Close, CreditFrame, MessageFrame, ResetFrame, StreamFrame, Welcome
 
@@ -52,6 +54,8 @@ def test_a_session_with_losses_suspicion_and_an_end() -> None:
     scene = Scene(one, two)
     seen = trace()
     tap = Tap(seen, scene.relay, "0")
+    with pytest.raises(AlreadyTapped):
+        Tap(seen, scene.relay, "1")
     scene.ask(b"secret question")
     scene.run(1.0)
     scene.reply(b"secret answer")
@@ -82,7 +86,8 @@ def test_a_session_with_losses_suspicion_and_an_end() -> None:
         "session:carrier_down", "session:all_silent", "session:closed",
     }  # fmt: skip
     assert {event["group_id"] for event in named(events, "recovery:packet_lost")} >= {"0:line1:datagram:1"}
-    kinds = {frame["frame_type"] for event in named(events, "transport:packet_sent") for frame in event["data"]["frames"]}
+    sent = named(events, "transport:packet_sent")
+    kinds = {frame["frame_type"] for event in sent for frame in event["data"]["frames"]}
     assert kinds >= {"stream", "ack", "ping"}
     assert 1000 * OFFSET <= events[0]["time"] < 1000 * (OFFSET + 1)
 
