@@ -26,8 +26,8 @@ class Inside:
 
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
-    line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show; `trace`
-    writes those with one down (relay, worker, seconds, bytes), and raises KeyError or AlreadyTapped.
+    line would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with each show;
+    `trace` writes those with one down (relay, worker, seconds, bytes), and raises KeyError or AlreadyTapped.
     `cache`: see `edge.control.cache.cache_document`; `purge` gives how many entries went, or raises StoreError;
     `wrong` says whether it knew a request's similar answer, which is purged then, or raises StoreError.
     `ranking`: the scores of the lines, and how the paths of a request to a provider's id, of a priority, would be
