@@ -390,6 +390,7 @@ class Node:
             pools=lambda: self.pool_board.documents(monotonic()),
             relays=self.links.documents,
             credentials=self._credentials,
+            trace=self.links.trace,
             cache=self._cache,
             purge=self.stores.purge,
             wrong=self.stores.wrong,

@@ -8,9 +8,9 @@ smallest window. This controller believes the delivery rate instead, in the mann
     gain: 2.9 until three rounds bring no growth, then a cycle around 1.4 with one round below 1 that drains the queue
 
 A round is one flight: it ends when a packet sent after its beginning is acknowledged. Loss matters only when of a
-hundred packets or more a greater part than `TOLERATED_LOSS` is lost: then the last round's rate is all that is
-believed, with a gain just above 1. aioquic paces by window / smoothed round trip, so a queue that builds up lowers the
-rate by itself.
+hundred packets or more a greater part than `TOLERATED_LOSS` is lost: then the last round's rate, and the part of the
+former one that got through, are all that is believed, with a gain just above 1. aioquic paces by window / smoothed
+round trip, so a queue that builds up lowers the rate by itself.
 """
 
 from __future__ import annotations
@@ -115,8 +115,10 @@ class DeliveryRateControl(QuicCongestionControl):
 
     def _learn(self, rate: float) -> None:
         best = self.bandwidth
-        if self._has_lost_too_much():
+        lost = self._lost_too_much()
+        if lost:
             self._rates.clear()
+            self._rates.append(best * (1 - lost))
             self._is_starting = False
             self._caution = CAUTIOUS_ROUNDS
         elif self._is_starting and self._is_limited:
@@ -127,12 +129,14 @@ class DeliveryRateControl(QuicCongestionControl):
             self._phase += 1
             self._caution = max(self._caution - 1, 0)
 
-    def _has_lost_too_much(self) -> bool:
+    def _lost_too_much(self) -> float:
+        """The part of the last packets that was lost, if it is more than can be tolerated, else 0."""
         delivered, lost = self._judged
         if delivered + lost < self._least_judged:
-            return False
+            return 0.0
         self._judged = [0, 0]
-        return lost > TOLERATED_LOSS * (delivered + lost)
+        ratio = lost / (delivered + lost)
+        return ratio if ratio > TOLERATED_LOSS else 0.0
 
     def _gain(self) -> float:
         if self._is_starting:

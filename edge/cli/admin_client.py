@@ -57,8 +57,8 @@ class AdminClient:
             url = os.environ.get("FARLINE_ADMIN") or DEFAULT
         return cls(_reachable(url), _token(given.get("token")))
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's document.
+    def ask(self, method: str, path: str, body: Any = None, *, seconds: float = SECONDS) -> Any:
+        """The answer's document, which may take so many seconds.
 
         Raises:
             AskFailed: the node refuses, or can't be reached.
@@ -68,7 +68,7 @@ class AdminClient:
             headers["authorization"] = f"Bearer {self._token}"
         if method != "GET":
             headers["content-type"] = "application/json"
-        connection = self._connection()
+        connection = self._connection(seconds)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             reply = connection.getresponse()
@@ -81,12 +81,12 @@ class AdminClient:
             connection.close()
         return _document(self._url, reply.status, text)
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, seconds: float) -> http.client.HTTPConnection:
         if self._url.startswith("unix:"):
-            return _UnixConnection(self._url.removeprefix("unix:"))
+            return _UnixConnection(self._url.removeprefix("unix:"), seconds)
         parts = urlsplit(self._url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        return kind(parts.hostname or "", parts.port, timeout=SECONDS)
+        return kind(parts.hostname or "", parts.port, timeout=seconds)
 
 
 def performing(
@@ -107,13 +107,14 @@ def performing(
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
+        self._seconds = seconds
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(SECONDS)
+        self.sock.settimeout(self._seconds)
         self.sock.connect(self._path)
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from edge.cli.admin_client import REFUSED, UNREACHABLE, AdminClient, AskFailed, 
 from edge.cli.spoken import change_of, duration, moment, weight_of
 from edge.control.lines import is_idle
 
+QLOG_GRACE = 20.0  # seconds for the answer after the tracing
 Action = Callable[[AdminClient, argparse.Namespace], int]
 
 _EPILOG = """\
@@ -74,6 +76,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     why = _action(actions, "why", _why, "why a request went where it went")
     why.add_argument("request", help="its id: x-farline-request-id, or `request` in the log")
     _action(actions, "credentials", _credentials, "what is left of providers' rate limits, by credential and model")
+    qlog = _action(actions, "qlog", _qlog, "write down what the sessions with a relay do, for qvis and its like")
+    qlog.add_argument("id", help="a relay; with --at-relay, where the admin listener is a relay's, an edge")
+    qlog.add_argument("--seconds", type=duration, default=10.0, metavar="TIME", help="default 10s, at most 120s")
+    qlog.add_argument(
+        "--max-mib", type=int, default=8, metavar="N", help="of each worker's part, at most 64; default 8"
+    )
+    qlog.add_argument("-o", "--output", metavar="FILE", required=True, help="a .sqlog file to write")
+    qlog.add_argument("--at-relay", action="store_true")
     _add_maintenance(actions)
 
 
@@ -139,6 +149,17 @@ def _credentials(client: AdminClient, args: argparse.Namespace) -> int:
 
 def _why(client: AdminClient, args: argparse.Namespace) -> int:
     return _print(args, client.ask("GET", f"/api/v1/requests/{_part(args.request)}"), show.why)
+
+
+def _qlog(client: AdminClient, args: argparse.Namespace) -> int:
+    kind = "edges" if args.at_relay else "relays"
+    order = {"seconds": args.seconds, "max_bytes": args.max_mib << 20}
+    told = client.ask("POST", f"/api/v1/{kind}/{_part(args.id)}/qlog", order, seconds=args.seconds + QLOG_GRACE)
+    try:
+        Path(args.output).write_text(told.pop("qlog"))
+    except OSError as error:
+        raise AskFailed(f"{args.output}: {error.strerror}", UNREACHABLE) from None
+    return _print(args, {"file": args.output, **told}, show.qlog)
 
 
 # --- changing ---

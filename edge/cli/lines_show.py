@@ -185,6 +185,12 @@ def pins(told: Document) -> RenderableType:
     return table
 
 
+def qlog(told: Document) -> RenderableType:
+    cut = ", cut: it was full" if told["is_cut"] else ""
+    failed = "".join(f"; worker {worker}: {why}" for worker, why in told["failed"].items())
+    return Text(f"{told['file']}: {told['events']} events of {told['sessions']} sessions{cut}{failed}")
+
+
 def windows(told: Document) -> RenderableType:
     if not told["maintenance"]:
         return Text("No maintenance windows.")

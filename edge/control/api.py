@@ -30,6 +30,7 @@ from edge.control.nodes import Nodes, ranking
 from edge.control.people import People
 from edge.control.present import Present
 from edge.control.publishing import CALLER, Publishing
+from edge.control.qlog import wanted as trace_wanted
 from edge.control.rate import Rates
 from edge.control.replaying import Replays
 from edge.control.requested import (
@@ -232,6 +233,17 @@ class Api:
         return json_reply(told, status)
 
     # --- what is done besides, alerts, requests, nodes ---
+
+    async def qlog(self, request: web.Request) -> web.Response:
+        id, asked = request.match_info["id"], trace_wanted(await body(request))
+        known = [relay.id for relay in self._inside.snapshot().relays]
+        if id not in known:
+            raise Refused("absent", f'no relay "{id}"; there is {", ".join(known) or "none"}')
+        told = await self._workers.trace(id, asked)
+        if not told["sessions"] and told["failed"]:
+            raise Refused("conflict", next(iter(told["failed"].values())))
+        self._desk.note_done(request[CALLER], "qlog", f"relay={id}", {**asked.document(), "events": told["events"]})
+        return json_reply(told)
 
     async def purge_cache(self, request: web.Request) -> web.Response:
         document = await body(request)

@@ -18,6 +18,7 @@ from edge.routing.foresight import Shares
 from edge.routing.replay import Past
 from health.alerts import Alert
 from health.view import HealthView
+from transport.session.qlog import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Inside:
     `requests`: the latest requests that have ended, newest first. `request`: one of them by its id, with its ranking as
     a document, if both are still known. `shares`: which share of the requests to a provider's id, of a priority, each
     line and relay would get under other controls. `pools`: the local pools' documents; `relays`: what sessions with
-    each show.
+    each show; `trace` writes those with one down (relay, worker, seconds, bytes), and raises KeyError or
+    AlreadyTapped.
     `credentials`: see `edge.control.credentials`. `cache`: see `edge.control.cache.cache_document`; `purge` gives how
     many entries went, or raises StoreError; `wrong` says whether it knew a request's similar answer, which is purged
     then, or raises StoreError.
@@ -46,6 +48,7 @@ class Inside:
     pools: Callable[[], list[dict[str, Any]]]
     relays: Callable[[], Mapping[str, Mapping[str, Any]]]
     credentials: Callable[[], list[dict[str, Any]]]
+    trace: Callable[[str, str, float, int], Awaitable[tuple[Trace, int]]]
     cache: Callable[[], Awaitable[dict[str, Any]]]
     purge: Callable[[Purge], Awaitable[int]]
     wrong: Callable[[str], Awaitable[bool]]

@@ -14,9 +14,10 @@ from edge.control.documents import as_document, from_document
 from edge.control.events import Events
 from edge.control.inside import Inside
 from edge.control.peers import Peers
+from edge.control.qlog import wanted as trace_wanted
 from edge.control.replaying import REPLAY_PATH, Replays
 from edge.control.requests import wanted
-from edge.control.worker import CACHE_PATH, WRONG_PATH, Worker
+from edge.control.worker import CACHE_PATH, TRACE_PATH, WRONG_PATH, Worker
 
 log = logging.getLogger("farline.admin")
 
@@ -49,6 +50,7 @@ class Internal:
                 web.get(HISTORY_PATH, self._history),
                 web.put(WRONG_PATH, self._wrong),
                 web.put(REPLAY_PATH, self._replay),
+                web.put(TRACE_PATH, self._trace),
                 web.get(CONTROLS_PATH, self._controls),
                 web.put(CONTROLS_PATH, self._adopt),
             ]
@@ -92,6 +94,11 @@ class Internal:
     async def _replay(self, request: web.Request) -> web.Response:
         answer = await self._replays.answer(await request.json())
         return web.Response(body=answer, content_type="application/json")
+
+    async def _trace(self, request: web.Request) -> web.Response:
+        document = await request.json()
+        relay = document.pop("relay")
+        return web.json_response(await self._worker.trace(relay, trace_wanted(document)))
 
     async def _controls(self, request: web.Request) -> web.Response:
         return web.json_response(as_document(self._desk.controls))

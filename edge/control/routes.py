@@ -120,6 +120,15 @@ ROUTES = (
     Route("DELETE", "/api/v1/controls", "reset", Role.ADMIN, "Everything as configured.", "Applied"),
     Route("GET", "/api/v1/paths", "paths", Role.VIEWER, "Every line to every endpoint.", "Paths"),
     Route("GET", "/api/v1/relays", "relays", Role.VIEWER, "Relays and the sessions with them.", "Relays"),
+    Route(
+        "POST",
+        "/api/v1/relays/{id}/qlog",
+        "qlog",
+        Role.OPERATOR,
+        "Write down what the sessions with a relay do; answers when that is over.",
+        "Trace",
+        "TraceOrder",
+    ),
     Route("GET", "/api/v1/endpoints", "endpoints", Role.VIEWER, "Far ends.", "Endpoints"),
     Route(
         "GET",

@@ -256,6 +256,24 @@ SCHEMAS: dict[str, Schema] = {
             }
         ),
     ),
+    "TraceOrder": record(
+        {},
+        {
+            "seconds": said("Default 10.", {"type": "number", "minimum": 0.1, "maximum": 120}),
+            "max_bytes": said(
+                "In each worker; default 8 MiB.", {"type": "integer", "minimum": 65536, "maximum": 1 << 26}
+            ),
+        },
+    ),
+    "Trace": record(
+        {
+            "sessions": COUNT,
+            "events": COUNT,
+            "is_cut": said("It was full before the time was over.", FLAG),
+            "qlog": said("JSON-SEQ: the contents of a .sqlog file.", TEXT),
+            "failed": said("Why workers didn't, by their numbers.", mapping(TEXT)),
+        }
+    ),
     "Relays": record({"relays": array(ref("Relay"))}),
     "Endpoint": record(
         {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,13 +16,19 @@ from edge.control.events import Events
 from edge.control.figures import figures, relay_documents
 from edge.control.inside import Inside
 from edge.control.peers import PURGE_SECONDS, Peers
+from edge.control.qlog import BUSY, NOTHING, merged, told
+from edge.control.qlog import Wanted as TraceWanted
 from edge.control.reasons import parts, with_parts
 from edge.control.requests import Wanted, document, documents
 from edge.control.together import together
 from edge.control.why import sentence, why_parts
+from transport.session.qlog import AlreadyTapped
 
 CACHE_PATH = "/internal/cache"
 WRONG_PATH = "/internal/cache/wrong"
+TRACE_PATH = "/internal/qlog"
+TRACE_GRACE = 10.0
+"""Seconds that a worker may take to hand over what it wrote down."""
 
 
 class Worker:
@@ -55,12 +62,12 @@ class Worker:
         if found is None:
             return None
         record, ranking = found
-        told = document(record, _utc_offset())
+        known = document(record, _utc_offset())
         return {
-            **told,
+            **known,
             "worker": self.number,
-            "why": sentence(told, ranking),
-            "why_parts": why_parts(told, ranking),
+            "why": sentence(known, ranking),
+            "why_parts": why_parts(known, ranking),
             "ranking": None if ranking is None else with_parts(ranking),
         }
 
@@ -80,6 +87,14 @@ class Worker:
             return {"is_known": await self._inside.wrong(request_id), "failed": None}
         except StoreError as error:
             return {"is_known": True, "failed": str(error)}
+
+    async def trace(self, relay: str, wanted: TraceWanted) -> dict[str, Any]:
+        """What this worker's sessions with the relay do; or why that can't be told."""
+        try:
+            found, sessions = await self._inside.trace(relay, str(self.number), wanted.seconds, wanted.max_bytes)
+        except AlreadyTapped:
+            return {"failed": BUSY}
+        return {**told(found, sessions), "failed": None}
 
     def events(self, since: int) -> list[dict[str, Any]]:
         return self._events.since(since)
@@ -142,6 +157,22 @@ class Workers:
         }
         failed = {str(worker): each["failed"] for worker, each in sorted(answers.items()) if each["failed"]}
         return {"is_known": any(each["is_known"] for each in answers.values()), "failed": failed}
+
+    async def trace(self, relay: str, wanted: TraceWanted) -> dict[str, Any]:
+        """All workers' sessions with the relay, side by side."""
+        asked: list[Coroutine[Any, Any, Any]] = [self._own.trace(relay, wanted)]
+        if self._peers is not None:
+            document = {"relay": relay, **wanted.document()}
+            asked.append(self._peers.have_done(TRACE_PATH, document, wanted.seconds + TRACE_GRACE))
+        own, *others = await asyncio.gather(*asked)
+        answers = {self._own.number: own, **(others[0] if others else {})}
+        failed = {
+            str(worker): each if isinstance(each, str) else each["failed"]
+            for worker, each in sorted(answers.items())
+            if isinstance(each, str) or each["failed"]
+        }
+        good = {worker: each for worker, each in sorted(answers.items()) if str(worker) not in failed}
+        return {**(merged(good) if good else NOTHING), "failed": failed}
 
     async def _ask(self, path: str) -> dict[int, Any]:
         return await self._peers.ask(path) if self._peers is not None else {}

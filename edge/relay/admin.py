@@ -13,10 +13,16 @@ from edge.config.model import Address, AdminKey
 from edge.control.access import Door, Role
 from edge.control.api import asking_of, problems
 from edge.observe.exposition import PLAIN
+from edge.control.answers import body
+from edge.control.changes import Refused
+from edge.control.qlog import BUSY, told, wanted
 from edge.relay.execution import Execution
 from edge.relay.record import ExecutionRecord
 from edge.relay.service import Service
+from transport.session.aio.endpoint import SessionDriver
+from transport.session.aio.tracing import traced
 from transport.session.live import LiveSession
+from transport.session.qlog import AlreadyTapped, Vantage
 
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 LATEST = 500
@@ -57,6 +63,7 @@ class RelayAdmin:
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
                 web.get("/api/v1/sessions", self._sessions),
+                web.post("/api/v1/edges/{id}/qlog", self._qlog),
                 web.get("/api/v1/executions", self._executions),
                 web.get("/api/v1/node", self._node),
             ]
@@ -95,6 +102,19 @@ class RelayAdmin:
         self._door.admit(asking_of(request), Role.VIEWER)
         service, now = self._service(), monotonic()
         return _json({"sessions": [session_document(each, now) for each in service.sessions.values()]})
+
+    async def _qlog(self, request: web.Request) -> web.Response:
+        self._door.admit(asking_of(request), Role.OPERATOR)
+        edge, asked = request.match_info["id"], wanted(await body(request))
+        sessions = [each for each in self._service().sessions.values() if each.peer == edge]
+        cores = {str(number): each.core for number, each in enumerate(sessions) if isinstance(each, SessionDriver)}
+        if not cores:
+            raise Refused("absent", f'there is no session with an edge "{edge}"')
+        try:
+            trace = await traced(cores, Vantage(f"relay, edge {edge}", False), asked.seconds, asked.max_bytes)
+        except AlreadyTapped:
+            raise Refused("conflict", BUSY) from None
+        return _json({**told(trace, len(cores)), "failed": {}})
 
     async def _executions(self, request: web.Request) -> web.Response:
         self._door.admit(asking_of(request), Role.VIEWER)

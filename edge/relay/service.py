@@ -91,6 +91,9 @@ class Service:
     def on_suspected(self, session: LiveSession, line: str) -> None:
         self._watcher.on_suspected(session, line)
 
+    def on_all_silent(self, session: LiveSession) -> None:
+        return
+
     def on_relieved(self, session: LiveSession, line: str, seconds: float) -> None:
         """The edge's picture of its lines is what counts; here nothing depends on it."""
 

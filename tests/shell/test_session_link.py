@@ -13,11 +13,13 @@ import pytest
 from tests.support.proxies import ProxyLog, connect_proxy
 from tests.support.scripted_h1 import serve
 from tests.support.sessions import Heard, Written, until
+from tests.support.udp_gate import udp_gate
 from transport.path import Line
-from transport.session import setup
+from transport.session import racing, setup
 from transport.session.aio import server as server_module
 from transport.session.aio.identity import NodeKey, channel_binding, client_context
 from transport.session.aio.identity import shown_key as proved_key
+from transport.session.aio.line_end import LineEnd
 from transport.session.aio.link import RelayLink, RelayTarget
 from transport.session.aio.server import Peer, SessionServer
 from transport.session.live import LiveSession, StreamSink
@@ -280,6 +282,31 @@ async def test_udp_that_falls_silent_is_replaced_by_tls_in_mid_stream() -> None:
         await until(lambda: sink.is_ended, 10)
         assert bytes(sink.data) == b"".join(b"%d;" % number for number in range(150))
         assert ("one", CarrierKind.TLS) in kinds(link)
+
+
+async def test_udp_that_is_blocked_everywhere_is_replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS is called for by what the session hears, not by the race's own patience, which is made endless here."""
+    monkeypatch.setattr(racing, "SILENT_LIVELY", 60.0)
+    monkeypatch.setattr(racing, "SILENT_IDLE", 60.0)
+    datagrams = [("one", CarrierKind.QUIC), ("two", CarrierKind.QUIC)]
+    both = [("one", CarrierKind.QUIC), ("one", CarrierKind.TLS), ("two", CarrierKind.QUIC), ("two", CarrierKind.TLS)]
+    async with serving(("0.0.0.0", 0)) as server, udp_gate(("127.0.0.1", server.bound[0][1])) as gate:
+        monkeypatch.setattr(LineEnd, "_udp_socket", lambda end: gate.socket())
+        async with linked(server, ONE, TWO) as link:
+            await until(lambda: link.is_ready and kinds(link) == datagrams)
+            assert link.session is not None
+            sink = Written()
+            sink.session, sink.stream = link.session, link.session.open(sink, Priority.INTERACTIVE)
+            for number in range(80):
+                gate.passes = not 20 <= number < 60
+                link.session.write(sink.stream, b"%d;" % number, end=number == 79)
+                await asyncio.sleep(0.02)
+                if number == 58:
+                    assert kinds(link) == both
+                    assert bytes(sink.data).count(b";") > 40  # both directions go on
+            await until(lambda: sink.is_ended, 10)
+            assert bytes(sink.data) == b"".join(b"%d;" % number for number in range(80))
+            assert gate.stopped > 10
 
 
 async def test_a_drained_relay_finishes_and_its_successor_gets_the_new_streams() -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from transport.congestion import DeliveryRateControl
+from transport.session.pacing import BulkRate
 from transport.session.risk import Losses
 from transport.session.values import Code
 from transport.session.wire import BITMAP_BITS, Ack, WireError, encode_ack, expand
@@ -169,7 +169,7 @@ class Outgoing:
         self.next_number = 0
         self.outstanding: dict[int, Sent] = {}
         self.trip = RoundTrip()
-        self.rate = DeliveryRateControl(max_datagram_size=max_packet)
+        self.rate = BulkRate(max_datagram_size=max_packet)
         self.acked = 0
         self.acked_at = now
         self.losses = Losses(now)

@@ -28,6 +28,7 @@ from transport.session.streams import Streams
 from transport.session.traffic import Traffic
 from transport.session.values import (
     VERSION,
+    AllSilent,
     CannotOpen,
     CarrierKind,
     CarrierLost,
@@ -94,6 +95,7 @@ class SessionCore:
         self._streams = Streams(role, config, self._scheduler, self.tally)
         self._repeats = Repeats(self._streams.live)
         self._expires_at = now + config.linger
+        self._is_silent = False
         self._doubt_at = inf
         self._interval = JOINING_HEARTBEAT
         self._bulk_at = inf
@@ -140,6 +142,10 @@ class SessionCore:
             self.traffic[line] = Traffic()
         new = Carrier(carrier, kind, line, max_packet, self.config, now, self.traffic.get(line))
         new.greeting = encode(self._greeting(new))
+        if self._is_silent:
+            self._scheduler.duplicate_everything(now)
+            for each in self._carriers.values():
+                self._resend(each)
         self._carriers[carrier] = new
         self._scheduler.changed()
 
@@ -360,21 +366,24 @@ class SessionCore:
         When a carrier would be suspect moves with every packet: it is looked up here, and here again when that time has
         come or after `JUDGED_EVERY`, which is sooner than anything sent from now on can be doubted."""
         self._doubt_at = inf
-        if len(self._carriers) == 1:
-            return
         if not self._streams.live:
+            self._is_silent = False
             for carrier in self._carriers.values():
                 carrier.rest()
             return
         self._doubt_at = now + JUDGED_EVERY
+        was_silent, self._is_silent = self._is_silent, True
         for carrier in self._carriers.values():
             if carrier.suspected_at is not None:
                 continue
             doubted_at = carrier.doubted_at()
             if doubted_at > now:
+                self._is_silent = False
                 self._doubt_at = min(self._doubt_at, doubted_at)
-            elif any(other.is_beating(now) for other in self._carriers.values() if other is not carrier):
+            elif any(each.is_met and each.is_beating(now) for each in self._carriers.values() if each is not carrier):
                 self._suspect(carrier, now)
+        if self._is_silent and not was_silent:
+            self._streams.events.append(AllSilent())
 
     def _suspect(self, carrier: Carrier, now: float) -> None:
         carrier.suspect(now)

@@ -98,6 +98,10 @@ class SessionListener(Interface):
     def on_carrier_lost(self, session: LiveSession, line: str, left: int) -> None:
         """A carrier has ended, `left` carriers remain."""
 
+    def on_all_silent(self, session: LiveSession) -> None:
+        """Nothing good is known of any carrier, though there are streams. Most listeners need no news of that."""
+        return
+
     def on_gone_away(self, session: LiveSession, reason: str) -> None:
         """The relay takes no new streams; those that exist go on."""
 

@@ -2,7 +2,8 @@
 
     joining    both; whichever joins first is used at once
     datagrams  once they have joined, TLS rests: connected, without packets
-    both       while datagrams are silent or lose much: the session then uses what it measures to be better
+    both       while datagrams are silent or lose much: the session then uses what it measures to be better. At once,
+               and for some seconds, when the session finds all its carriers silent: it may be UDP that is blocked
     TLS        when datagrams never joined, or stayed silent while TLS was heard; they are tried again after 10 s, 20 s…
 
 How much is much: policed UDP loses a third and more as soon as traffic exceeds the policer, and a line that is simply
@@ -22,6 +23,8 @@ SILENT_IDLE = 3.5
 HOPELESS = 2.0
 """Seconds of silence of datagrams while TLS was heard, after which they are given up."""
 MUCH_LOSS, LITTLE_LOSS = 0.3, 0.1
+ALARM = 3.0
+"""Seconds for which TLS stays when it was called for at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 GOOD_FOR = 60.0
 """Seconds of good datagrams after which what was before is forgotten."""
@@ -58,8 +61,13 @@ class Race:
         self._pause = FIRST_PAUSE
         self._again_at = -inf
         self._both_until = -inf
+        self._alarmed_until = -inf
         self._good_since = inf
         self._mistrusted_from = -inf
+
+    def alarm(self, now: float) -> None:
+        """The session hears and reaches nobody over any carrier: what TLS can do is wanted now, and reasons later."""
+        self._alarmed_until = now + ALARM
 
     def decide(self, datagrams: Way | None, tls: Way | None, *, is_lively: bool, now: float) -> Wanted:
         """To be asked every 100 ms and after every change. A way that is None doesn't stand."""
@@ -77,7 +85,8 @@ class Race:
             self._both_until = now + self._pause
             self._lengthen()
             self._good_since = inf
-        if now < self._both_until or (datagrams.loss > LITTLE_LOSS and self._both_until > -inf and tls is not None):
+        is_lossy = datagrams.loss > LITTLE_LOSS and self._both_until > -inf and tls is not None
+        if is_lossy or now < max(self._both_until, self._alarmed_until):
             return Wanted(True, True)
         self._praise(now)
         return Wanted(True, False)

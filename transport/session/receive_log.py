@@ -55,7 +55,7 @@ class ReceiveLog:
         """The application took `size` bytes; the new credit if it is time to tell the peer."""
         self.consumed += size
         self.limit = self.consumed + self._window
-        if self.limit - self._last_told < self._window >> 1 or self.final is not None:
+        if self.limit - self._last_told < self._window >> 2 or self.final is not None:
             return None
         self._last_told = self.limit
         return self.limit

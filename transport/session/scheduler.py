@@ -32,6 +32,8 @@ START_CHANCE = 0.0005
 LATE = 0.01
 """Seconds by which a repeat may come late."""
 COVER_EVERY = 0.16
+BULK_LEAVES = 262_144
+"""Bytes of the session's credit that bulk doesn't touch: a peer that takes none of it must not silence thin streams."""
 EVERYWHERE = 1.0
 """Seconds after a suspicion during which thin streams go over all carriers."""
 
@@ -189,6 +191,8 @@ class Scheduler:
         if stream.wants_repeat:
             self._put_frame(stream, self._packet(self.ranked(now), LEAST_ROOM, now), self._config.bundle_bytes, now)
         while self.has_work(stream):
+            if self.credit <= BULK_LEAVES and not stream.out.lost and not stream.out.owes_end:
+                return inf
             carrier, at = self._roomiest(now)
             if carrier is None:
                 return at
@@ -209,11 +213,13 @@ class Scheduler:
         return log.is_ended and log.owes_end
 
     def _put_frame(self, stream: Stream, packet: Packet, bundle: int, now: float) -> None:
-        """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones."""
+        """One STREAM frame: new bytes with what comes before them, or lost ones, or a repeat of the last ones. Without
+        bundles lost bytes go before new ones: those that wait for them hold credit."""
         log, tally, traffic = stream.out, self._tally, packet.carriers[0].traffic
         room = packet.room - STREAM_OVERHEAD
         fresh = min(min(log.end, log.limit) - log.sent, self.credit, room)
-        if fresh > 0 or (log.is_ended and log.owes_end):
+        is_new = fresh > 0 or (log.is_ended and log.owes_end)
+        if is_new and (bundle or not log.lost.starts):
             start, end = max(log.base, log.sent - max(min(bundle, room) - fresh, 0)), log.sent + fresh
             tally.first_bytes += fresh
             tally.bundled_bytes += log.sent - start

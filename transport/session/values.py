@@ -69,7 +69,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """What one side lets the other do. Windows are bytes that may be received but not consumed."""
 
     max_streams: int = 2000
-    stream_window: int = 1 << 20
+    stream_window: int = 4 << 20
     session_window: int = 16 << 20
 
 
@@ -187,6 +187,11 @@ class CarrierLost(msgspec.Struct, frozen=True, gc=False):
     left: int
 
 
+class AllSilent(msgspec.Struct, frozen=True, gc=False):
+    """Nothing good is known of any carrier: the peer stands still, or their kind doesn't pass any more. Told once until
+    one of them is believed in again. A carrier that joins meanwhile gets everything that is under way."""
+
+
 class Joined(msgspec.Struct, frozen=True, gc=False):
     """The peer has confirmed this carrier (told once per carrier); `peer` is its node's name."""
 
@@ -219,6 +224,7 @@ Event = (
     | CarrierSuspected
     | CarrierRelieved
     | CarrierLost
+    | AllSilent
     | Joined
     | GoneAway
     | SessionClosed

@@ -26,7 +26,10 @@ from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.path import Line, Path
 from transport.sample import TransportSample
 from transport.session.aio.connection import RelayConnection
+from transport.session.aio.endpoint import SessionDriver
+from transport.session.aio.tracing import traced
 from transport.session.live import LiveSession
+from transport.session.qlog import Trace, Vantage
 
 LOOK_EVERY = 1.0  # seconds
 SHORTLY = 0.3  # seconds that a request waits for a session that is just coming
@@ -262,6 +265,14 @@ class Links:
             carriers = session.carriers if session is not None else {}
             told[id] = {**relay_document(held.ear.facts, carriers, now), "lines_used": list(held.used or ())}
         return told
+
+    async def trace(self, relay: str, name: str, seconds: float, max_bytes: int) -> tuple[Trace, int]:
+        """What the session with a relay does, as qlog, and how many there are. `name` is this worker's. Raises KeyError
+        for an unknown relay, AlreadyTapped."""
+        session = self._held[relay].link.session
+        cores = {name: session.core} if isinstance(session, SessionDriver) else {}
+        vantage = Vantage(f"edge, relay {relay}", is_client=True)
+        return await traced(cores, vantage, seconds, max_bytes), len(cores)
 
     def carriers(self) -> list[tuple[str, str, str, bool]]:
         """(relay, line, kind, is suspected) of every carrier that stands."""

@@ -18,7 +18,7 @@ from netem.bench.plan import SETTLE, Condition, Load, Plan
 from netem.bench.report import COLUMNS, rows
 from netem.bench.systems import adapter
 from tests.bench.failover.place import lab_troubles
-from tests.bench.sessions import plan, report
+from tests.bench.sessions import plan, report, uploads
 from tests.bench.sessions.judging import Mixed, Outcome, Pooled, Premium, mixed, outcome, pooled, success
 from tests.bench.sessions.play import begin, perform, play, replies
 from tests.bench.sessions.stand import Stand, stand
@@ -243,12 +243,25 @@ def _segment(made: Stand, load: Load, seed: int, number: int) -> tuple[Outcome, 
     return told, mixed(other, records)
 
 
+def uploading(order: Order) -> Shown:
+    """1 and 10 MiB to the provider, beside a direct client with BBR, at 1 % loss."""
+    found = []
+    for system in order.systems or uploads.SYSTEMS:
+        found += uploads.measured(system, order.seed)
+        _tell(" ".join(uploads.row(found[-1])))
+    shown = Shown("Uploads", [report.table(uploads.HEADS, [uploads.row(each) for each in found])])
+    shown.plain["uploads"] = [uploads.plain(each) for each in found]
+    shown.is_right = all(each.is_right for each in found)
+    return shown
+
+
 SHOWS: dict[str, Callable[[Order], Shown]] = {
     "profiles": profiles,
     "blackhole": blackhole,
     "chaos": chaos,
     "restarts": restarts,
     "premium": premium,
+    "uploads": uploading,
 }
 
 

@@ -20,6 +20,7 @@ from netem.aio.lab import Lab
 from netem.bench.aio.processes import LoadClient, Processes, StageError
 from netem.bench.plan import Load
 from netem.bench.systems.setup import PROVIDER_NAME, Adapter, Command, Place, Setup
+from netem.link.conditions import Profile
 from netem.link.event import Event
 from netem.profiles import profile
 from netem.provider.aio.certs import make as make_certificates
@@ -194,9 +195,9 @@ def _begin_now(event: Event) -> dict[str, Any]:
 
 
 @contextmanager
-def stand(adapter: Adapter, profiles: Mapping[str, str], load: Load, seed: int) -> Iterator[Stand]:
+def stand(adapter: Adapter, profiles: Mapping[str, str | Profile], load: Load, seed: int) -> Iterator[Stand]:
     """A lab with these lines, the provider running; all of it is removed at the end. Raises LabError, StageError."""
-    specs = tuple(LineSpec(id, profile(name)) for id, name in profiles.items())
+    specs = tuple(LineSpec(id, profile(each) if isinstance(each, str) else each) for id, each in profiles.items())
     scenario = Scenario(specs, seed=seed, hosts=("provider", "relay"), congestion=CONGESTION)
     with TemporaryDirectory(prefix="farline-sessions-") as folder, Lab(scenario) as lab:
         yield Stand(lab, Path(folder), adapter, load, seed)

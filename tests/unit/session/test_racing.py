@@ -73,6 +73,20 @@ def test_much_loss_keeps_both_for_longer_each_time() -> None:
     assert race.decide(way(now + 11), way(now + 11), is_lively=True, now=now + 11) == ONLY_DATAGRAMS
 
 
+def test_an_alarm_calls_for_tls_at_once_and_for_a_while() -> None:
+    race = Race()
+    assert race.decide(way(5), None, is_lively=True, now=5.0) == ONLY_DATAGRAMS
+    race.alarm(5.1)
+    assert race.decide(way(5.1, silent=0.1), None, is_lively=True, now=5.1) == BOTH
+    assert race.decide(way(8.0), way(8.0), is_lively=True, now=8.0) == BOTH
+    assert race.decide(way(8.2), way(8.2), is_lively=True, now=8.2) == ONLY_DATAGRAMS
+    race.alarm(9.0)
+    assert race.decide(way(12, silent=3.0), way(12), is_lively=True, now=12.0) == ONLY_TLS
+    only = Race(may_tls=False)
+    only.alarm(0.0)
+    assert only.decide(way(0), None, is_lively=True, now=0.0) == ONLY_DATAGRAMS
+
+
 def test_only_one_kind_is_allowed() -> None:
     assert Race(may_tls=False).decide(None, None, is_lively=True, now=0.0) == ONLY_DATAGRAMS
     assert Race(may_datagram=False).decide(way(0), None, is_lively=True, now=0.0) == ONLY_TLS

@@ -18,6 +18,7 @@ from transport.session.live import LiveSession, SessionListener, StreamSink
 from transport.session.traffic import Traffic
 from transport.session.values import (
     Acked,
+    AllSilent,
     CarrierKind,
     CarrierLost,
     CarrierRelieved,
@@ -302,7 +303,7 @@ class SessionDriver(LiveSession):
             found.on_over(Code.INTERNAL, "this node failed")
 
     def _tell_listener(
-        self, event: Joined | CarrierSuspected | CarrierRelieved | CarrierLost | GoneAway | SessionClosed
+        self, event: Joined | CarrierSuspected | CarrierRelieved | CarrierLost | AllSilent | GoneAway | SessionClosed
     ) -> None:
         listener = self._listener
         match event:
@@ -318,6 +319,8 @@ class SessionDriver(LiveSession):
             case CarrierLost():
                 self._confirmed.discard(event.carrier)
                 listener.on_carrier_lost(self, event.line, event.left)
+            case AllSilent():
+                listener.on_all_silent(self)
             case GoneAway():
                 listener.on_gone_away(self, event.reason)
             case SessionClosed():

@@ -273,6 +273,11 @@ class LineEnd(FramedOwner):
         else:
             self._rest()
 
+    def alarm(self, now: float) -> None:
+        """Nothing is heard or answered any more, over no line."""
+        self._race.alarm(now)
+        self.poll(now, is_lively=False)
+
     def _datagram_way(self, now: float) -> Way | None:
         end = self._datagrams
         if end is None:

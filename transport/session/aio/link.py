@@ -142,6 +142,11 @@ class LinkSession(SessionListener, LineOwner):
             return
         self._link.listener.on_carrier_lost(session, line, left)
 
+    def on_all_silent(self, session: LiveSession) -> None:
+        """The relay stands still, or datagrams don't pass any more: TLS tells, and may help at once."""
+        for end in self.ends.values():
+            end.alarm(monotonic())
+
     def on_gone_away(self, session: LiveSession, reason: str) -> None:
         self._link.listener.on_gone_away(session, reason)
         self._link.session_leaves(self)
