@@ -183,6 +183,7 @@ class Node:
             LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
             RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
+        self.pipeline.resuming.configure(snapshot.limits)
         self.board.on_change = self._on_change
         self.figures = NodeFigures(monotonic())
         self.history = History(
@@ -275,6 +276,7 @@ class Node:
         self._configure_board(new, tables.upstreams)
         self.alerts.configure(new.alert)
         self.history.recorder.configure(new.lines)
+        self.pipeline.resuming.configure(new.limits)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.links.update(_reachable(new))
