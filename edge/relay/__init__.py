@@ -14,5 +14,4 @@ quotas.py       what an edge may use (pure)
 record.py       everything known about one execution
 metrics.py      what the relay counts
 admin.py        the admin listener: healthz, readyz, metrics, sessions
-handover.py     a new process takes the listeners over while the old one ends its sessions
 """

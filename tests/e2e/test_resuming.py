@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -12,7 +11,7 @@ import openai
 import pytest
 
 from tests.support.nodes import Edge, Provider, config
-from tests.support.relays import Relay, between, edge_config, node_keys, relayed
+from tests.support.relays import Relay, edge_config, node_keys
 from tests.support.sessions import until
 
 SLOW = "think_ms=5,interval_ms=20,tokens=150"
@@ -107,7 +106,7 @@ async def test_a_client_whose_network_changed() -> None:
             again = events[:1]  # all of it, a moment after its end
             await take_up(later, again)
             check(again)
-            assert "edge" == (await raw(edge, events[0].response.id, "k")).headers["x-farline-resumed"]
+            assert (await raw(edge, events[0].response.id, "k")).headers["x-farline-resumed"] == "edge"
             strange = await raw(edge, events[0].response.id, "other")
             assert "x-farline-resumed" not in strange.headers  # the provider has answered
             assert strange.headers["x-farline-path"].endswith("/openai")
