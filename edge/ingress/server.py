@@ -22,7 +22,7 @@ logger = logging.getLogger("farline.ingress")
 SWEEP_SECONDS = 1.0
 """All connections are looked at once in so long: how late a deadline may be noticed."""
 
-FIRST_REQUEST_SECONDS = 2.0
+FIRST_REQUEST_SECONDS = 5.0
 """For the first request on a connection that was accepted just before the listeners closed."""
 
 SWEEP_PORTION = 256

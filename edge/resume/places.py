@@ -50,3 +50,8 @@ def kept_to(paths: Sequence[Path], endpoint: str, is_same: Callable[[str, str], 
     if not at_home:
         return tuple(paths)
     return (*at_home, *(path for path in paths if path.endpoint != endpoint and is_same(path.endpoint, endpoint)))
+
+
+def preferred(paths: Sequence[Path], endpoint: str) -> tuple[Path, ...]:
+    """All paths, those to the endpoint first."""
+    return tuple(sorted(paths, key=lambda path: path.endpoint != endpoint))

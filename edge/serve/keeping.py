@@ -20,9 +20,10 @@ from edge.attempts.runner import AttemptSink
 from edge.config.model import Limits
 from edge.dialects.json_scan import members, value
 from edge.dialects.meters import is_event_stream
-from edge.resume.asked import OWNER, makes_response, owner_of, referred
-from edge.resume.places import Places, kept_to, place_key
+from edge.resume.asked import NOBODY, OWNER, makes_response, owner_of, referred
+from edge.resume.places import Places, kept_to, place_key, preferred
 from edge.resume.recording import Recording, Recordings
+from edge.routing.sticky import home
 from edge.serve.client import ClientWatcher
 from edge.serve.question import Question
 from edge.serve.streaming import ReplyStream
@@ -55,12 +56,26 @@ class Resuming:
         return Keeping(self, question)
 
     def kept_to(self, question: Question, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-        """A request about a response goes to the endpoint that made it, and to others of the same account."""
+        """A request about a response goes to the endpoint that made it, and to others of the same account. A voice
+        session, to the endpoint of its caller's latest one, else to a home of the caller's own: it may bring the handle of
+        an earlier session (Gemini Live), which is seen only when it is too late to choose."""
+        if question.facts.operation == "live":
+            who = owner(question)
+            if who == NOBODY:
+                return paths
+            latest = self.places.find(place_key(question.provider.id, "live", who))
+            shares = [(endpoint.id, endpoint.weight) for endpoint in question.provider.endpoints]
+            return preferred(paths, latest or home(who, shares))
         if question.facts.operation != "responses":
             return paths
         name = referred(question.rest, question.prefix)
-        home = self.places.find(place_key(question.provider.id, name)) if name is not None else None
-        return paths if home is None else kept_to(paths, home, question.is_same_account)
+        maker = self.places.find(place_key(question.provider.id, name)) if name is not None else None
+        return paths if maker is None else kept_to(paths, maker, question.is_same_account)
+
+    def speaks_at(self, question: Question, endpoint: str) -> None:
+        """A voice session has begun there."""
+        if question.facts.operation == "live" and len(question.provider.endpoints) > 1:
+            self.places.learn(place_key(question.provider.id, "live", owner(question)), endpoint)
 
 
 class Keeping:

@@ -421,6 +421,7 @@ class _Run(Question):
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""
+        self.shared.resuming.speaks_at(self, sink.path.endpoint)
         ours = added(self.record, sink.path, attempts)
         self.bridge = WebSocketBridge(self.client, sink.exchange, offer, sink.head, reply_headers=ours)
         sink.deliver_to(self.bridge)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
+from google import genai
 
+from tests.support.certificates import certificates
 from tests.support.nodes import Edge, Provider, config
 from tests.support.relays import Relay, edge_config, node_keys
 from tests.support.sessions import until
@@ -159,3 +162,77 @@ async def test_what_becomes_of_a_stream_that_nobody_reads(is_relayed: bool) -> N
             await broken(edge, "forgotten", "interval_ms=20,tokens=2000")
             await until(lambda: outcome(provider, "forgotten") == "cancelled", 20, every=0.1)
             assert set(provider.executions().values()) == {1}
+
+
+TWO = """[listen]
+data = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+[routing]
+policy = "weighted"
+[[provider]]
+id = "{name}"
+[[provider.endpoint]]
+id = "one"
+url = "{one}"
+credential = "env:ONE"
+[[provider.endpoint]]
+id = "two"
+url = "{two}"
+credential = "env:TWO"
+[[key]]
+id = "a"
+key = "env:KEY"
+"""
+KEYS = {"ONE": "first", "TWO": "second", "KEY": "farline-key-of-somebody"}
+
+
+async def path_of(asked: Any) -> str:
+    raw = await asked
+    return str(raw.headers["x-farline-path"]).rpartition("/")[2]
+
+
+async def test_a_response_is_asked_for_where_it_was_made() -> None:
+    with Provider() as one, Provider() as two:
+        with Edge(TWO.format(name="openai", one=one.url, two=two.url), KEYS) as edge:
+            async with client_of(edge, key=KEYS["KEY"], sim="tokens=2") as client:
+                stream = await client.responses.create(model="m", input="a", stream=True)
+                first = [event async for event in stream]
+                whole = await client.responses.create(model="m", input="a")
+                maker = edge.requests()[-1]["path"].rpartition("/")[2]
+                rules = [{"sim": "status=503", "path": "/v1/chat", "times": 1}]
+                (one if maker == "one" else two).faults(rules=rules)  # others go to the other from now on
+                asked = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+                await asked
+                told = client.responses.with_raw_response
+                assert await path_of(told.create(model="m", input="b")) != maker
+                for id in (first[0].response.id, whole.id):
+                    assert await path_of(told.create(model="m", input="b", previous_response_id=id)) == maker
+                    assert await path_of(told.retrieve(id)) == maker
+                    assert await path_of(told.cancel(id)) == maker
+                    assert await path_of(told.delete(id)) == maker
+
+
+async def test_a_voice_session_goes_on_where_its_handle_was_issued(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = certificates(tmp_path, "127.0.0.1")
+    with Provider() as one, Provider() as two:
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        text = TWO.format(name="gemini", one=one.url, two=two.url)
+        tls = f'tls = {{ cert = "{made.chain}", key = "{made.key}" }}\n[routing]'
+        with Edge(text.replace("[routing]", tls), KEYS) as edge:
+            client = genai.Client(api_key=KEYS["KEY"], http_options={"base_url": f"{edge.url}/gemini"})
+            handle: str | None = None
+            for number in range(4):
+                settings = {
+                    "response_modalities": ["TEXT"],
+                    "session_resumption": {"handle": handle} if handle else {},
+                }
+                async with client.aio.live.connect(model="gemini-live-2.5-flash", config=settings) as live:
+                    async for message in live.receive():
+                        if message.session_resumption_update is not None:
+                            handle = message.session_resumption_update.new_handle
+                            break
+                assert handle == "sim" + "-1" * (number + 1)
+            endpoints = {record["path"].rpartition("/")[2] for record in edge.requests()}
+            assert len(endpoints) == 1
