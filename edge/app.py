@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import random
 import secrets
 import signal
@@ -38,6 +39,7 @@ from edge.control.nodes import Nodes
 from edge.control.requests import recent_by_line
 from edge.history.aio.history import History, Sources
 from edge.history.recorder import Recorder
+from edge.ingress.handover import Predecessor, Successor, command, notify
 from edge.ingress.server import Ingress
 from edge.links.aio.links import Links
 from edge.links.aio.ways import Ways
@@ -99,7 +101,8 @@ WATCH = 0.5
 
 
 class Node:
-    """One edge process. `worker` and `run_dir` are set when several share the listeners."""
+    """One edge process. `worker` and `run_dir` are set when several share the listeners; `successor`: it takes the
+    place of another, or its parent has opened its sockets."""
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class Node:
         *,
         worker: int | None = None,
         run_dir: FilePath | None = None,
+        successor: Successor | None = None,
         on_ready: Callable[[Node], None] = lambda node: None,
     ) -> None:
         self.snapshot = snapshot
@@ -114,6 +118,8 @@ class Node:
         self.is_draining = False
         self._run_dir = run_dir
         self._on_ready = on_ready
+        self._successor = successor or Successor({})
+        self._predecessor: Predecessor | None = None  # set while another process takes the place of this one
         self._stop = asyncio.Event()
         loop = self._loop = asyncio.get_running_loop()
         self.metrics = Metrics()
@@ -192,6 +198,7 @@ class Node:
             LineWatch(on_down=self.pools.doubt, on_light=self.pools.warm),
             RetryBudget(routing.hedge_budget_ratio, 0.0, monotonic()),
         )
+        self.pipeline.resuming.configure(snapshot.limits)
         self.board.on_change = self._on_change
         self.figures = NodeFigures(monotonic())
         self.history = History(
@@ -208,7 +215,13 @@ class Node:
         self.prices = Prices(snapshot.prices, zone(snapshot.node.timezone))
         self._looks = 0
         self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
-        self.ingress = Ingress(snapshot.listen, snapshot.limits, self.pipeline.serve, reuse_port=worker is not None)
+        self.ingress = Ingress(
+            snapshot.listen,
+            snapshot.limits,
+            self.pipeline.serve,
+            reuse_port=worker is not None,
+            given=self._successor.listening,
+        )
         self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
         self.watcher: ConfigWatcher | None = None
         if snapshot.source is not None:
@@ -220,7 +233,8 @@ class Node:
         self.admin.join(Nodes(snapshot.cluster.id, self.membership))
 
     async def run(self) -> None:
-        """Serves until SIGTERM or SIGINT (or `stop`), then drains: streams finish, up to `drain_seconds`.
+        """Serves until SIGTERM or SIGINT (or `stop`), or until a successor has taken over (SIGUSR2); then drains:
+        streams finish, up to `drain_seconds`.
 
         Raises:
             OSError: a listener can't be bound.
@@ -243,6 +257,7 @@ class Node:
             self.local_pools.start()
             self.poller.start(self.snapshot.pools)
             self.links.start(_reachable(self.snapshot))
+            await self._successor.take_over()
             await self.ingress.start()
             stack.push_async_callback(self._drain)
             await self.admin.start()
@@ -252,13 +267,17 @@ class Node:
             if self.snapshot.dns.zone is not None and not self.worker:
                 await self._answer_names(stack)
             if not self.worker:
-                self.tasks.start(self.alerts.run())
-            self.tasks.start(self.history.run())
+                stack.push_async_callback(self._left_to_another, self.tasks.start(self.alerts.run()))
+            stack.push_async_callback(self._left_to_another, self.tasks.start(self.history.run()))
             self.prober.start(self.snapshot.lines, self.pipeline.tables.far_ends, self.snapshot.probe)
             stack.push_async_callback(self.prober.close)
             if self.watcher is not None:
                 self.tasks.start(self.watcher.run())
-            with _signals(self._loop, self.stop):
+            handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop}
+            if self.worker is None:
+                handlers[signal.SIGUSR2] = self.hand
+                notify("READY=1", f"MAINPID={os.getpid()}")
+            with _signals(self._loop, handlers):
                 self._on_ready(self)
                 await self._stop.wait()
 
@@ -274,8 +293,33 @@ class Node:
         self.is_draining = True
         self._stop.set()
 
+    def hand(self) -> None:
+        """Starts another process like this one; when it is ready, this one drains."""
+        if self.snapshot.source is not None and not self.is_draining and self._predecessor is None:
+            self._predecessor = Predecessor(command("edge", self.snapshot.source))
+            self.tasks.start(self._hand_over(self._predecessor))
+
+    async def _hand_over(self, predecessor: Predecessor) -> None:
+        pid = await predecessor.start(self.ingress.listening)
+        if pid is None:
+            self._predecessor = None
+            return
+        log.info("process %d takes over", pid)
+        self.stop()
+
+    async def _left_to_another(self, task: asyncio.Task[None]) -> None:
+        """The file of the history, and alerts, are one process's business: a new one begins with them now."""
+        if self._predecessor is not None or self.worker is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
     async def _drain(self) -> None:
         self.is_draining = True
+        if self._predecessor is not None or self.worker is not None:
+            self.ingress.hand_over()
+        if self._predecessor is not None:
+            self._predecessor.go()
+        self._successor.released()
         limit = self.snapshot.limits.drain_seconds
         log.info("draining: %d requests in flight, up to %g s", self.permits.in_flight, limit)
         await self.ingress.drain(limit)
@@ -297,6 +341,7 @@ class Node:
         self.alerts.configure(new.alert)
         self.history.recorder.configure(new.lines)
         self.prices = Prices(new.prices, zone(new.node.timezone))
+        self.pipeline.resuming.configure(new.limits)
         self.pipeline.tables = tables
         self.pipeline.moment = LocalClock(new.node.timezone).moment
         self.links.update(_reachable(new))
@@ -529,13 +574,12 @@ def _request_ids() -> Callable[[], str]:
 
 
 @contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop` while the context lasts."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
+def _signals(loop: asyncio.AbstractEventLoop, handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Signals call their handlers while the context lasts."""
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in handlers:
             loop.remove_signal_handler(number)

@@ -18,13 +18,16 @@ from edge.config.fault import ConfigError
 from edge.config.model import Snapshot
 from edge.config.presets import defaults
 from edge.config.watch import load
+from edge.ingress.handover import Predecessor, Successor, command
+from edge.ingress.sockets import for_workers
 from edge.ingress.workers import run_workers
 from edge.observe.log import set_up_logging
 from edge.observe.traces import Unavailable
 
 COLLECT_AFTER = 20_000
 """Containers more than there were, after which the youngest are looked at."""
-
+_DESCRIPTION = """Runs an edge node until SIGTERM or SIGINT. SIGHUP reads the configuration anew; SIGUSR2 starts a new
+process that takes the listeners over, while this one ends its requests."""
 _SNIPPETS = """
 Point an SDK at it; your own keys are passed through:
   OPENAI_BASE_URL={url}/openai/v1
@@ -34,7 +37,7 @@ Point an SDK at it; your own keys are passed through:
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("edge", help="run an edge node", description="Runs an edge node until SIGTERM or SIGINT.")
+    parser = verbs.add_parser("edge", help="run an edge node", description=_DESCRIPTION)
     parser.add_argument(
         "-c", "--config", metavar="FILE", help="TOML configuration; without it the node runs on defaults"
     )
@@ -61,9 +64,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_workers(args: argparse.Namespace, snapshot: Snapshot) -> int:
     set_up_logging()
+    listen, successor = snapshot.listen, Successor(os.environ)
+    try:
+        seconds = snapshot.limits.client_write_seconds
+        sockets = for_workers(listen.data, successor.listening, listen.workers, seconds)
+    except OSError as error:
+        print(f"farline edge: {error}", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="farline-") as run_dir:
-        command = [sys.executable, "-m", "edge.cli", "edge", "-c", args.config, "--run-dir", run_dir]
-        return run_workers(command, snapshot.listen.workers)
+        again = command("edge", args.config)
+        return run_workers([*again, "--run-dir", run_dir], listen.workers, sockets, successor, Predecessor(again))
 
 
 def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
@@ -71,7 +81,8 @@ def _run_node(args: argparse.Namespace, snapshot: Snapshot) -> int:
     raise_open_files()
 
     async def serve() -> None:
-        await Node(snapshot, worker=args.worker, run_dir=args.run_dir, on_ready=_ready).run()
+        successor = Successor(os.environ)
+        await Node(snapshot, worker=args.worker, run_dir=args.run_dir, successor=successor, on_ready=_announce).run()
 
     try:
         uvloop.run(serve())

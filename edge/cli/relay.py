@@ -11,8 +11,8 @@ import uvloop
 from edge.cli.edge import raise_open_files, spare_collector
 from edge.config.fault import ConfigError
 from edge.config.watch import load
+from edge.ingress.handover import Successor
 from edge.observe.log import set_up_logging
-from edge.relay.handover import Successor
 from edge.relay.node import RelayNode
 
 _DESCRIPTION = """Runs a relay until SIGTERM or SIGINT. SIGHUP reads the configuration anew; SIGUSR2 starts a new

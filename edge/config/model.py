@@ -89,7 +89,7 @@ class Provider:
     dialect: str
     endpoints: tuple[Endpoint, ...]
     credential: Secret | None = None
-    on_client_gone: str = "cancel"  # cancel | drain
+    on_client_gone: str = "cancel"  # cancel | drain | hold
     headers: tuple[tuple[str, str], ...] = ()  # added to every request (never farline's own)
     request_encoding: str | None = None  # gzip, zstd or br: it takes JSON compressed so
 
@@ -218,6 +218,8 @@ class Limits:
     max_in_flight: int = 10_000
     queue_seconds: float = 10.0  # longest wait for endpoints that all asked for less traffic; 0: none
     queue_requests: int = 1000  # how many may wait
+    resume: float = 60.0  # seconds that a stream of the Responses API is kept for a client that comes back; 0: not
+    resume_bytes: int = 64 * 1024**2  # of all of them
 
 
 @dataclass(frozen=True, slots=True)

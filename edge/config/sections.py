@@ -86,7 +86,7 @@ PROVIDER = (
     Key("id", kinds.identifier(), required=True),
     Key("dialect", kinds.choice(*DIALECTS)),
     Key("credential", secret.credential),
-    Key("on_client_gone", kinds.choice("cancel", "drain")),
+    Key("on_client_gone", kinds.choice("cancel", "drain", "hold")),
     Key("headers", headers.added_headers),
     Key("request_encoding", kinds.choice("gzip", "zstd", "br")),
     Key("endpoint", _tables),
@@ -273,6 +273,8 @@ LIMITS = (
     Key("max_in_flight", kinds.integer(1, 10**7)),
     Key("queue_seconds", kinds.number(0, 86_400)),
     Key("queue_requests", kinds.integer(0, 10**6)),
+    Key("resume_seconds", kinds.number(0, 3600), "resume"),
+    Key("resume_bytes", kinds.integer(0, _BYTES)),
 )
 HEALTH = (
     Key("consecutive_failures", kinds.integer(1, 1000)),

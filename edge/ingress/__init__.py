@@ -2,6 +2,7 @@
 
 server.py      the listeners of one process: TCP, unix sockets, TLS with reload, drain
 workers.py     several processes on one port: start, restart, pass signals on
+handover.py    a new process takes over the listening sockets of an old one (relays, too)
 connection.py  one client connection: bytes → requests, one at a time, and replies → bytes
 request.py     one request on it: the ClientExchange that the pipeline sees
 sockets.py     how listeners are opened

@@ -381,9 +381,10 @@ class IngressConnection(asyncio.Protocol):
     def is_idle(self) -> bool:
         return self._request is None and not self._is_lingering
 
-    def close_if_idle(self) -> None:
-        """A draining server wants no further request on this connection."""
-        if self.is_idle and not self._is_broken:
+    def close_if_idle(self, *, is_new: bool = False) -> None:
+        """A draining server wants no further request on this connection. Unless it has just been accepted, when its
+        first is on the way; with `is_new` it was long enough."""
+        if self.is_idle and not self._is_broken and (self._requests or is_new):
             self._finish(linger=False)
 
     def abort(self) -> None:

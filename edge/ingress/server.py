@@ -9,17 +9,21 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.config.model import Limits, Listen, TlsFiles
 from edge.ingress.connection import Handler, IngressConnection, Service
 from edge.ingress.reply import ErrorRenderer, plain_error
-from edge.ingress.sockets import BACKLOG, open_listener
+from edge.ingress.sockets import BACKLOG, adopted, open_listener
 
 logger = logging.getLogger("farline.ingress")
 
 SWEEP_SECONDS = 1.0
 """All connections are looked at once in so long: how late a deadline may be noticed."""
+
+FIRST_REQUEST_SECONDS = 5.0
+"""For the first request on a connection that was accepted just before the listeners closed."""
 
 SWEEP_PORTION = 256
 """Connections looked at without letting anything else run: 256 take about 0.2 ms."""
@@ -43,6 +47,7 @@ class Ingress:
 
     `render_error(status, detail, target)` makes the bodies of replies that never reach the handler.
     `reuse_port` lets other processes listen on the same ports; the kernel spreads the connections.
+    `given`: listening sockets to use for those of the addresses that they are bound to.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Ingress:
         *,
         render_error: ErrorRenderer = plain_error,
         reuse_port: bool = False,
+        given: Sequence[socket.socket] = (),
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._listen = listen
@@ -60,12 +66,15 @@ class Ingress:
         self._handler = handler
         self._render_error = render_error
         self._reuse_port = reuse_port
+        self._given = list(given)
+        self._is_handed_over = False
         self._sweep_seconds = sweep_seconds
         self._service: Service | None = None
         self._servers: list[asyncio.Server] = []
         self._tls: _Tls | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._empty: asyncio.Event = asyncio.Event()
+        self.listening: list[socket.socket] = []
         self.addresses: list[tuple[str, int]] = []  # what the listeners are bound to; a unix socket's port is 0
 
     async def start(self) -> None:
@@ -94,19 +103,25 @@ class Ingress:
         self._sweeper = loop.create_task(self._sweep(service))
 
     def _open_sockets(self) -> list[socket.socket]:
-        sockets: list[socket.socket] = []
+        sockets = self.listening
         try:
             for address in self._listen.data:
-                sock = open_listener(
-                    address, reuse_port=self._reuse_port, write_seconds=self._limits.client_write_seconds
-                )
-                sockets.append(sock)
-                self.addresses.append((address.host, 0) if address.unix else sock.getsockname()[:2])
+                sockets += adopted(self._given, address) or [
+                    open_listener(address, reuse_port=self._reuse_port, write_seconds=self._limits.client_write_seconds)
+                ]
+                self.addresses.append((address.host, 0) if address.unix else sockets[-1].getsockname()[:2])
         except OSError:
             for sock in sockets:
                 sock.close()
             raise
+        for sock in self._given:  # of addresses that the configuration no longer has
+            sock.close()
         return sockets
+
+    def hand_over(self) -> None:
+        """Accepts no more: the listening sockets are another process's now."""
+        self._is_handed_over = True
+        self._stop_accepting()
 
     def reload(self, limits: Limits) -> None:
         """New limits, from the next request on; and the certificate as `reload_tls` does.
@@ -155,10 +170,10 @@ class Ingress:
         service.is_draining = True
         for connection in list(service.connections):
             connection.close_if_idle()
-        if service.connections:
-            self._empty.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), seconds)
+        await self._emptied(service, min(FIRST_REQUEST_SECONDS, seconds))
+        for connection in list(service.connections):
+            connection.close_if_idle(is_new=True)
+        await self._emptied(service, seconds - min(FIRST_REQUEST_SECONDS, seconds))
         cut = service.active
         for connection in list(service.connections):
             connection.abort()
@@ -166,6 +181,13 @@ class Ingress:
         await self._stop_sweeping()
         self._service = None
         return cut
+
+    async def _emptied(self, service: Service, seconds: float) -> None:
+        """Until no connection is left, or so many seconds are over."""
+        if service.connections:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
 
     async def stop(self) -> None:
         """Stops at once."""
@@ -176,7 +198,7 @@ class Ingress:
             server.close()
         self._servers.clear()
         for address in self._listen.data:
-            if address.unix:
+            if address.unix and not self._is_handed_over:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(address.host)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Sequence
+from dataclasses import replace
 
 from edge.config.model import Address
 
@@ -44,6 +46,44 @@ def open_listener(address: Address, *, reuse_port: bool, write_seconds: float, u
         sock.close()
         raise
     return sock
+
+
+def adopted(given: list[socket.socket], address: Address) -> list[socket.socket]:
+    """Those of the sockets, which another process opened, that listen on `address`; they are taken out of `given`."""
+    found = [sock for sock in given if _is_at(sock, address)]
+    given[:] = [sock for sock in given if sock not in found]
+    return found
+
+
+def _is_at(sock: socket.socket, address: Address) -> bool:
+    if address.unix or sock.family == socket.AF_UNIX:
+        return address.unix and sock.family == socket.AF_UNIX and sock.getsockname() == address.host
+    name = socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][
+        4
+    ]
+    host, port = sock.getsockname()[:2]
+    return host == name[0] and (not address.port or port == address.port)
+
+
+def for_workers(
+    addresses: Sequence[Address], given: list[socket.socket], count: int, write_seconds: float
+) -> list[list[socket.socket]]:
+    """What each of `count` workers listens on: one socket of its own per address, the kernel spreads the connections.
+    More sockets than workers are shared out too, since connections wait in them; a unix socket is common to all.
+
+    Raises:
+        OSError: an address is in use or can't be bound.
+    """
+    shares: list[list[socket.socket]] = [[] for _ in range(count)]
+    for address in addresses:
+        sockets = adopted(given, address)
+        while not sockets or (len(sockets) < count and not address.unix):
+            port = address.port if address.unix or not sockets else sockets[0].getsockname()[1]
+            at = replace(address, port=port)
+            sockets.append(open_listener(at, reuse_port=not address.unix, write_seconds=write_seconds))
+        for number, sock in enumerate(sockets * count if address.unix else sockets):
+            shares[number % count].append(sock)
+    return shares
 
 
 def _set_tcp_options(sock: socket.socket, write_seconds: float) -> None:

@@ -4,6 +4,8 @@ node.py         composition root: `farline relay`
 service.py      Service: takes sessions' new streams, knows what is executing, joins and replays
 inlet.py        one stream: an edge's request comes in by it, the reply leaves by it
 execution.py    one request at a provider: connection, body, reply, safe redials, who waits for it
+following.py    a client comes back for a stream that another request began: what is kept of it, and what comes
+means.py        what all executions use
 conversation.py the same after an upgrade: a WebSocket whose provider's end is here
 
 egress.py       where requests may go, and what their heads become (pure)
@@ -12,5 +14,4 @@ quotas.py       what an edge may use (pure)
 record.py       everything known about one execution
 metrics.py      what the relay counts
 admin.py        the admin listener: healthz, readyz, metrics, sessions
-handover.py     a new process takes the listeners over while the old one ends its sessions
 """

@@ -9,22 +9,21 @@ kept, and the next stream with the same request id gets all of it. Per chunk of 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from edge.relay.egress import Destination
 from edge.relay.kept import KeptReply
+from edge.relay.means import Means
 from edge.relay.record import ExecutionRecord
-from transport.aio.tasks import TaskOwner
-from transport.connector import Connector
+from edge.resume.recording import Recording
 from transport.exchange import Connection, Exchange
 from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers, ResponseHead, end_to_end, header
 from transport.path import Path, Protocol
 from transport.session.live import LiveSession
-from transport.session.records import Frame, ReplyWriter, Request, coding_for
+from transport.session.records import Coding, Frame, ReplyWriter, Request, coding_for
 from transport.session.values import Code as Ended
 
 if TYPE_CHECKING:
@@ -47,17 +46,6 @@ class Owner(Interface):
 
     def on_over(self, execution: Execution, *, was_begun: bool) -> None:
         """It is over; exactly once. `was_begun` False: nothing of it can have reached a provider."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all executions use. `lines` in the order of preference; `total`: seconds."""
-
-    connector: Connector
-    tasks: TaskOwner
-    lines: tuple[str, ...]
-    total: float
-    loop: asyncio.AbstractEventLoop
 
 
 class Execution:
@@ -88,6 +76,7 @@ class Execution:
         "means",
         "owner",
         "record",
+        "recording",
         "writer",
     )
 
@@ -102,13 +91,16 @@ class Execution:
         destination: Destination,
         kept: KeptReply,
         record: ExecutionRecord,
+        recording: Recording | None = None,
     ) -> None:
+        """`recording`: where the reply is kept for clients that come back, if it turns out to be a stream."""
         self.owner = owner
         self.means = means
         self.key = key
         self.destination = destination
         self.kept = kept
         self.record = record
+        self.recording = recording
         self.writer = ReplyWriter()
         self.is_over = False
         self.has_head = False
@@ -137,9 +129,7 @@ class Execution:
         before, self._inlet = self._inlet, inlet
         if before is not None:
             before.give_up(Ended.CANCELLED, "the request was asked again")
-        if self._hold is not None:
-            self._hold.cancel()
-            self._hold = None
+        self._end_hold()
         self._is_draining = False
         self._session, self._stream = inlet.session, inlet.stream
         if self.kept.size:
@@ -158,13 +148,40 @@ class Execution:
             self._look_at_room()
 
     def _be_left(self) -> None:
-        """Nobody waits for it: the provider's policy says whether it goes on."""
-        self._hold = None
-        if self.destination.provider.on_client_gone == "drain" and self._body_ended:
+        """Nobody waits for it: the provider's policy says whether it goes on. Who follows it does wait."""
+        self._end_hold()
+        policy, recording = self.destination.provider.on_client_gone, self.recording
+        can_be_followed = recording is not None and recording.id is not None
+        if can_be_followed and not self._is_followed and policy == "hold":
+            self._hold = self.means.loop.call_later(self.means.resume, self._be_forgotten)
+        if self._body_ended and (policy == "drain" or self._is_followed or self._hold is not None):
             self._is_draining = True
             self._look_at_room()
         else:
             self.abandon()
+
+    def _end_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _be_forgotten(self) -> None:
+        """It was held long enough for somebody who would go on with it."""
+        self._hold = None
+        if not self._is_followed:
+            self.abandon()
+
+    @property
+    def _is_followed(self) -> bool:
+        return self.recording is not None and bool(self.recording.followers)
+
+    def _on_followers(self) -> None:
+        """Somebody follows it now, or no longer does."""
+        if self.is_over:
+            return
+        if not self._is_followed and self._is_draining:
+            self._be_left()
+        self._look_at_room()
 
     @property
     def is_waited_for(self) -> bool:
@@ -182,8 +199,11 @@ class Execution:
         self._look_at_room()
 
     def _look_at_room(self) -> None:
-        """Reads on from the provider, or doesn't: a slow stream holds it up, and one that is missing for a while."""
-        if self._session is not None:
+        """Reads on from the provider, or doesn't: a slow stream holds it up, and one that is missing for a while. Those
+        who follow it don't wait for that stream, which may belong to an edge that is no more."""
+        if self._is_followed:
+            has_room = True
+        elif self._session is not None:
             has_room = self._session.writable(self._stream) > 0
         else:
             has_room = self._is_draining or not self.kept.is_lost
@@ -279,6 +299,10 @@ class Execution:
         length = header(head.headers, b"content-length")
         if length is not None and len(length) > 6:
             self.kept.lose()
+        if coding is not Coding.EVENTS or head.status != 200:
+            self.recording = None
+        elif self.recording is not None:
+            self.recording.on_change = self._on_followers
         try:
             self.say(self.writer.response(kept, coding))
         except ValueError as error:
@@ -296,6 +320,8 @@ class Execution:
             self._stamped_at = now
             out = self.writer.stamp(int(now * 1000)) + out
         self.kept.add(out)
+        if self.recording is not None:
+            self.recording.add(data)
         session = self._session
         if session is not None:
             session.write(self._stream, out)
@@ -351,14 +377,15 @@ class Execution:
         self.record.bytes_in = self.body_bytes
         self.record.ended_at = monotonic()
         self._timer.cancel()
-        if self._hold is not None:
-            self._hold.cancel()
+        self._end_hold()
         if self._dialing is not None:
             self._dialing.cancel()
         exchange, self._exchange = self._exchange, None
         if exchange is not None and (outcome != "done" or not self._body_ended):
             exchange.cancel()
         self._body = None
+        if self.recording is not None:
+            self.recording.end(self.record.ended_at, is_whole=outcome == "done")
         failure = self.record.failure
         may_have_acted = failure is not None and failure.verdict is not Verdict.SAFE
         self.owner.on_over(self, was_begun=exchange is not None or self.has_head or may_have_acted)

@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from typing import Protocol as Interface
 
-from edge.relay.execution import Execution
 from transport.failure import Failure
 from transport.session.live import LiveSession
-from transport.session.records import End, RecordError, ReplyWriter, Request, RequestReader, read_message
+from transport.session.records import End, Frame, RecordError, ReplyWriter, Request, RequestReader, read_message
 from transport.session.values import Code, Priority
+
+
+class Work(Interface):
+    """What an inlet's request has become: an execution, or the following of one."""
+
+    body_bytes: int
+    """Of the request's body, that came so far."""
+
+    @property
+    def takes_body(self) -> bool: ...
+
+    def attach(self, inlet: Inlet) -> None: ...
+
+    def left(self, inlet: Inlet, code: int) -> None: ...
+
+    def begin(self) -> None: ...
+
+    def on_room(self) -> None: ...
+
+    def on_body(self, data: bytes) -> None: ...
+
+    def on_body_end(self) -> None: ...
+
+    def on_frame(self, frame: Frame, *, is_message: bool = False) -> None: ...
 
 
 class Desk(Interface):
@@ -49,14 +72,14 @@ class Inlet:
         self.is_counted = True
         self._desk = desk
         self._reader = RequestReader()
-        self._execution: Execution | None = None
+        self._execution: Work | None = None
         self._is_over = False
         self._owed = 0  # bytes that came and for which no credit was given yet
         self._skip = 0  # of the body: an earlier stream has brought them
 
     # --- what the desk says ---
 
-    def join(self, execution: Execution) -> None:
+    def join(self, execution: Work) -> None:
         """The request is this execution's, which may have begun with another stream."""
         self._execution = execution
         self._skip = execution.body_bytes

@@ -16,11 +16,11 @@ from prometheus_client import generate_latest
 
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher
+from edge.ingress.handover import Predecessor, Successor, command, notify
 from edge.observe.log import RequestLog
 from edge.observe.pulse import Pulse
 from edge.relay.admin import RelayAdmin
 from edge.relay.egress import Egress
-from edge.relay.handover import Predecessor, Successor, command, notify
 from edge.relay.metrics import RelayMetrics
 from edge.relay.record import ExecutionRecord
 from edge.relay.service import Service
@@ -100,6 +100,7 @@ class RelayNode:
             stack.callback(self.pulse.stop)
             self.pools.start()
             await self._successor.take_over()
+            self._successor.released()  # nobody waits for that
             await self.server.start()
             stack.push_async_callback(self.server.close)
             stack.push_async_callback(self._drain)
@@ -124,7 +125,7 @@ class RelayNode:
             self.tasks.start(self._hand_over(self.snapshot.source))
 
     async def _hand_over(self, source: str) -> None:
-        predecessor = Predecessor(command(source))
+        predecessor = Predecessor(command("relay", source))
         pid = await predecessor.start(self.server.listening)
         if pid is None:
             self.why_not_ready = None

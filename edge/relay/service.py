@@ -11,14 +11,19 @@ from typing import Protocol as Interface
 from edge.config.model import Snapshot
 from edge.relay.conversation import Conversation
 from edge.relay.egress import Egress
-from edge.relay.execution import Execution, Means
+from edge.relay.execution import Execution
+from edge.relay.following import Following, unknown
 from edge.relay.inlet import Inlet
 from edge.relay.kept import KeptReplies
+from edge.relay.means import Means
 from edge.relay.quotas import Quotas
 from edge.relay.record import ExecutionRecord
+from edge.resume.asked import NOBODY, OWNER, RESUME, makes_response, resumed
+from edge.resume.recording import Recording, Recordings
 from transport.aio.tasks import TaskOwner
 from transport.connector import Connector
 from transport.failure import Failure
+from transport.message import header
 from transport.session.core import NO_REQUEST
 from transport.session.live import LiveSession, StreamSink
 from transport.session.once import OnceTable, Verdict
@@ -33,7 +38,7 @@ class Watcher(Interface):
         """An execution is over, or was refused."""
 
     def on_repetition(self, edge: str, kind: str) -> None:
-        """A request id came again: joined, replayed or refused."""
+        """A request id came again: joined, replayed or refused. Or a response's stream was gone on with: resumed."""
 
     def on_session_over(self, session: LiveSession, code: int, reason: str) -> None: ...
 
@@ -50,6 +55,7 @@ class Service:
         self.executions: set[Execution] = set()
         self.streams: Counter[str] = Counter()  # open, by edge
         self.kept = KeptReplies()
+        self.recordings = Recordings(0, 0.0)
         self._connector = connector
         self._tasks = tasks
         self._watcher = watcher
@@ -64,6 +70,7 @@ class Service:
         self._snapshot = snapshot
         self._egress = Egress.of(snapshot)
         self._means = means_of(snapshot, self._connector, self._tasks)
+        self.recordings.configure(snapshot.limits.resume_bytes, snapshot.limits.resume)
         self.quotas.configure(snapshot.edges, snapshot.limits.max_in_flight)
 
     def close(self) -> None:
@@ -111,6 +118,8 @@ class Service:
 
     def arrived(self, inlet: Inlet, request: Request) -> None:
         edge = inlet.session.peer
+        if self._goes_on(inlet, request):
+            return
         if inlet.id == NO_REQUEST:
             self._begin(inlet, request, None)
             return
@@ -139,6 +148,35 @@ class Service:
     def closed(self, inlet: Inlet) -> None:
         self._count_out(inlet)
 
+    # --- streams that somebody goes on with ---
+
+    def _goes_on(self, inlet: Inlet, request: Request) -> bool:
+        """Is the request answered by what is kept of another one's stream, or by that being unknown?"""
+        asked = resumed(request.head.method, request.head.target)
+        if asked is None:
+            return False
+        owner, now = _owner(inlet, request), monotonic()
+        recording = self.recordings.find(owner, asked.id, now) if owner is not None else None
+        following = None
+        if recording is not None:
+            with suppress(ValueError):
+                following = Following(recording, asked)
+        if following is not None:
+            self._watcher.on_repetition(inlet.session.peer, "resumed")
+            inlet.join(following)
+        elif header(request.head.headers, RESUME) == b"only":
+            inlet.answer(unknown())
+        else:
+            return False
+        return True
+
+    def _recording(self, inlet: Inlet, request: Request) -> Recording | None:
+        """Where the reply will be kept, if the request makes a response."""
+        owner = _owner(inlet, request)
+        if owner is None or not makes_response(request.head.method, request.head.target):
+            return None
+        return self.recordings.begin(owner, monotonic())
+
     # --- executions ---
 
     def _begin(self, inlet: Inlet, request: Request, key: bytes | None) -> None:
@@ -155,7 +193,8 @@ class Service:
             return
         record.endpoint = found.upstream.endpoint.id
         kind = Conversation if request.websocket else Execution
-        execution = kind(self, self._means, key, request, found, self.kept.begin(), record)
+        recording = self._recording(inlet, request)
+        execution = kind(self, self._means, key, request, found, self.kept.begin(), record, recording)
         self.executions.add(execution)
         if key is not None:
             self._by_key[key] = execution
@@ -209,7 +248,18 @@ def means_of(snapshot: Snapshot, connector: Connector, tasks: TaskOwner) -> Mean
         tuple(line.id for line in lines),
         snapshot.timeouts.total,
         asyncio.get_running_loop(),
+        snapshot.limits.resume,
     )
+
+
+def _owner(inlet: Inlet, request: Request) -> bytes | None:
+    """Whose the stream is. Edges share those of callers who showed a key to both; who shows none is told apart by his
+    edge. None: the edge doesn't say."""
+    told = header(request.head.headers, OWNER)
+    if told is None:
+        return None
+    edge = inlet.session.peer if told == NOBODY else ""
+    return f"{request.provider}\0{edge}\0".encode() + told
 
 
 def _record(inlet: Inlet, request: Request) -> ExecutionRecord:

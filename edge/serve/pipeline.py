@@ -25,6 +25,7 @@ from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls
 from edge.serve.cached import Caching, Part
 from edge.serve.client import ClientExchange, ClientFault, ClientGone, Leaver
+from edge.serve.keeping import Keeping, Resuming
 from edge.serve.local import LocalAsk, LocalPool, NotServed
 from edge.serve.notes import note
 from edge.serve.packed import packed
@@ -32,6 +33,7 @@ from edge.serve.question import Question, Refused, ours
 from edge.serve.reply import added, forwarded, request_head, returned, status_of
 from edge.serve.streaming import GapObserver, ReplyStream, StreamPolicy, Sweep
 from edge.serve.tables import Tables
+from edge.serve.taking_up import TakingUp
 from edge.serve.throttling import Throttling
 from edge.serve.websocket import BridgeSummary, WebSocketBridge
 from edge.serve.ws_handshake import UpstreamOffer, WebSocketRefused
@@ -77,6 +79,7 @@ class Pipeline:
     lines: LineWatch = field(default_factory=LineWatch)
     hedges: RetryBudget = field(default_factory=lambda: RetryBudget(0.0, 0.0, monotonic()))
     experience: Experience = field(default_factory=Experience)
+    resuming: Resuming = field(default_factory=Resuming)
 
     def serve(self, client: ClientExchange) -> Coroutine[None, None, None]:
         """Serves one client request. Raises nothing that is the client's or the far end's fault."""
@@ -100,6 +103,7 @@ class _Run(Question):
         self.turns = 0
         self.part: Part | None = None  # the cache's; None for nearly all requests
         self.call: Call | None = None
+        self.keeping: Keeping | None = None  # None for nearly all requests
 
     async def serve(self) -> None:
         record = self.record
@@ -109,6 +113,8 @@ class _Run(Question):
             await self._understand()  # what is asked? needs the start of the body
             if self.binding is not None:
                 await self._stay(self.binding)  # sensitive: nothing below may ever see it
+                return
+            if await self._is_taken_up():  # a stream that broke: its rest is here, or at a relay
                 return
             if await self._is_remembered():  # asked before, or being answered just now? then nothing goes out
                 return
@@ -136,6 +142,13 @@ class _Run(Question):
             record.ended_at = monotonic()
             self.shared.account(record)
 
+    # --- 3 a stream to go on with ---
+
+    async def _is_taken_up(self) -> bool:
+        if self.facts.operation != "responses" or self.client.method != b"GET":
+            return False
+        return await TakingUp(self.shared, self).serve()
+
     # --- 4 cache: has it been answered before, or is it being answered just now? ---
 
     async def _is_remembered(self) -> bool:
@@ -162,6 +175,8 @@ class _Run(Question):
                 raise Refused(403, ours(Code.HTTP_REQUEST_DENIED, choice.refusal.text))
             self.refusal = Refused(503, ours(Code.DESTINATION_UNAVAILABLE, choice.refusal.text))
         self.candidates = choice.paths
+        if len(self.provider.endpoints) > 1:
+            self.candidates = shared.resuming.kept_to(self, choice.paths)
         if shared.lines.dark:
             shared.lines.update(view)  # nothing tells us when an ejection has run out
         if not shared.throttling.is_quiet:
@@ -276,6 +291,7 @@ class _Run(Question):
         shared, client = self.shared, self.client
         if client.upgrade == b"websocket":
             self.offer = UpstreamOffer(client.method, client.headers)
+        keeping = self.keeping = shared.resuming.keeping(self)
         upload, headers = packed(self.upload, client, self.provider, self._request_headers())
         if self.call is None and self.tables.carriage:
             self.call = self._call()
@@ -289,7 +305,12 @@ class _Run(Question):
             shared.connector,
             upload,
             head_for=lambda path: request_head(
-                client.method, self.rest, headers, self.tables.upstreams[path.endpoint], self.dialect, self.call
+                client.method,
+                self.rest,
+                headers if keeping is None else keeping.headers(headers, path),
+                self.tables.upstreams[path.endpoint],
+                self.dialect,
+                self.call,
             ),
             commit=lambda sink: self._commit(sink, stream, earlier + len(machine.attempts)),
             observer=shared.observer,
@@ -319,6 +340,8 @@ class _Run(Question):
         finally:
             shared.sweep.remove(stream)
             client.watch(None)
+            if keeping is not None:
+                keeping.over()
             note(self.record, machine, stream, upload)
             if self.part is not None:
                 self.part.note(stream)
@@ -355,7 +378,8 @@ class _Run(Question):
             headers = [pair for pair in self.offer.headers if not pair[0].startswith(b"x-farline-")]
             return self._without_our_key(headers)
         headers = self._without_our_key(forwarded(self.client.headers))
-        if self.part is not None:  # others may share it, and what is stored is plain
+        if self.part is not None or (self.keeping is not None and self.keeping.wants_plain):
+            # others may share it, and what is stored is plain
             headers = [*(pair for pair in headers if pair[0] != b"accept-encoding"), (b"accept-encoding", b"identity")]
         length = self.fields.get(b"content-length")
         if length is None and self.upload.complete and self.client.expects_body:
@@ -390,12 +414,14 @@ class _Run(Question):
             sink.deliver_to(self.part.begin(stream, sink.exchange, head, headers, meter))
             return
         stream.begin(sink.exchange, head.status, headers, meter)
-        self.client.watch(stream)
+        receiver, watcher = (stream, stream) if self.keeping is None else self.keeping.receiver(stream, sink, head)
+        self.client.watch(watcher)
         self.shared.sweep.add(stream)
-        sink.deliver_to(stream)
+        sink.deliver_to(receiver)
 
     def _commit_bridge(self, sink: AttemptSink, offer: UpstreamOffer, attempts: int) -> None:
         """The upgrade succeeded at the far end; from here on the bridge carries messages both ways."""
+        self.shared.resuming.speaks_at(self, sink.path.endpoint)
         ours = added(self.record, sink.path, attempts)
         self.bridge = WebSocketBridge(self.client, sink.exchange, offer, sink.head, reply_headers=ours)
         sink.deliver_to(self.bridge)

@@ -17,7 +17,7 @@ from edge.routing.sticky import conversation
 from edge.serve.client import ClientExchange, ClientGone
 from edge.serve.coded import plain
 from edge.serve.packed import WHOLE_BYTES
-from edge.serve.reply import base_url, error_reply
+from edge.serve.reply import base_url, error_reply, forwarded
 from edge.serve.tables import Tables
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
@@ -191,6 +191,20 @@ class Question:
         if line is None:
             raise Refused(400, ours(Code.HTTP_REQUEST_ERROR, "x-farline-line names no line of this node"))
         return line.id
+
+    def outgoing_headers(self) -> Headers:
+        """The client's, as they go on to a provider or relay."""
+        return self._without_our_key(forwarded(self.client.headers))
+
+    def here(self) -> bytes:
+        """Where links in replies lead to."""
+        return self._base_url()
+
+    def is_same_account(self, endpoint: str, other: str) -> bool:
+        """Do both have the same credential of the node's?"""
+        upstreams = self.tables.upstreams
+        own = upstreams[endpoint].credential
+        return own is not None and own == upstreams[other].credential
 
     def _base_url(self) -> bytes:
         """What the client calls this node."""

@@ -170,6 +170,10 @@ class ReplyStream:
         if self.policy.drain_when_gone:
             self.on_client_ready()
             return
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody wants the rest of it."""
         self._exchange.cancel()
         self._finish()
 

@@ -127,12 +127,20 @@ class Live:
         if not isinstance(event, dict):
             return [(0.0, message)]
         if "setup" in event:
-            return [(0.0, encode({"setupComplete": {"sessionId": "sim"}}))]
+            return [(0.0, encode({"setupComplete": {"sessionId": "sim"}})), *self._resumption(event["setup"])]
         if "realtimeInput" in event or "realtime_input" in event:
             return self._echo(event.get("realtimeInput") or event.get("realtime_input"))
         content = event.get("clientContent") or event.get("client_content") or {}
         ends = content.get("turnComplete") or content.get("turn_complete")
         return self._answer(text_of(content.get("turns"))) if ends else []
+
+    def _resumption(self, setup: Any) -> list[Timed]:
+        """https://ai.google.dev/gemini-api/docs/live-session#session-resumption: a handle, made of the one before."""
+        wanted = setup.get("sessionResumption") if isinstance(setup, dict) else None
+        if not isinstance(wanted, dict):
+            return []
+        handle = f"{wanted.get('handle') or 'sim'}-1"
+        return [(0.0, encode({"sessionResumptionUpdate": {"newHandle": handle, "resumable": True}}))]
 
     def _echo(self, given: Any) -> list[Timed]:
         chunks = given.get("mediaChunks") or [given.get("audio")] if isinstance(given, dict) else []

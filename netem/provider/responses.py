@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netem.provider.openai import CREATED, wants_tool
-from netem.provider.reply import MARK, Reply, Stream, json_reply, named_event, template
+from netem.provider.reply import MARK, Piece, Reply, Stream, json_reply, named_event, template
 from netem.provider.request import Request
 from netem.provider.sim import Sim
 from netem.provider.words import Words, count, text_of, words_for
@@ -25,12 +26,24 @@ def responses(request: Request, sim: Sim) -> Reply:
 
 
 def retrieve(request: Request, sim: Sim) -> Reply:
-    """GET, DELETE and cancel of a stored response: it is always complete."""
+    """GET, DELETE and cancel of a stored response: it is always complete, also as a stream."""
     name = request.path.split("/responses/")[1].split("/")[0]
     if request.method == "DELETE":
         return json_reply({"id": name, "object": "response", "deleted": True})
-    words = words_for(sim, "", None)
-    return json_reply({**_finished(_frame(request, {}), words, None), "id": name})
+    words, frame = words_for(sim, "", None), {**_frame(request, {}), "id": name}
+    if request.query.get("stream") != "true":
+        return json_reply(_finished(frame, words, None))
+    return Reply(content_type="text/event-stream", body=_events_after(frame, words, request.query))
+
+
+def _events_after(frame: dict[str, Any], words: Words, query: Mapping[str, str]) -> bytes:
+    """https://platform.openai.com/docs/api-reference/responses/get: `starting_after`."""
+    stream = _stream(frame, words, None)
+    deltas = (stream.piece(index) for index in range(stream.pieces))
+    pieces = (piece if isinstance(piece, bytes) else b"" for piece in deltas)
+    events = (stream.opening + b"".join(pieces) + stream.closing).split(b"\n\n")[:-1]
+    after = int(query.get("starting_after", "-1"))
+    return b"".join(event + b"\n\n" for number, event in enumerate(events) if number > after)
 
 
 def _frame(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +97,7 @@ def _finished(frame: dict[str, Any], words: Words, tool: str | None) -> dict[str
 
 
 class _Numbered:
-    """Events with their `sequence_number`. Deltas all carry 0: they are rendered from one template."""
+    """Events with their `sequence_number`."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -104,6 +117,7 @@ def _stream(frame: dict[str, Any], words: Words, tool: str | None) -> Stream:
     if tool:
         opening += event("response.function_call_arguments.delta", **where, delta='{"text": "')
         delta = event("response.function_call_arguments.delta", **where, delta=MARK)
+        event.number += words.pieces - 1
         closing = event("response.function_call_arguments.delta", **where, delta='"}')
         closing += event(
             "response.function_call_arguments.done", **where, name=tool, arguments=done["output"][0]["arguments"]
@@ -112,9 +126,19 @@ def _stream(frame: dict[str, Any], words: Words, tool: str | None) -> Stream:
         where["content_index"] = 0
         opening += event("response.content_part.added", **where, part=_part(""))
         delta = event("response.output_text.delta", **where, delta=MARK, logprobs=[])
+        event.number += words.pieces - 1
         closing = event("response.output_text.done", **where, text=text, logprobs=[])
         closing += event("response.content_part.done", **where, part=_part(text))
     closing += event("response.output_item.done", output_index=0, item=done["output"][0])
     closing += event(f"response.{done['status']}", response=done)
     broken = event("error", code="server_error", message="The server had an error.", param=None)
-    return Stream(opening, words.render(*template(delta)), words.pieces, closing, broken)
+    return Stream(opening, _deltas(delta, words), words.pieces, closing, broken)
+
+
+def _deltas(first: bytes, words: Words) -> Callable[[int], bytes | Piece]:
+    """The deltas, numbered on from the first, which has `MARK` for its token."""
+    before, after = template(first)
+    head, mark, tail = before.partition(b'"sequence_number":')
+    digits = len(tail) - len(tail.lstrip(b"0123456789"))
+    number, tail = int(tail[:digits]), tail[digits:]
+    return lambda index: words.render(b"%b%b%d%b" % (head, mark, number + index, tail), after)(index)

@@ -44,6 +44,9 @@ class Relay(Process):
         )
         super().__init__(["-m", "edge.cli", "relay", "-c", str(file)])
         self.port = int(self.wait_for(r"sessions \S+:(\d+)", self.err).group(1))
+        self.admin_url = self.wait_for(r"admin (\S+)", self.err).group(1)
+
+    metric = Edge.metric
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)

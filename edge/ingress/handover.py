@@ -2,11 +2,15 @@
 
     old  SIGUSR2 → starts the new one with the sockets and one end of a channel
     new  has read its configuration → "ready"
-    old  gives its carriers sockets of their own, listens no more → "go"
+    old  listens no more, and leaves to the new one what only one can have (the admin port, files) → "go"
     new  listens
     old  drains, and exits when its last stream is over
 
-If the new process fails before "ready", the old one goes on as if nothing had been asked.
+What comes between "listens no more" and "listens" waits in the sockets, which are never closed: nobody is refused. If
+the new process fails before "ready", the old one goes on as if nothing had been asked.
+
+A parent of several workers speaks so with each of them, and passes on what it hears from the parent before it; a worker
+that has been told to end says when it listens no more ("released").
 """
 
 from __future__ import annotations
@@ -21,10 +25,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 SOCKETS, CHANNEL = "FARLINE_SOCKETS", "FARLINE_HANDOVER"
-READY, GO = b"ready\n", b"go\n"
+READY, GO, RELEASED = b"ready\n", b"go\n", b"released\n"
 READY_SECONDS = 30.0
 
 log = logging.getLogger("farline.handover")
+
+
+def passing(listening: Sequence[socket.socket], channel: socket.socket) -> tuple[dict[str, str], list[int]]:
+    """The environment and the open files of a process that gets these."""
+    numbers = [each.fileno() for each in listening]
+    named = {SOCKETS: ",".join(map(str, numbers)), CHANNEL: str(channel.fileno())}
+    return {**os.environ, **named}, [*numbers, channel.fileno()]
 
 
 class Successor:
@@ -38,18 +49,29 @@ class Successor:
         for each in self.listening:
             each.setblocking(False)
 
+    @property
+    def has_predecessor(self) -> bool:
+        """Another process waits for this one, to be told that it is ready."""
+        return self._channel is not None
+
     async def take_over(self) -> None:
         """Returns when the old process listens no more; at once if there is none."""
-        channel, self._channel = self._channel, None
+        channel = self._channel
         if channel is None:
             return
-        with channel:
-            channel.setblocking(False)
-            loop = asyncio.get_running_loop()
-            with suppress(OSError):  # it has died: the sockets are ours all the more
-                async with asyncio.timeout(READY_SECONDS):
-                    await loop.sock_sendall(channel, READY)
-                    await loop.sock_recv(channel, len(GO))
+        channel.setblocking(False)
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):  # it has died: the sockets are ours all the more
+            async with asyncio.timeout(READY_SECONDS):
+                await loop.sock_sendall(channel, READY)
+                await loop.sock_recv(channel, len(GO))
+
+    def released(self) -> None:
+        """This process listens no more. Who started it may be waiting for that; the last call."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with channel, suppress(OSError):
+                channel.send(RELEASED)
 
 
 class Predecessor:
@@ -64,13 +86,7 @@ class Predecessor:
         """Starts the new process; its pid once it is ready, None if it isn't going to be."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        numbers = [each.fileno() for each in listening]
-        environment = {
-            **os.environ,
-            SOCKETS: ",".join(map(str, numbers)),
-            CHANNEL: str(theirs.fileno()),
-        }
-        passed = [*numbers, theirs.fileno()]
+        environment, passed = passing(listening, theirs)
         child = await asyncio.to_thread(subprocess.Popen, self._command, env=environment, pass_fds=passed)
         theirs.close()
         heard = b""
@@ -103,6 +119,6 @@ def notify(*lines: str) -> None:
         sock.sendto("\n".join(lines).encode(), address)
 
 
-def command(config: str) -> list[str]:
+def command(role: str, config: str) -> list[str]:
     """What starts another process like this one."""
-    return [sys.executable, "-m", "edge.cli", "relay", "-c", config]
+    return [sys.executable, "-m", "edge.cli", role, "-c", config]
