@@ -57,8 +57,8 @@ class Resuming:
 
     def kept_to(self, question: Question, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         """A request about a response goes to the endpoint that made it, and to others of the same account. A voice
-        session, to the endpoint of its caller's latest one, else to a home of the caller's own: it may bring the handle of
-        an earlier session (Gemini Live), which is seen only when it is too late to choose."""
+        session, to the endpoint of its caller's latest one, else to a home of the caller's own: it may bring the handle
+        of an earlier session (Gemini Live), which is seen only when it is too late to choose."""
         if question.facts.operation == "live":
             who = owner(question)
             if who == NOBODY:
