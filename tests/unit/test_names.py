@@ -11,6 +11,7 @@ import dns.rcode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from edge.cluster.registry import LineNote, NodeNote
 from edge.dns import answer as answering
@@ -18,6 +19,7 @@ from edge.dns.answer import Picture, Reply, answer, truncated
 from edge.dns.export import NoAddress, bind, records
 from edge.dns.limits import ALL, MOST, Limits, Verdict
 from edge.dns.zone import Zone, addresses, best, edges, label, names, told
+from edge.observe.dns import DnsMetrics
 
 NOTES = [
     NodeNote("bj-1", 1, region="cn-north", location=(39.9, 116.4), addresses=("203.0.113.1", "2001:db8::1")),
@@ -244,6 +246,13 @@ def test_all_together_are_limited_and_forgotten() -> None:
     for n in range(MOST + 10):
         wide.judge(ip_address(n << 8), 0.0)
     assert len(wide._networks) == MOST
+
+
+def test_replies_are_counted() -> None:
+    registry = CollectorRegistry()
+    DnsMetrics(registry).count("udp", "NOERROR")
+    labels = {"transport": "udp", "code": "NOERROR"}
+    assert registry.get_sample_value("farline_dns_replies_total", labels) == 1.0
 
 
 def test_the_zone_as_a_file() -> None:

@@ -19,6 +19,7 @@ from edge.config.model import Published, Snapshot
 from edge.config.publication import file_of, shared_layer
 from edge.config.published import MOST_BYTES, Version, decoded, encoded, signed, why_not
 from edge.config.read import Outcome, read
+from edge.config.summary import summary
 from edge.control.changes import Refused
 from edge.control.publications import (
     config_document,
@@ -110,6 +111,8 @@ def test_without_anything_published_the_file_stands_alone_and_is_watched() -> No
     assert found.snapshot.published == Published("prod", file_of("/state", "prod"))
     assert found.files == ("/state/published-prod.json",)
     assert Snapshot().published is None
+    told = {"channel": "prod", "version": 0, "file": "/state/published-prod.json"}
+    assert (summary(found.snapshot)["published"], summary(Snapshot())["published"]) == (told, None)
 
 
 def test_sections_are_joined_key_by_key_and_arrays_by_id() -> None:
