@@ -27,6 +27,8 @@
     keys.py         node keys and their fingerprints
     setup.py        what the ends of a carrier's TLS connection say beside packets
     seal.py         packets in encrypted datagrams
+    pacing.py       how fast bulk goes over a carrier
+    qlog.py         packets and beliefs of a core, written down while somebody wants them
     racing.py       datagrams or TLS? line by line
 
     aio/            the shells: sockets, TLS, the edge's link and the relay's server

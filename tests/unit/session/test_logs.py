@@ -128,11 +128,11 @@ class TestReceiveLog:
             log.receive(offset, data, is_end=end)
         assert caught.value.code is code
 
-    def test_credit_is_told_by_halves_and_not_after_the_end(self) -> None:
+    def test_credit_is_told_by_quarters_and_not_after_the_end(self) -> None:
         log = ReceiveLog(100)
         log.receive(0, b"x" * 80, is_end=False)
-        assert log.consume(49) is None
-        assert log.consume(1) == 150
+        assert log.consume(24) is None
+        assert log.consume(1) == 125
         log.receive(80, b"x" * 20, is_end=True)
         assert log.consume(50) is None
 
