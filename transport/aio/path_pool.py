@@ -110,7 +110,7 @@ class PathPool:
         """A connection with a slot reserved. Raises TransportError."""
         was_short, connection = self._is_short, self.take(only)
         if connection is not None:
-            if was_short:  # one has come back meanwhile; but a pool that makes every other request wait is too small
+            if was_short and connection.protocol is Protocol.H1:  # one came back; but the pool makes requests wait
                 self._grow(only, 1)
             return connection
         waiter = _Waiter(only, asyncio.get_running_loop().create_future())
