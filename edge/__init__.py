@@ -2,6 +2,7 @@
 
 cli/         commands: edge, check, demo, keys, …
 app.py       composition root: the only place that knows every concrete part
+told.py      what the node tells its control plane                                   (shell)
 config/      TOML → Snapshot; faults with their line; reload
 ingress/     HTTP/1.1 server: listeners, connections, drain                       (shell)
 serve/       pipeline.py: one request, one way; streaming                         (shell)
@@ -18,5 +19,8 @@ observe/     metrics and the request log                                        
 history/     what lines, paths and keys were like, for charts and reports; aio/ keeps it (pure but for aio/)
 cluster/     several nodes as one: who is alive, what all share; aio/ talks to Redis (pure but for aio/)
 control/     admin API: operators' controls, figures, audit (pure); its listener   (shell)
+dns/         names for clients: which edges are near; aio/ answers resolvers         (pure but for aio/)
+oidc/        people an OpenID provider vouches for; aio/ asks it                   (pure but for aio/)
+resume/      streams that a client takes up again                                  (pure)
 console/     the pages at / of the admin listener, and their files
 """

@@ -19,24 +19,17 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
 from time import monotonic, time
-from typing import Any
 
 from edge.alerts.aio.watch import AlertWatch
-from edge.alerts.figures import Figures
 from edge.alerts.node import NodeFigures
 from edge.attempts.budget import RetryBudget
 from edge.attempts.lines import LineWatch
-from edge.cluster.aio.membership import Here, Membership
+from edge.cluster.aio.membership import Membership
 from edge.config.model import Relay, Snapshot
 from edge.config.schedule import zone
 from edge.config.watch import ConfigWatcher
 from edge.control.admin import Admin
-from edge.control.cache import cache_document
-from edge.control.credentials import credential_documents
-from edge.control.figures import Load
-from edge.control.inside import Inside
 from edge.control.nodes import Nodes
-from edge.control.requests import recent_by_line
 from edge.history.aio.history import History, Sources
 from edge.history.recorder import Recorder
 from edge.ingress.handover import Predecessor, Successor, command, notify
@@ -47,7 +40,6 @@ from edge.links.facts import rates
 from edge.links.look import RelayLook
 from edge.links.seam import Link
 from edge.observe.dns import DnsMetrics
-from edge.observe.exposition import exposed
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.log import RequestLog
 from edge.observe.metrics import Metrics
@@ -64,13 +56,11 @@ from edge.pool.aio.poller import Poller
 from edge.pool.board import PoolBoard
 from edge.pool.observer import PoolObserver
 from edge.pool.prepare import target_of
-from edge.routing.ask import Ask, Moment
+from edge.routing.ask import Moment
 from edge.routing.chooser import Chooser
 from edge.routing.controls import Controls, Switch
-from edge.routing.explain import as_document
-from edge.routing.foresight import Shares, ranking, scores, shares
+from edge.routing.foresight import scores
 from edge.routing.redundancy import named
-from edge.routing.replay import Past
 from edge.serve.cached import Caching
 from edge.serve.clock import LocalClock
 from edge.serve.local import LocalPool
@@ -80,11 +70,11 @@ from edge.serve.streaming import Sweep
 from edge.serve.tables import Tables
 from edge.serve.throttling import Throttling
 from edge.serve.waiting import WaitingRoom
+from edge.told import Told
 from edge.version import version
 from health.aio.prober import Listeners, Prober
 from health.board import HealthBoard
 from health.change import Change
-from health.lag import MEMORY as LAG_MEMORY
 from health.lag import LoopLag
 from health.probe import ProbeResult
 from transport.aio.standard import make_pools
@@ -214,7 +204,8 @@ class Node:
         self.history.recorder.configure(snapshot.lines)
         self.prices = Prices(snapshot.prices, zone(snapshot.node.timezone))
         self._looks = 0
-        self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self._all_figures, self.tasks)
+        self.told = Told(self)
+        self.alerts = AlertWatch(snapshot.node.name, snapshot.alert, self.told.all_figures, self.tasks)
         self.ingress = Ingress(
             snapshot.listen,
             snapshot.limits,
@@ -222,13 +213,13 @@ class Node:
             reuse_port=worker is not None,
             given=self._successor.listening,
         )
-        self.admin = Admin(self._inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
+        self.admin = Admin(self.told.inside(), self._obey, version=version(), worker=worker, run_dir=run_dir)
         self.watcher: ConfigWatcher | None = None
         if snapshot.source is not None:
             self.watcher = ConfigWatcher(
                 snapshot.source, snapshot, self._reload, on_refused=self.admin.reload_refused, interval=WATCH
             )
-        self.membership = Membership(self._here(), version(), is_first=not worker)
+        self.membership = Membership(self.told.here(), version(), is_first=not worker)
         self.admin.desk.on_change = self.membership.changed
         self.admin.join(Nodes(snapshot.cluster.id, self.membership))
 
@@ -422,141 +413,11 @@ class Node:
             if trace_id is not None:
                 self.metrics.exemplify(record, trace_id, time())
 
-    # --- what the control plane asks and says ---
-
-    def _inside(self) -> Inside:
-        return Inside(
-            snapshot=lambda: self.snapshot,
-            view=lambda: self.board.view(monotonic()),
-            load=self._load,
-            requests=lambda: self.recent.latest(sys.maxsize),
-            request=self._request,
-            shares=self._shares,
-            pools=lambda: self.pool_board.documents(monotonic()),
-            relays=self.links.documents,
-            credentials=self._credentials,
-            trace=self.links.trace,
-            cache=self._cache,
-            purge=self.stores.purge,
-            wrong=self.stores.wrong,
-            alerts=self.alerts.book.firing,
-            alert_figures=self._figures,
-            why_not_ready=self._why_not_ready,
-            exposition=self._exposition,
-            history=self.history,
-            ranking=self._ranking,
-            pasts=self._pasts,
-            moment=lambda: self.pipeline.moment(),
-        )
-
-    def _here(self) -> Here:
-        def good() -> tuple[int, int]:
-            figures = self._figures()
-            return figures.good_5min, figures.bad_5min
-
-        return Here(
-            snapshot=lambda: self.snapshot,
-            view=lambda: self.board.view(monotonic()),
-            controls=lambda: self.pipeline.controls,
-            in_flight=lambda: self.permits.in_flight,
-            good=good,
-            is_draining=lambda: self.is_draining,
-            penalise=lambda endpoint, seconds: self.board.penalise(endpoint, seconds, monotonic()),
-            hear=self.admin.desk.hear,
-            watcher=self.watcher,
-            refused=self.admin.reload_refused,
-        )
-
-    def _credentials(self) -> list[dict[str, Any]]:
-        throttling = self.pipeline.throttling
-        return credential_documents(self.snapshot, throttling.headrooms.all(), throttling.paused_for)
-
-    def _load(self) -> Load:
-        recent = recent_by_line(self.recent.latest(sys.maxsize), monotonic())
-        sessions = self.links.ledger.lines
-        return Load(self.permits.in_flight, self.ingress.counts.open, recent, self.pools.stats(), sessions)
-
-    def _request(self, id: str) -> tuple[RequestRecord, Mapping[str, Any] | None] | None:
-        found = self.recent.find(id)
-        if found is None:
-            return None
-        record, ranking = found
-        return record, as_document(ranking) if ranking is not None else None
-
-    def _shares(self, controls: Controls, provider: str, priority: str) -> Shares:
-        ask, view = Ask(self.pipeline.tables.providers[provider], priority), self.board.view(monotonic())
-        moment = self.pipeline.moment()
-        return shares(ask, self.snapshot, view, controls, moment, parts=self.links.parts)
-
-    async def _cache(self) -> dict[str, Any]:
-        stores = self.stores
-        place, seen = str(self.snapshot.cache.store), await stores.look()
-        return cache_document(place, seen, stores.flights(), self.metrics, stores.similar())
-
-    def _ranking(self, provider: str, priority: str) -> Mapping[str, Any]:
-        ask, view = Ask(self.pipeline.tables.providers[provider], priority), self.board.view(monotonic())
-        snapshot, controls, moment = self.snapshot, self.pipeline.controls, self.pipeline.moment()
-        return {
-            "scores": scores(snapshot, view, controls, moment),
-            "ranking": as_document(ranking(ask, snapshot, view, controls, moment)),
-        }
-
-    def _pasts(self) -> list[Past]:
-        return [
-            Past(
-                record.choice,
-                record.path,
-                None if record.first_byte_at is None else record.first_byte_at - record.received_at,
-                record.failure is not None or record.status >= 500,
-                record.bytes_in + record.bytes_out,
-            )
-            for record in reversed(self.recent.latest(sys.maxsize))
-            if record.choice is not None and (record.path is None or record.path.line != LOCAL)
-        ]
-
     def _obey(self, controls: Controls) -> None:
         """Operators have spoken: a pointer swap, seen by the next request."""
         self.pipeline.controls = controls
         self.alerts.silence(controls.silences)
         self.links.choose_lines()
-
-    def _why_not_ready(self) -> str | None:
-        if self.is_draining:
-            return "draining"
-        published = self.snapshot.published
-        if published is not None and not published.number:
-            return f"nothing that was published on {published.channel} has been taken yet"
-        return None
-
-    def _figures(self) -> Figures:
-        now = monotonic()
-        return self.figures.at(now, self.snapshot.lines, self.board.view(now), self.permits.in_flight)
-
-    async def _all_figures(self) -> list[Figures]:
-        return [self._figures(), *await self.admin.figures_of_peers()]
-
-    def _exposition(self, is_open: bool = False) -> bytes:
-        metrics = self.metrics
-        metrics.in_flight.set(self.permits.in_flight)
-        metrics.config_generation.set(self.snapshot.generation)
-        metrics.config_version.set(self.snapshot.published.number if self.snapshot.published else 0)
-        metrics.client_connections.set(self.ingress.counts.open)
-        metrics.alerts.clear()
-        for alert in self.alerts.book.firing():
-            metrics.alerts.labels(alert.rule.id, alert.subject, alert.rule.severity.value).set(1)
-        now, pipeline = monotonic(), self.pipeline
-        metrics.loop_lag.set(self.lag.worst(now - LAG_MEMORY))
-        for line, score in scores(self.snapshot, self.board.view(now), pipeline.controls, pipeline.moment()).items():
-            metrics.line_score.labels(line).set(score)
-        metrics.show_sessions(self.links.ledger.lines)
-        metrics.queue_waiting.set(self.pipeline.throttling.room.queue.waiting)
-        metrics.show_limits(self._credentials())
-        metrics.show_pools(self.pool_board, self.local.admission.waiting, now)
-        metrics.connections.clear()
-        for stat in [*self.pools.stats(), *self.local_pools.stats()]:
-            for state, number in (("idle", stat.idle), ("active", stat.active), ("dialing", stat.dialing)):
-                metrics.connections.labels(stat.line, stat.endpoint, stat.protocol.value, state).set(number)
-        return exposed(metrics.registry, is_open)
 
 
 def _reachable(snapshot: Snapshot) -> Snapshot:

@@ -14,6 +14,7 @@ PACKAGES = ("edge", "transport", "health", "cache", "netem")
 IMPURE = {"asyncio", "socket", "ssl", "time", "random", "secrets", "aiohttp", "redis", "uvloop"}
 SHELLS = (
     "edge/app.py",
+    "edge/told.py",
     "edge/attempts/runner.py",
     "edge/config/watch.py",
     "edge/cli/",

@@ -72,7 +72,7 @@ class World:
                 board.failed(Path(line, "openai"), dead, monotonic())
 
     def metric(self, name: str, **labels: str) -> float:
-        text = self.node._exposition().decode()
+        text = self.node.told.exposition().decode()
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 

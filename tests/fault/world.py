@@ -148,7 +148,7 @@ class World:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
-        self.node._exposition()  # gauges are set when they are read
+        self.node.told.exposition()  # gauges are set when they are read
         return sum(
             sample.value
             for family in self.node.metrics.registry.collect()
