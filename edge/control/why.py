@@ -13,6 +13,7 @@ SENTENCES = {
     "noted": " ({note})",
     "cost": " at a cost of {ms} ms",
     "next": "; next was {path} at {ms} ms",
+    "cheaper": "; {path} costs less now, {ms} ms, and takes over if that lasts",
     "mostly": ", mostly for its {term} (+{ms} ms)",
     "unusable": "; {n} could not be used",
     "end": ".",
@@ -51,10 +52,18 @@ def _told(request: Mapping[str, Any], ranking: Mapping[str, Any] | None) -> list
         told.append(("cost", {"ms": f"{best['cost']:.1f}"}))
         priced = next((other for other in others if other.get("cost") is not None), None)
         if priced is not None:
-            told += [("next", {"path": priced["path"], "ms": f"{priced['cost']:.1f}"}), *_difference(best, priced)]
+            told += _next(best, priced)
     if ranking.get("excluded"):
         told.append(("unusable", {"n": len(ranking["excluded"])}))
     return [*told, ("end", {}), *_outcome(request, best["path"])]
+
+
+def _next(best: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Traffic stays where it is until another path has been cheaper for a while (`edge.routing.hold`)."""
+    args = {"path": other["path"], "ms": f"{other['cost']:.1f}"}
+    if other["cost"] >= best["cost"]:
+        return [("next", args), *_difference(best, other)]
+    return [("next", args), ("noted", {"note": other["note"]})] if other["note"] else [("cheaper", args)]
 
 
 def _difference(best: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -9,6 +9,7 @@ say nothing of a single line. What sessions carried is told by the second (`rela
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
@@ -65,10 +66,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self._cells: dict[str, Cell] = {}
-        self._of_keys: dict[str, Cell] = {}  # clients' requests by principal; "": none was told
-        self._of_lines: dict[str, Cell] = {}  # requests through relays, by the line that they count for
+        self._of_keys: defaultdict[str, Cell] = defaultdict(Cell)  # clients' requests by principal; "": none was told
+        self._of_lines: defaultdict[str, Cell] = defaultdict(
+            Cell
+        )  # requests through relays, by the line that they count for
         self._through_relays = 0.0  # what keys pay for them
-        self._of_paths: dict[Path, Cell] = {}  # attempts, and what they carried
+        self._of_paths: defaultdict[Path, Cell] = defaultdict(Cell)  # attempts, and what they carried
         self._known: set[str] = set()
         self._prices: dict[str, float] = {}
         self._nearest: dict[str, str] = {}
@@ -106,9 +109,7 @@ class Recorder:
     def request(self, record: RequestRecord, costs: Costs = NO_COSTS) -> None:
         """A client's request is over."""
         path, first, sent = record.path, record.first_byte_at, record.sent_at
-        cell = self._of_keys.get(record.principal)
-        if cell is None:
-            cell = self._of_keys[record.principal] = Cell()
+        cell = self._of_keys[record.principal]
         cell.requests += 1
         cell.failures += record.failure is not None or record.status >= 500
         if costs is not NO_COSTS:
@@ -118,11 +119,11 @@ class Recorder:
         price = 0.0 if path is None else self._prices.get(record.line or path.line, 0.0)
         self._carried(cell, record, price, None if first is None else first - record.received_at)
         for attempt in record.attempts:
-            cell = self._of_path(attempt.path)
+            cell = self._of_paths[attempt.path]
             cell.requests += 1
             cell.failures += attempt.code is not None
         if path is not None:
-            self._carried(self._of_path(path), record, price, None if first is None or sent is None else first - sent)
+            self._carried(self._of_paths[path], record, price, None if first is None or sent is None else first - sent)
             if path.relay is not None:
                 self._through(record, price)
 
@@ -131,9 +132,7 @@ class Recorder:
         self._through_relays += (record.bytes_in + record.bytes_out) * price / 1e9
         if not record.line:
             return
-        cell = self._of_lines.get(record.line)
-        if cell is None:
-            cell = self._of_lines[record.line] = Cell()
+        cell = self._of_lines[record.line]
         cell.requests += 1
         _tokens(cell, record)
 
@@ -190,12 +189,6 @@ class Recorder:
         cell.cost += (record.bytes_in + record.bytes_out) * price / 1e9
         _tokens(cell, record)
 
-    def _of_path(self, path: Path) -> Cell:
-        cell = self._of_paths.get(path)
-        if cell is None:
-            cell = self._of_paths[path] = Cell()
-        return cell
-
     def _share(self) -> None:
         """Requests are counted once by key and once by path; all that they belong to learn of it here."""
         for principal, cell in self._of_keys.items():
@@ -212,7 +205,9 @@ class Recorder:
             way = cell if path.relay is None else structs.replace(cell, up=0, down=0, cost=0.0)
             for place, each in enumerate(self._cells_of(path)):
                 each.join(way if place == 1 else cell)
-        self._of_keys, self._of_lines, self._of_paths, self._through_relays = {}, {}, {}, 0.0
+        for told in (self._of_keys, self._of_lines, self._of_paths):
+            told.clear()
+        self._through_relays = 0.0
 
     def _round_trip(self, path: Path, cells: Sequence[Cell], bucket: int) -> None:
         for place, cell in enumerate(cells):

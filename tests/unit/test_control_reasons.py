@@ -120,3 +120,14 @@ def test_why_without_a_choice() -> None:
     assert [each["code"] for each in why.why_parts(REQUEST, alone)] == ["chosen", "cost", "end"]
     equal = {**bare, "paths": [*alone["paths"], {"path": "cu2/direct/openai", "cost": 1.0, "terms": []}]}
     assert [each["code"] for each in why.why_parts(REQUEST, equal)] == ["chosen", "cost", "next", "end"]
+
+
+def test_a_path_that_costs_less_and_was_not_chosen() -> None:
+    chosen = {"path": "cn2/direct/openai", "cost": 666.3, "terms": []}
+    other = {"path": "cu2/direct/openai", "cost": 534.2, "terms": [], "note": ""}
+    held = {**RANKING, "note": "", "excluded": [], "paths": [chosen, other]}
+    assert why.sentence(REQUEST, held).endswith(
+        "at a cost of 666.3 ms; cu2/direct/openai costs less now, 534.2 ms, and takes over if that lasts."
+    )
+    doubted = {**held, "paths": [chosen, {**other, "note": "suspected"}]}
+    assert why.sentence(REQUEST, doubted).endswith("; next was cu2/direct/openai at 534.2 ms (suspected).")

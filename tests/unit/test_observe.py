@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.control.merging import merge
 from edge.dialects.facts import Facts, Usage
+from edge.observe.exposition import exposed, wants_open
 from edge.observe.health import HealthMetrics, log_change
 from edge.observe.hot import HotHistogram
 from edge.observe.log import JsonFormatter
@@ -22,6 +23,7 @@ from health.standing import Standing
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.path import Line, Path, Protocol
 from transport.sample import TransportSample
+from transport.session.traffic import Traffic
 
 PATH = Path("cn2", "openai")
 LINE_FAULT = Failure(Origin.LINE, Verdict.SAFE, Code.CONNECTION_TIMEOUT)
@@ -242,3 +244,24 @@ def test_waits_are_counted() -> None:
     metrics.on_waited(0.5, "served")
     seen = samples(generate_latest(metrics.registry))
     assert [value for (name, _), value in seen.items() if name.startswith("farline_queue") and value == 0.5]
+
+
+def test_limits_of_credentials_and_bytes_of_sessions() -> None:
+    metrics = Metrics()
+    limits = [{"kind": "requests", "remaining": 7, "limit": 10}, {"kind": "tokens", "remaining": 5, "limit": None}]
+    told = {"credential": "env:KEY", "endpoint": "openai-0", "model": None, "limits": limits}
+    metrics.show_limits([told])
+    metrics.show_sessions({"cn2": Traffic(sent=30, received=20)})
+    seen = samples(exposed(metrics.registry, is_open=False))
+    labels = (("credential", "env:KEY"), ("endpoint", "openai-0"), ("kind", "requests"), ("model", ""))
+    assert seen["farline_credential_ratelimit_remaining", labels] == 7
+    assert seen["farline_credential_ratelimit_limit", labels] == 10
+    assert seen["farline_line_bytes_total", (("direction", "up"), ("line", "cn2"), ("via", "session"))] == 30
+    metrics.show_limits([])
+    assert ("farline_credential_ratelimit_limit", labels) not in samples(exposed(metrics.registry, is_open=False))
+    assert exposed(metrics.registry, is_open=True).endswith(b"# EOF\n")
+
+
+def test_who_gets_openmetrics() -> None:
+    assert wants_open("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    assert not wants_open("text/plain")

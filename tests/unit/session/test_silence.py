@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 
 from tests.unit.session.test_core import Scene, Wire
 from transport.session.core import SessionCore
+from transport.session.live import SessionListener
 from transport.session.values import AllSilent, CarrierKind, CarrierSuspected, Role
 
 DELAY = 0.075
@@ -76,3 +78,7 @@ def test_a_session_without_streams_is_not_silent() -> None:
         wire.passes = set()
     scene.run(5.0)
     assert scene.of(Role.EDGE, AllSilent) == []
+
+
+def test_a_listener_needs_no_ear_for_silence() -> None:
+    SessionListener.on_all_silent(cast(Any, None), cast(Any, None))
