@@ -99,7 +99,7 @@ class SessionConfig:
     ack_delay: float = 0.008
     flush_every: float = 0.0015
     linger: float = 30.0
-    hot_loss: float = 0.03
+    hot_loss: float = 0.02
     rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
