@@ -91,7 +91,7 @@ async def _form(highest: list[int], pid: int) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("upstream", ["h1", "h2"])
 async def test_a_large_upload_streams_through(patient: World, upstream: str):
-    pid, id = patient.edge.child.pid, f"large-{upstream}"
+    pid, id = patient.edge.child.pid, f"large-{upstream}-{time.monotonic_ns()}"
     before = _rss(pid)
     highest = [before]
     headers = {"content-type": "multipart/form-data; boundary=b", "x-sim-id": id}

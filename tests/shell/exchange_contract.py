@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.support.exchange import standing
 from tests.support.exchanges import RecordingOwner, RecordingSink, request
 from transport.exchange import Connection
 from transport.failure import Verdict
@@ -111,10 +112,7 @@ async def check_pause_and_resume(connect: Connect) -> None:
     exchange = connection.open(request(), sink, None, end=True)
     await asyncio.wait_for(sink.more.wait(), 10)
     exchange.pause()
-    await asyncio.sleep(0.3)
-    held = len(sink.body)
-    await asyncio.sleep(0.2)
-    assert len(sink.body) == held
+    held = await standing(lambda: len(sink.body))
     assert held < size
     assert not sink.finished.is_set()
     exchange.resume()

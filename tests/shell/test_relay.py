@@ -16,6 +16,7 @@ from tests.support.sessions import Heard, Wires, until
 from transport.failure import Code, Origin, Verdict
 from transport.path import Protocol
 from transport.session.values import Code as Ended
+from transport.session.values import Limits
 
 CHAT = "/v1/chat/completions"
 
@@ -139,7 +140,7 @@ async def test_a_large_reply_waits_for_a_slow_reader(protocol: Protocol) -> None
             (execution,) = relay.service.executions
             assert execution._paused
             assert execution.record.bytes_out < 12_000_000
-            assert reply.received <= 1 << 20
+            assert reply.received <= Limits().stream_window
             reply.catch_up()
             await reply.done(30)
             assert reply.end is not None

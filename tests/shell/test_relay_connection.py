@@ -22,7 +22,7 @@ from transport.session.aio.connection import RelayConnection, dictionary_for, re
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
 from transport.session.records import Coding, End, Frame, ReplyWriter, Request, RequestReader, read_message
-from transport.session.values import Code, Priority, Redundancy, StreamOpened
+from transport.session.values import Code, Limits, Priority, Redundancy, StreamOpened
 
 
 class Player(StreamSink):
@@ -336,7 +336,7 @@ async def test_a_slow_relay_holds_the_upload_back(world: World) -> None:
     while exchange.send(piece):
         taken += 1
         await asyncio.sleep(0)
-    assert taken * len(piece) <= 2 << 20
+    assert taken * len(piece) <= Limits().stream_window + (1 << 20)
     player = world.relay.players[0]
     await until(lambda: len(player.body) > 500_000)
     player.consumes = True

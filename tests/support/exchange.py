@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,17 @@ class Owner:
 
 def request(method: bytes = b"GET", target: bytes = b"/", *headers: tuple[bytes, bytes]) -> RequestHead:
     return RequestHead(method, target, b"example.test", list(headers), b"http")
+
+
+async def standing(figure: Callable[[], int], still: float = 0.3, seconds: float = 10.0) -> int:
+    """The figure, once it hasn't moved for `still` seconds."""
+    deadline, last, since = time.monotonic() + seconds, figure(), time.monotonic()
+    while time.monotonic() - since < still:
+        assert time.monotonic() < deadline, f"still moving: {last}"
+        await asyncio.sleep(0.02)
+        if figure() != last:
+            last, since = figure(), time.monotonic()
+    return last
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
