@@ -15,7 +15,8 @@
     flow.py         the session's credit          ranges.py    sets of intervals
 
     scheduler.py    which bytes over which carriers in which packet
-    carrier.py      one carrier: belief in it, its budget
+    carrier.py      one carrier: whether it is heard, its budget
+    belief.py       what arrived over carriers, what is lost, who is suspect
     traffic.py      bytes that carriers took over one line, by cause
     acks.py         packet numbers, round trips, loss
     risk.py         what lines lose, and so what repeating is worth

@@ -13,27 +13,22 @@ finds everything as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hmac import compare_digest
 from math import inf
-from typing import cast
 
-from transport.session.acks import Sent
+from transport.session.belief import Belief
 from transport.session.carrier import Carrier
-from transport.session.messages import Queued
 from transport.session.repeats import Repeats
 from transport.session.scheduler import Scheduler
-from transport.session.stream import Stream, StreamPart
+from transport.session.stream import Stream
 from transport.session.streams import Streams
 from transport.session.traffic import Traffic
 from transport.session.values import (
     VERSION,
-    AllSilent,
     CannotOpen,
     CarrierKind,
     CarrierLost,
-    CarrierRelieved,
-    CarrierSuspected,
     Code,
     Event,
     GoneAway,
@@ -67,7 +62,6 @@ from transport.session.wire import (
 
 MIN_PACKET = 1100
 JOINING_HEARTBEAT = 0.05
-JUDGED_EVERY = 0.02
 STALL = 0.02
 """A timer that is served later than this was late because we stood still, and the lines weren't."""
 MOST_LINES = 64
@@ -93,10 +87,9 @@ class SessionCore:
         self._scheduler = Scheduler(config, self.tally)
         self._carriers = self._scheduler.carriers
         self._streams = Streams(role, config, self._scheduler, self.tally)
+        self._belief = Belief(role, self._scheduler, self._streams, self.tally)
         self._repeats = Repeats(self._streams.live)
         self._expires_at = now + config.linger
-        self._is_silent = False
-        self._doubt_at = inf
         self._interval = JOINING_HEARTBEAT
         self._bulk_at = inf
         self._flushed_at = -inf
@@ -142,10 +135,7 @@ class SessionCore:
             self.traffic[line] = Traffic()
         new = Carrier(carrier, kind, line, max_packet, self.config, now, self.traffic.get(line))
         new.greeting = encode(self._greeting(new))
-        if self._is_silent:
-            self._scheduler.duplicate_everything(now)
-            for each in self._carriers.values():
-                self._resend(each)
+        self._belief.joins(now)
         self._carriers[carrier] = new
         self._scheduler.changed()
 
@@ -165,7 +155,7 @@ class SessionCore:
         self._scheduler.changed()
         if not self._carriers:
             self._expires_at = now + self.config.linger
-        self._lose(gone.outgoing.abandon())
+        self._belief.lose(gone.outgoing.abandon())
         self._streams.events.append(CarrierLost(carrier, gone.line, len(self._carriers)))
 
     def _greeting(self, carrier: Carrier) -> Hello | Welcome:
@@ -259,7 +249,7 @@ class SessionCore:
             self.close(error.code, str(error), now)
             return
         if was_silent or found.suspected_at is not None:
-            self._reconsider(found, was_silent, now)
+            self._belief.heard_again(found, was_silent, now)
 
     def _dispatch(self, frame: Frame, carrier: Carrier, now: float) -> None:
         match frame:
@@ -268,7 +258,7 @@ class SessionCore:
                 carrier.traffic.fresh += fresh
                 carrier.traffic.again += len(frame.data) - fresh
             case Ack():
-                self._on_ack(frame, carrier, now)
+                self._belief.acknowledged(frame, carrier, now)
             case CreditFrame():
                 self._streams.on_credit(frame)
             case MessageFrame():
@@ -310,108 +300,6 @@ class SessionCore:
         self._streams.meet(limits)
         self._streams.events.append(Joined(carrier.number, name))
 
-    # ----------------------------------------------------------------------------------------- acknowledged or lost
-
-    def _on_ack(self, frame: Ack, carrier: Carrier, now: float) -> None:
-        about = carrier if frame.carrier == carrier.number else self._carriers.get(frame.carrier)
-        if about is None:
-            return
-        acked = about.outgoing.acknowledge(frame, now, is_own=about is carrier)
-        if not acked:
-            return
-        if self.role is Role.RELAY and not about.is_confirmed:
-            about.confirm()
-        for packet in acked:
-            load = packet.load
-            if load.has_arrived:
-                continue
-            load.has_arrived = True
-            for part in load.parts:
-                if len(part) == 4:
-                    self._streams.on_acked(part, now)
-                elif isinstance(part[0], Queued):
-                    part[0].is_done = True
-                else:
-                    self._streams.control.ack(*part)
-        self._give_up(about, now)
-
-    def _give_up(self, carrier: Carrier, now: float) -> None:
-        """Packets of it that are lost by now."""
-        lost = carrier.outgoing.find_lost(now)
-        if lost:
-            for packet in lost:
-                self._scheduler.count_lost(packet.load)
-            self._lose(lost)
-
-    def _lose(self, packets: Iterable[Sent]) -> None:
-        """Sends again what was in these packets and has not been sent since."""
-        streams = self._streams
-        for packet in packets:
-            if packet.load.has_arrived:
-                continue
-            for part in packet.load.parts:
-                if len(part) == 4:
-                    streams.on_lost(cast(StreamPart, part), packet.sent_time)
-                elif isinstance(part[0], Queued):
-                    part[0].is_due = True
-                    streams.wake(part[1])
-                else:
-                    streams.control.lose(*part)
-
-    # ------------------------------------------------------------------------------------------------------- belief
-
-    def _judge(self, now: float) -> None:
-        """Suspects carriers that are silent while another one is heard. If all are, it is the peer, or we ourselves.
-
-        When a carrier would be suspect moves with every packet: it is looked up here, and here again when that time has
-        come or after `JUDGED_EVERY`, which is sooner than anything sent from now on can be doubted."""
-        self._doubt_at = inf
-        if not self._streams.live:
-            self._is_silent = False
-            for carrier in self._carriers.values():
-                carrier.rest()
-            return
-        self._doubt_at = now + JUDGED_EVERY
-        was_silent, self._is_silent = self._is_silent, True
-        for carrier in self._carriers.values():
-            if carrier.suspected_at is not None:
-                continue
-            doubted_at = carrier.doubted_at()
-            if doubted_at > now:
-                self._is_silent = False
-                self._doubt_at = min(self._doubt_at, doubted_at)
-            elif any(each.is_met and each.is_beating(now) for each in self._carriers.values() if each is not carrier):
-                self._suspect(carrier, now)
-        if self._is_silent and not was_silent:
-            self._streams.events.append(AllSilent())
-
-    def _suspect(self, carrier: Carrier, now: float) -> None:
-        carrier.suspect(now)
-        self.tally.suspicions += 1
-        self._scheduler.changed()
-        self._scheduler.duplicate_everything(now)
-        self._resend(carrier)
-        self._streams.events.append(CarrierSuspected(carrier.number, carrier.line))
-
-    def _resend(self, carrier: Carrier) -> None:
-        """What is under way on it may never arrive: once more, before anyone knows."""
-        packets = carrier.outgoing.outstanding.values()
-        for stream in {part[0] for packet in packets for part in packet.load.parts if len(part) == 4}:
-            stream.covered_at = -inf
-        self._lose(packets)
-
-    def _reconsider(self, carrier: Carrier, was_silent: bool, now: float) -> None:
-        """A carrier of which nothing good was known is heard."""
-        if was_silent and not any(c.is_heard(now) for c in self._carriers.values() if c is not carrier):
-            for each in self._carriers.values():
-                each.forgive(inf, now)
-                self._resend(each)
-        acked_at = carrier.outgoing.acked_at
-        if carrier.suspected_at is not None and acked_at > carrier.suspected_at and now < carrier.doubted_at():
-            seconds = carrier.relieve(now)
-            self._scheduler.changed()
-            self._streams.events.append(CarrierRelieved(carrier.number, carrier.line, seconds))
-
     # -------------------------------------------------------------------------------------------------------- time
 
     def timer(self) -> float | None:
@@ -421,7 +309,7 @@ class SessionCore:
         if not self._carriers:
             return self._expires_at
         flush_at = self._flushed_at + self.config.flush_every if self._is_held else self._bulk_at
-        due = min(self._repeats.next_at, flush_at, self._doubt_at)
+        due = min(self._repeats.next_at, flush_at, self._belief.doubt_at)
         interval = self._interval
         for carrier in self._carriers.values():  # no min() here: this is asked for every token
             if carrier.beat_at + interval < due:
@@ -450,8 +338,8 @@ class SessionCore:
                 carrier.forgive(lag, now)
         for carrier in self._carriers.values():
             if now >= carrier.outgoing.overdue_at:
-                self._give_up(carrier, now)
-        self._judge(now)
+                self._belief.give_up(carrier, now)
+        self._belief.judge(now)
         if now >= self._repeats.next_at:
             self._repeat(now)
 
