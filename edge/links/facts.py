@@ -6,14 +6,16 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.links.traffic import SessionCounts
 from transport.path import Line
 from transport.sample import TransportSample
-from transport.session.carrier import Carrier
 from transport.session.lateness import Lateness
 from transport.session.values import CarrierKind, Tally
+
+if TYPE_CHECKING:  # QUIC's modules take commands a quarter of a second to load
+    from transport.session.carrier import Carrier
 
 LATENESS_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 """Seconds."""
