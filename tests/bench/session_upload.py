@@ -129,10 +129,12 @@ def main() -> None:
     parser.add_argument("--mib", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=2, help="runs of each cell, averaged")
+    parser.add_argument("--lines", type=int, nargs="*", default=(1, 2))
+    parser.add_argument("--loss", type=float, nargs="*", default=(0.0, 0.01, 0.05))
     order = parser.parse_args()
     print(f"{'lines':>5} {'loss':>5} {'first':>6} {'next':>6} {'up 99':>6} {'down 99':>7} {'copies':>6}")
-    for lines in (1, 2):
-        for loss in (0.0, 0.01, 0.05):
+    for lines in order.lines:
+        for loss in order.loss:
             size = int(order.mib * (1 << 20))
             seeds = range(order.seed, order.seed + order.seeds)
             runs = [Uploads(lines, loss, order.mbit, size, seed).run() for seed in seeds]

@@ -34,6 +34,10 @@ LATE = 0.01
 COVER_EVERY = 0.16
 BULK_LEAVES = 262_144
 """Bytes of the session's credit that bulk doesn't touch: a peer that takes none of it must not silence thin streams."""
+TAIL_PART = 2
+"""Of what may be under way when bulk has sent its end, one in so many bytes, the last ones, go once more: nothing comes
+after them by which their loss could be noticed sooner than a round trip later."""
+MOST_TAIL = 262_144
 EVERYWHERE = 1.0
 """Seconds after a suspicion during which thin streams go over all carriers."""
 
@@ -190,8 +194,9 @@ class Scheduler:
         """As much of a bulk stream as carriers have room for. Returns when to come again (inf: after an ACK)."""
         if stream.wants_repeat:
             self._put_frame(stream, self._packet(self.ranked(now), LEAST_ROOM, now), self._config.bundle_bytes, now)
+        log = stream.out
         while self.has_work(stream):
-            if self.credit <= BULK_LEAVES and not stream.out.lost and not stream.out.owes_end:
+            if self.credit <= BULK_LEAVES and not log.lost.starts and not log.owes_end:
                 return inf
             carrier, at = self._roomiest(now)
             if carrier is None:
@@ -201,6 +206,10 @@ class Scheduler:
             self._put_frame(stream, packet, 0, now)
             self._flush(packet, now)
             self._pace[carrier.number] += (size - packet.room) / self._pacing(carrier)
+            if log.sent == log.end and log.is_ended and not stream.is_tail_covered and not log.lost.starts:
+                stream.is_tail_covered = True
+                tail = sum(each.window() for each in self.ranked(now) if each.suspected_at is None) // TAIL_PART
+                log.lose(max(log.base, log.end - min(tail, MOST_TAIL)), log.end, is_end=True)
         return inf
 
     def has_work(self, stream: Stream) -> bool:

@@ -32,8 +32,8 @@ class Stream:
     acknowledged was last sent in one frame."""
 
     __slots__ = (
-        "covered_at", "due", "id", "into", "is_blocked", "is_proven", "marks", "messages_in", "messages_out", "opening",
-        "out", "priority", "queued_at", "redundancy", "stage", "wants_repeat",
+        "covered_at", "due", "id", "into", "is_blocked", "is_proven", "is_tail_covered", "marks", "messages_in",
+        "messages_out", "opening", "out", "priority", "queued_at", "redundancy", "stage", "wants_repeat",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class Stream:
         self.messages_in = MessagesIn(passage)
         self.is_proven = False
         self.is_blocked = False
+        self.is_tail_covered = False
         self.wants_repeat = is_opener
         self.marks: deque[tuple[float, int]] = deque()
         self.covered_at = -inf

@@ -793,6 +793,18 @@ class TestBulk:
             assert sum(len(frame.data) for _, frame in wire.frames("up", StreamFrame) if frame.stream == 2) > 50_000
         assert scene.text(Role.RELAY, 1) == b"ask" + b"token" * 50
 
+    def test_its_last_bytes_go_once_more(self) -> None:
+        wire = Wire()
+        scene = Scene(wire)
+        scene.run(0.5)
+        scene.ask(bytes(600_000), priority=Priority.BATCH)
+        scene.run(4.0)
+        frames = [frame for _, frame in wire.frames("up", StreamFrame) if frame.stream == 1]
+        assert len(scene.text(Role.RELAY)) == 600_000
+        again = scene.edge.tally.resent_bytes
+        assert 20_000 < again <= 262_144
+        assert sum(len(frame.data) for frame in frames) == 600_000 + again
+
     def test_a_lost_end_is_repeated(self) -> None:
         wire = Wire()
         scene = Scene(wire)
