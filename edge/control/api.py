@@ -73,7 +73,7 @@ class Api:
     ) -> None:
         snapshot = inside.snapshot()
         self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
-        self.people = People(snapshot.admin_oidc, self._slow_down_stranger)
+        self.people = People(snapshot.admin_oidc, self._slow_down_visitor)
         self._inside = inside
         self._hindsight = Hindsight(inside, replays)
         self.publishing = Publishing(inside, desk)
@@ -87,6 +87,9 @@ class Api:
         self._started = time.time()
         self._rates = Rates(per_second=20.0, burst=60.0)
         self._turned_away = Rates(per_second=0.5, burst=20.0)
+        self._signing_in = Rates(
+            per_second=0.5, burst=20.0
+        )  # apart: a console that isn't signed in is turned away a lot
         self._watchers = 0
         self.others = Nodes()
 
@@ -129,6 +132,9 @@ class Api:
 
     def _slow_down_stranger(self, peer: str) -> None:
         self._slow_down(self._turned_away.wait(peer, time.monotonic()))
+
+    def _slow_down_visitor(self, peer: str) -> None:
+        self._slow_down(self._signing_in.wait(peer, time.monotonic()))
 
     def _slow_down(self, seconds: float) -> None:
         if seconds:
