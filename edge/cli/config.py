@@ -162,7 +162,7 @@ def _announce(client: AdminClient, args: argparse.Namespace, published: dict[str
         waiting, refused = _standing(told["nodes"], published)
         if (not waiting and _meant(told["nodes"], published)) or time.monotonic() > end:
             break
-        time.sleep(0.2)
+        time.sleep(0.2)  # before it asks again: nodes look every 0.4 s
     if vars(args).get("json"):
         newest = next((each for each in told["versions"] if each["version"] == number), published)
         print(json.dumps({**newest, "waiting": waiting}, indent=2))

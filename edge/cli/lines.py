@@ -131,7 +131,7 @@ def _watch(client: AdminClient, args: argparse.Namespace) -> int:
         raise AskFailed("watch is for people: take list --json", UNREACHABLE)
     with Live(show.lines(_ask_all(client)), console=_console(), screen=sys.stdout.isatty()) as live:
         while True:
-            time.sleep(max(0.2, args.every))
+            time.sleep(max(0.2, args.every))  # the pace that was asked for, within what the admin API allows
             live.update(show.lines(_ask_all(client)), refresh=True)
 
 
@@ -213,7 +213,7 @@ def _wait(client: AdminClient, args: argparse.Namespace, applied: dict[str, Any]
             raise AskFailed(f"{args.id} drains, but after {args.wait:g} s still has {show.under_way(line)}", REFUSED)
         if sys.stderr.isatty():
             print(f"\r{args.id}: {show.under_way(line)}   ", end="", file=sys.stderr, flush=True)
-        time.sleep(min(1.0, max(0.05, end - time.monotonic())))
+        time.sleep(min(1.0, max(0.05, end - time.monotonic())))  # before it asks again, not beyond the end
 
 
 def _undrain(client: AdminClient, args: argparse.Namespace) -> int:

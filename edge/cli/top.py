@@ -60,7 +60,7 @@ def _run(client: AdminClient, args: argparse.Namespace) -> int:
         return 0
     with Live(show.frame(told), console=console, screen=sys.stdout.isatty(), auto_refresh=False) as live:
         while True:
-            time.sleep(max(0.5, args.every))
+            time.sleep(max(0.5, args.every))  # the pace that was asked for, within what the admin API allows
             live.update(_again(client), refresh=True)
 
 

@@ -180,7 +180,8 @@ class ConfigWatcher:
         loop = asyncio.get_running_loop()
         try:
             loop.add_signal_handler(signal.SIGHUP, self._asked.set)
-        except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:  # not here, or not this thread
+        # Systems without it, loops without signals, other threads than the main one: the reload works without.
+        except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
             _log.warning("SIGHUP is not available (%s); changes of the file still are noticed", error)
             yield
             return

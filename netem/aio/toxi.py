@@ -100,7 +100,7 @@ class ToxiLab:
         while not client.running():
             if time.monotonic() > deadline or (self._process is not None and self._process.poll() is not None):
                 raise LabError("toxiproxy-server doesn't answer")
-            time.sleep(0.02)
+            time.sleep(0.02)  # it has no other way to say that it is up
         for host, (name, target_port) in self._targets.items():
             self._topology.address(host)
             for line in self._links:

@@ -37,9 +37,9 @@ from edge.dialects.facts import Facts, Meter
 from edge.serve.flying import Lead, Passenger
 from edge.serve.streaming import ReplyStream, StreamPolicy, Sweep
 from netem.bench.systems.litellm import LiteLlm
-from tests.support.nginx import free_port
 from tests.support.nodes import Edge, Provider, config
 from tests.support.redis_servers import redis_server
+from tests.support.servers import free_port
 from transport.message import Headers
 
 SIM = "think_ms=20,interval_ms=1,tokens=200"
@@ -119,7 +119,7 @@ def _await_up(url: str) -> None:
             with urllib.request.urlopen(url):
                 return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
+            time.sleep(0.3)  # it starts for a minute; nothing else tells when it is up
     raise SystemExit(f"{url} doesn't answer")
 
 

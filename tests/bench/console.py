@@ -28,7 +28,7 @@ def share(running: Stage, seconds: float) -> float:
     """Of one core, over so many seconds."""
     pid = running.edge.child.pid
     began, clock = cpu_seconds(pid), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the time that is measured
     return (cpu_seconds(pid) - began) / (time.monotonic() - clock)
 
 
@@ -40,14 +40,14 @@ def main() -> None:
     with stage() as running, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         running.requests_per_second = 0.01
-        time.sleep(10)
+        time.sleep(10)  # starting up and the first probes cost more, and are not what is asked
         closed = share(running, args.seconds)
         print(f"no console: {closed:.2%} of a core")
         for name in ("lines", "paths", "requests", "events", "node"):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(f"{running.edge.admin_url}/#{name}")
             page.wait_for_selector("#verdict p")
-            time.sleep(5)
+            time.sleep(5)  # its first load is over
             opened = share(running, args.seconds)
             print(f"{name} open: {opened:.2%}, the console's part {opened - closed:.2%}")
             page.close()

@@ -188,7 +188,7 @@ def wait_until_open(folder: Path, name: str, child: subprocess.Popen[bytes], por
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.05)
+        time.sleep(0.05)  # nothing tells when a foreign process listens
     complaint = (folder / f"{name}.err").read_text()
     raise RuntimeError(f"{name} doesn't listen on {port}: {complaint}")
 

@@ -16,8 +16,8 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from edge.cli import main
-from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer
+from tests.support.servers import free_port
 
 PLACES = {"bj-1": (39.9, 116.4), "sh-1": (31.2, 121.5), "sz-1": (22.5, 114.1)}
 FILE = """\
@@ -78,14 +78,6 @@ class Node:
     async def weight(self, line: str) -> float:
         told: float = (await self.ask("GET", f"/api/v1/lines/{line}"))["weight"]["effective"]
         return told
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path, free_port())
-    await server.start()
-    yield server
-    await server.kill()
 
 
 @pytest.fixture

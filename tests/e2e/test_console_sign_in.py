@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browsers import FEW_SECONDS, chromium, serious, shoot
 from tests.support.nodes import Edge, Provider, config
-from tests.support.openid_provider import OpenIdProvider, free_port
+from tests.support.openid_provider import OpenIdProvider
+from tests.support.servers import free_port
 
 KEY = f'[[admin_key]]\nid = "ann"\nrole = "operator"\nsha256 = "{hashlib.sha256(b"fla-ann").hexdigest()}"\n'
 

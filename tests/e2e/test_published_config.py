@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from edge.cli import main
-from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer, redis_cli
+from tests.support.servers import free_port
 
 NAMES = ("bj-1", "sh-1", "sz-1")
 FILE = """\
@@ -104,14 +104,6 @@ class Edge:
     async def refusal(self) -> Any:
         cluster = (await self.ask("/api/v1/nodes"))["cluster"]
         return next(node["config"]["refused"] for node in cluster["nodes"] if node["name"] == self.name)
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path, free_port())
-    await server.start()
-    yield server
-    await server.kill()
 
 
 @pytest.fixture

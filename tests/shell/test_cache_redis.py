@@ -23,8 +23,8 @@ from cache.flight import Flights
 from cache.purge import Purge
 from tests.support.cache_values import key
 from tests.support.certificates import certificates
-from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer, redis_cli, redis_server
+from tests.support.servers import free_port
 from tests.unit.test_cache_flight import Client
 
 

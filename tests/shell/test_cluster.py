@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,16 +13,7 @@ from cache.address import parse_address
 from cache.aio.redis_client import RedisAccess, connect
 from edge.cluster.aio.member import Member, Ties
 from edge.cluster.registry import NodeNote
-from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path, free_port())
-    await server.start()
-    yield server
-    await server.kill()
 
 
 class Node:

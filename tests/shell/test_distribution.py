@@ -19,7 +19,6 @@ from edge.cluster.taking import KEPT
 from edge.config.model import Snapshot
 from edge.config.published import Version
 from edge.config.watch import ConfigWatcher, load
-from tests.support.nginx import free_port
 from tests.support.redis_servers import RedisServer, redis_cli
 
 OWN = '[node]\nstate_dir = "state"\n[cluster]\nredis = "redis://127.0.0.1:1"\nconfig = "prod"\n'
@@ -52,14 +51,6 @@ class Node:
     def kept(self) -> Path:
         assert self.snapshot.published is not None
         return Path(self.snapshot.published.file)
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path, free_port())
-    await server.start()
-    yield server
-    await server.kill()
 
 
 @pytest.fixture

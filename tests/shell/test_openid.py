@@ -23,7 +23,8 @@ from edge.oidc.aio.issuer import Issuer
 from edge.oidc.rejected import Rejected, Unreachable
 from edge.oidc.visits import Begun
 from tests.shell.test_admin_api import TEXT, Client, client_of
-from tests.support.openid_provider import OpenIdProvider, free_port
+from tests.support.openid_provider import OpenIdProvider
+from tests.support.servers import free_port
 from transport.aio.tasks import TaskOwner
 
 BEGUN = Begun("state", "nonce", "v" * 43, "browser")

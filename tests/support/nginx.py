@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path as FilePath
+
+from tests.support.servers import free_port
 
 _CONFIG = """
 daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/error.log;
@@ -26,13 +27,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager

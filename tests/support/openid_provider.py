@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -13,17 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support.servers import free_port
+
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / ".cache" / "openid" / "package.json"
 SCRIPT = Path(__file__).parent / "openid" / "provider.mjs"
 MACHINE = "netops", "leads", "readers", "strangers"  # clients that get tokens, and their group
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class OpenIdProvider:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.nginx import free_port
+from tests.support.servers import free_port
 
 
 class RedisServer:

@@ -60,7 +60,7 @@ class Processes:
                 with self._lab.inside(role), socket.create_connection((host, port), timeout=1.0):
                     return
             except OSError:
-                time.sleep(0.03)
+                time.sleep(0.03)  # nothing tells when a foreign process listens
         raise StageError(f"{name} isn't ready: {self.said(name)}")
 
     def output(self, name: str) -> Path:
@@ -97,7 +97,7 @@ class LoadClient:
         while time.monotonic() < end and self._process.poll() is None:
             if (text := out.read_text()).endswith("\n"):
                 return str(json.loads(text)["warm_up_fault"])
-            time.sleep(0.02)
+            time.sleep(0.02)  # its line comes through a file
         raise StageError(f"the load client isn't ready: {self._processes.said(self._name)}")
 
     def begin(self, begin_ns: int) -> None:

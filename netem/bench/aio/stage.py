@@ -126,7 +126,7 @@ class _Stage:
         for name, text in setup.files.items():
             (self._folder / name).write_text(text)
         pids = [self._start_command(number, command) for number, command in enumerate(setup.commands, 1)]
-        time.sleep(setup.acquaintance)
+        time.sleep(setup.acquaintance)  # sessions are joined and lines measured; a usual day begins later
         return pids
 
     def _start_command(self, number: int, command: Command) -> int:

@@ -54,7 +54,7 @@ class _Turn:
         self._begin(client)
         before = made.packets()
         for at, deed in self._deeds():
-            time.sleep(max(0.0, self._zero + at - time.monotonic()))
+            time.sleep(max(0.0, self._zero + at - time.monotonic()))  # the script has its times
             deed()
         said = client.finish(load.seconds + plan.patience + 60.0)
         return replace(self._collect(said, before), fault=f"warm-up: {fault}" if fault else "")

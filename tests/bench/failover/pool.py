@@ -153,7 +153,7 @@ def _callers(made: Place) -> subprocess.Popen[Any]:
     while "ready" not in made.processes.output(_CALLERS).read_text():
         if process.poll() is not None or time.monotonic() > end:
             raise StageError(f"the application isn't ready: {made.processes.said(_CALLERS)}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # its word comes through a file
     return process
 
 

@@ -128,12 +128,12 @@ def _drain(made: Place, operator: _Operator, plan: Plan, line: str) -> Drained:
     zero = time.monotonic() + SETTLE
     utc_of_zero = time.time() + SETTLE
     long.begin(int(zero * 1e9))
-    time.sleep(SETTLE + _LONG.seconds / 2)
+    time.sleep(SETTLE + _LONG.seconds / 2)  # until the streams are half over
     operator.drain(line)
     _, later = _run(made, replace(_SHORT, requests=NEXT), plan.seed, "later")
     said = long.finish(_LONG.seconds + 90.0)
     replies = _replies(said)
-    time.sleep(0.4)
+    time.sleep(0.4)  # the edge writes its request log four times a second
     begun = {route for route in read_routes(made.request_log(), utc_of_zero) if route.ended - route.begun > 2.0}
     ends = fates(replies, _LONG.tokens)
     return Drained(

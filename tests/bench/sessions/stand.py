@@ -61,7 +61,7 @@ class Stand:
         for command in self.setup.commands:
             self._commands[command.role] = command
             self._start(command)
-        time.sleep(self.setup.acquaintance)
+        time.sleep(self.setup.acquaintance)  # sessions are joined and lines measured; a usual day begins later
 
     def client(
         self, load: Load, seed: int, label: str, *, traffic: str = "sse", patience: float = 30.0, name: str = "client"
