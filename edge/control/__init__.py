@@ -12,17 +12,21 @@ Pure
   nodes.py      the cluster's nodes; which edges a client should try
   cache.py      the cache's figures, and what is to be purged
   credentials.py  what is left of credentials' rate limits
+  publications.py  published configurations, and what is to be published
+  qlog.py       sessions on demand: what may be asked, several workers' records as one trace
   requests.py   requests that ended: filters, times
   why.py        why a request went where it went, as codes and in a sentence
   reasons.py    the node's other sentences as codes with arguments
   routes.py     every route in one table; the OpenAPI document
-  schemas.py    the documents' shapes
+  schemas.py    the documents' shapes, with line_schemas.py, far_end_schemas.py, config_schemas.py
+  shapes.py     what schemas are made of
   problem.py    errors (RFC 9457)
   times.py      RFC 3339
 Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
   api.py        a method for each route, those of changes
   present.py    … of what is measured now
+  publishing.py … of published configurations
   hindsight.py  … and those of history, scores and what-if
   people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
   replaying.py  what-if, asked of every worker for its own requests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.control.schemas import (
+from edge.control.shapes import (
     COUNT,
     FLAG,
     NODE_CONFIG,

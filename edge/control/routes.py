@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.control.access import Role
-from edge.control.config_schemas import CONFIG_SCHEMAS
-from edge.control.schemas import PRIORITY, SCHEMAS, ref
+from edge.control.schemas import SCHEMAS
+from edge.control.shapes import PRIORITY, ref
 from edge.history.periods import WANTED
 from edge.history.spans import SPANS
 
@@ -290,7 +290,7 @@ def openapi(version: str) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {**SCHEMAS, **CONFIG_SCHEMAS},
+            "schemas": SCHEMAS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}, {}],

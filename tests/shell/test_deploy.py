@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.grafana import generate
 from edge.config.fault import ConfigError, Fault
 from edge.config.summary import summary
 from edge.config.watch import load
@@ -25,14 +25,13 @@ from health.view import HealthView
 from transport.path import Line
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-GENERATE = runpy.run_path(str(DEPLOY / "grafana" / "generate.py"))
 RECORDS = DEPLOY / "prometheus" / "farline-records.yml"
 
 
 def expressions() -> Iterator[tuple[str, str]]:
     """(Where, PromQL) of every dashboard and recording rule."""
-    for uid in GENERATE["DASHBOARDS"]:
-        for panel in GENERATE["document"](uid)["panels"]:
+    for uid in generate.DASHBOARDS:
+        for panel in generate.document(uid)["panels"]:
             for target in panel.get("targets", ()):
                 yield f"{uid}: {panel['title']}", target["expr"]
     for rule in yaml.safe_load(RECORDS.read_text())["groups"][0]["rules"]:
@@ -46,12 +45,12 @@ def run(*argv: str) -> None:
 
 def test_dashboards_are_what_their_source_says() -> None:
     told = {path.stem: path.read_text("utf-8") for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")}
-    assert told == {uid: GENERATE["text"](uid) for uid in GENERATE["DASHBOARDS"]}
+    assert told == {uid: generate.text(uid) for uid in generate.DASHBOARDS}
 
 
-@pytest.mark.parametrize("uid", GENERATE["DASHBOARDS"])
+@pytest.mark.parametrize("uid", generate.DASHBOARDS)
 def test_a_dashboard_has_no_overlapping_panels_and_explains_each(uid: str) -> None:
-    board: dict[str, Any] = json.loads(GENERATE["text"](uid))
+    board: dict[str, Any] = json.loads(generate.text(uid))
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         grid = panel["gridPos"]
