@@ -12,4 +12,6 @@ if [ $# -gt 0 ]; then
 fi
 python -m tests.coverage
 # Real processes, sockets and time: a busy machine can lose a test once. It gets one more chance, and is listed (-rR).
-python -m pytest -q -rR --reruns 1 -n "${FARLINE_TEST_PROCESSES:-2}" --dist loadfile --ignore tests/unit --ignore tests/property
+shells=(-q -rR --reruns 1 --ignore tests/unit --ignore tests/property)
+python -m pytest "${shells[@]}" -m "not alone" -n "${FARLINE_TEST_PROCESSES:-2}" --dist loadfile
+python -m pytest "${shells[@]}" -m alone

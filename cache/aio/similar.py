@@ -49,6 +49,7 @@ class SimilarCounts(Struct):
     shadow_normalised: int = 0
     shadow_semantic: int = 0
     misses: int = 0
+    kept: int = 0  # questions whose answers others can be given from now on
     not_comparable: int = 0  # long texts, code, questions about words, turns that aren't the user's…
     faults: int = 0  # of the embedder
     left_out: int = 0
@@ -182,6 +183,7 @@ class Similar:
         try:
             async with self._writing:
                 await self._write(key, with_candidate(await self._group(key), candidate, self._cache.now_utc()))
+                self.counts.kept += 1
         except StoreError as error:
             _log.debug("a question could not be added to its group: %s", error)
 

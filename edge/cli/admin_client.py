@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 DEFAULT = "http://127.0.0.1:8081"
 SECONDS = 15.0  # for an answer
+TRIES, LONGEST_WAIT = 3, 5.0  # of a node that asks for patience; seconds
 
 REFUSED = 1
 UNREACHABLE = 2
@@ -58,11 +60,21 @@ class AdminClient:
         return cls(_reachable(url), _token(given.get("token")))
 
     def ask(self, method: str, path: str, body: Any = None, *, seconds: float = SECONDS) -> Any:
-        """The answer's document, which may take so many seconds.
+        """The answer's document, which may take so many seconds. A node that is asked too often is given the time that
+        it wants.
 
         Raises:
             AskFailed: the node refuses, or can't be reached.
         """
+        for _ in range(TRIES):
+            status, wait, text = self._send(method, path, body, seconds)
+            if status != http.HTTPStatus.TOO_MANY_REQUESTS or wait > LONGEST_WAIT:
+                break
+            time.sleep(wait)  # Retry-After
+        return _document(self._url, status, text)
+
+    def _send(self, method: str, path: str, body: Any, seconds: float) -> tuple[int, float, bytes]:
+        """Status, seconds to wait before asking again, body. Raises AskFailed."""
         headers = {"accept": "application/json", "x-farline-operator": _person()}
         if self._token is not None:
             headers["authorization"] = f"Bearer {self._token}"
@@ -79,7 +91,7 @@ class AdminClient:
             ) from None
         finally:
             connection.close()
-        return _document(self._url, reply.status, text)
+        return reply.status, _wait(reply.headers.get("retry-after")), text
 
     def _connection(self, seconds: float) -> http.client.HTTPConnection:
         if self._url.startswith("unix:"):
@@ -116,6 +128,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self._seconds)
         self.sock.connect(self._path)
+
+
+def _wait(told: str | None) -> float:
+    return float(told) if told is not None and told.isdecimal() else 1.0
 
 
 def _document(url: str, status: int, text: bytes) -> Any:

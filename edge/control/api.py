@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -138,8 +139,9 @@ class Api:
 
     def _slow_down(self, seconds: float) -> None:
         if seconds:
+            whole = ceil(seconds)  # RFC 9110 §10.2.3 knows no fractions, and 0 would be too early
             raise web.HTTPTooManyRequests(
-                text=f"too many requests; try again in {seconds:.1f} s", headers={"retry-after": f"{seconds + 0.5:.0f}"}
+                text=f"too many requests; try again in {whole} s", headers={"retry-after": f"{whole}"}
             )
 
     # --- lines ---

@@ -18,7 +18,8 @@ from pathlib import Path
 import uvloop
 
 from tests.support.certificates import Certificates, certificates
-from tests.support.exchange import PATH, Owner, Sink, request, until
+from tests.support.exchange import PATH, Owner, Sink, request
+from tests.support.waiting import until
 from transport.aio.h2 import H2Connection
 from transport.aio.h3 import H3Connection, connect_h3
 from transport.path import Target

@@ -16,7 +16,8 @@ import time
 
 import uvloop
 
-from tests.support.sessions import Heard, Written, until
+from tests.support.sessions import Heard, Written
+from tests.support.waiting import until
 from transport.path import Line
 from transport.session.aio.identity import NodeKey
 from transport.session.aio.link import RelayLink, RelayTarget

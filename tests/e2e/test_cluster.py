@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from netaddr import IPSet
 from edge.cli import main
 from tests.support.redis_servers import RedisServer
 from tests.support.servers import free_port
+from tests.support.waiting import until
 
 PLACES = {"bj-1": (39.9, 116.4), "sh-1": (31.2, 121.5), "sz-1": (22.5, 114.1)}
 FILE = """\
@@ -113,12 +114,6 @@ async def _sees(node: Node, names: list[str]) -> bool:
         return await node.others() == names
     except aiohttp.ClientConnectionError:
         return False
-
-
-async def until(holds: Callable[..., Any], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def test_an_operators_word_reaches_all_and_no_further(nodes: list[Node], redis: RedisServer) -> None:

@@ -15,9 +15,9 @@ import httpx2
 import openai
 import pytest
 
-from tests.e2e.test_operations import _free_ports as free_ports
 from tests.support.nodes import Edge, Provider, config
-from tests.support.sessions import until
+from tests.support.servers import free_ports
+from tests.support.waiting import until
 
 COUNT = 20
 SIM = {"x-sim": "interval_ms=250,tokens=4000"}

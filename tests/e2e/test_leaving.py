@@ -13,7 +13,8 @@ import pytest
 
 from edge.app import Node
 from tests.support.nodes import node
-from tests.support.pooling import open_files, until
+from tests.support.pooling import open_files
+from tests.support.waiting import until
 from tests.support.worlds import APIS, World, world_config
 
 LONG = "tokens=2000,interval_ms=20"

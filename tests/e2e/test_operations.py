@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -18,6 +16,8 @@ import pytest
 
 from tests.support.certificates import certificates
 from tests.support.nodes import LINES, Edge, Provider, config
+from tests.support.servers import free_ports
+from tests.support.waiting import eventually
 
 CHAT = b'{"model": "m", "stream": true, "messages": [{"role": "user", "content": "x"}]}'
 
@@ -60,14 +60,6 @@ class Streams:
         for thread in self._threads:
             thread.join(30)
         return self
-
-
-def eventually(condition: object, seconds: float = 10.0) -> None:
-    assert callable(condition)
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_drain_lets_streams_finish(provider: Provider) -> None:
@@ -203,15 +195,7 @@ def _answers(edge: Edge) -> bool:
 
 
 def _workers(provider: Provider) -> Edge:
-    ports = _free_ports(2)
+    ports = free_ports(2)
     text = config(provider.url).replace('"127.0.0.1:0"', f'"127.0.0.1:{ports[0]}"', 1)
     text = text.replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{ports[1]}"\nworkers = 2')
     return Edge(text)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -17,8 +17,9 @@ import pytest
 
 from edge.cli import main
 from edge.cli.admin_client import AdminClient
-from tests.e2e.test_operations import CHAT, Streams, eventually
+from tests.e2e.test_operations import CHAT, Streams
 from tests.support.nodes import LINES, Edge, Provider, config
+from tests.support.waiting import eventually
 
 WEIGHTED = '[routing]\npolicy = "weighted"\n'
 

@@ -13,10 +13,10 @@ import pytest
 
 from edge.control.peers import Peers
 from tests.e2e.test_operations import _children as children
-from tests.e2e.test_operations import _free_ports as free_ports
-from tests.e2e.test_operations import eventually
 from tests.e2e.test_operators import WEIGHTED, Operator, send, shares
 from tests.support.nodes import Edge, Provider, config
+from tests.support.servers import free_ports
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

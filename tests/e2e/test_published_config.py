@@ -18,6 +18,7 @@ import pytest
 from edge.cli import main
 from tests.support.redis_servers import RedisServer, redis_cli
 from tests.support.servers import free_port
+from tests.support.waiting import until
 
 NAMES = ("bj-1", "sh-1", "sz-1")
 FILE = """\
@@ -122,7 +123,7 @@ async def make(tmp_path: Path, redis: RedisServer) -> AsyncIterator[Callable[...
                 await edge.start()
                 edges.append(edge)
             for edge in edges:
-                await until(lambda edge=edge: _sees_all(edge))
+                await until(lambda edge=edge: _sees_all(edge), 90)
             return edges
 
         yield started
@@ -133,12 +134,6 @@ async def _sees_all(edge: Edge) -> bool:
         return [node["name"] for node in (await edge.ask("/api/v1/nodes"))["cluster"]["nodes"]] == list(NAMES)
     except aiohttp.ClientConnectionError:
         return False
-
-
-async def until(holds: Callable[..., Any], seconds: float = 90.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def command(edge: Edge, *words: str) -> int:
@@ -163,7 +158,7 @@ async def test_published_once_in_use_everywhere(
     assert "in use: bj-1, sh-1, sz-1" in capsys.readouterr().out
     assert [await edge.weight() for edge in edges] == [40.0, 40.0, 40.0]
     assert (await sz.ask("/readyz"))["status"] == "ready"
-    await until(lambda: _all_workers_run(sh, 1))
+    await until(lambda: _all_workers_run(sh, 1), 90)
 
     # what can't be taken is refused by all, and all go on
     bad = written(tmp_path / "bad.toml", GOOD.format(weight=50) + "[listen]\nworkers = 3\n")
@@ -172,12 +167,12 @@ async def test_published_once_in_use_everywhere(
     await redis_cli(redis.port, "hset", "farline:cluster:{farline}:config:production", "2", _as_stored(2, "limits = 3"))
     await redis_cli(redis.port, "incr", "farline:cluster:{farline}:config:production:changes")
     for edge in edges:
-        await until(lambda edge=edge: edge.refusal())
+        await until(lambda edge=edge: edge.refusal(), 90)
         assert "production@2:1: limits" in (await edge.refusal())["why"]
         assert await edge.weight() == 40.0
     events = (await _events(sh))["events"]
     assert any(event["type"] == "reload" and event["action"] == "reload refused" for event in events)
-    await until(lambda: _knows_of_refusals(bj))
+    await until(lambda: _knows_of_refusals(bj), 90)
     assert await asyncio.to_thread(main, ["nodes", "--admin", bj.url]) == 0
     told = capsys.readouterr().out
     assert "production@1" in told and "can't take production@2" in told
@@ -209,11 +204,11 @@ async def test_published_once_in_use_everywhere(
     await redis.kill()
     await sz.end()
     await sz.start()
-    await until(lambda: sz.runs(5))
+    await until(lambda: sz.runs(5), 90)
     assert (await sz.weight(), (await sz.ask("/readyz"))["status"]) == (40.0, "ready")
     await redis.start()
-    await until(lambda: _is_stored(redis, "5"))
-    await until(lambda: _sees_all(sz))
+    await until(lambda: _is_stored(redis, "5"), 90)
+    await until(lambda: _sees_all(sz), 90)
     assert await command(sz, "publish", second, "--wait", "25") == 0
     assert [await edge.weight() for edge in edges] == [60.0, 60.0, 60.0]
 
@@ -230,7 +225,7 @@ async def test_what_a_node_lacks_is_its_own_matter(
     assert "nothing that was published" in (await sh.ask("/readyz"))["reason"]
     with sh.file.open("a") as file:
         file.write('[[provider]]\nid = "openai"\n')  # not the cure, but another reason
-    await until(lambda: _says(sh, "stands in production@1 too"))
+    await until(lambda: _says(sh, "stands in production@1 too"), 90)
 
 
 async def test_only_what_is_signed(
@@ -249,7 +244,7 @@ async def test_only_what_is_signed(
     key = "farline:cluster:{farline}:config:production"
     await redis_cli(redis.port, "hset", key, "7", _as_stored(7, "[limits]\nmax_in_flight = 1\n"))
     await redis_cli(redis.port, "incr", f"{key}:changes")
-    await until(lambda: _says(sz, "it is not signed"))
+    await until(lambda: _says(sz, "it is not signed"), 90)
     assert await command(bj, "publish", file, "--key", f"file:{tmp_path}/publisher.key", "--wait", "20") == 0
     assert [await edge.weight() for edge in (bj, sh, sz)] == [40.0, 40.0, 40.0]
     assert await bj.runs(8)

@@ -16,7 +16,8 @@ import pytest
 from tests.shell.test_relay import CHAT, HEADERS, chat, tokens
 from tests.support.nodes import Process, Provider, fetch_json
 from tests.support.relaying import Reply
-from tests.support.sessions import Heard, until
+from tests.support.sessions import Heard
+from tests.support.waiting import until
 from transport.message import RequestHead
 from transport.path import Line
 from transport.session import keys

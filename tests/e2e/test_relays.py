@@ -13,10 +13,10 @@ import httpx2
 import openai
 import pytest
 
-from tests.e2e.test_operations import _free_ports as free_ports
 from tests.support.nodes import Edge, Provider, fetch_json
 from tests.support.relays import NodeKeys, Relay, between, edge_config, node_keys, relayed
-from tests.support.sessions import until
+from tests.support.servers import free_ports
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
 

@@ -16,11 +16,11 @@ import httpx2
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.e2e.test_operations import _free_ports as free_ports
 from tests.e2e.test_relays import THROUGH, World, stream
 from tests.support.nodes import Edge, Provider, fetch_json
 from tests.support.relays import Relay, edge_config, node_keys, relayed
-from tests.support.sessions import until
+from tests.support.servers import free_ports
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
 FEW_SECONDS = 20_000  # milliseconds, as the browser's driver counts

@@ -15,7 +15,7 @@ from google import genai
 from tests.support.certificates import certificates
 from tests.support.nodes import Edge, Provider, config
 from tests.support.relays import Relay, edge_config, node_keys
-from tests.support.sessions import until
+from tests.support.waiting import until
 
 SLOW = "think_ms=5,interval_ms=20,tokens=150"
 EVENTS = 150 + 8  # created, in progress, two added, the deltas, three done, completed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,3 +85,16 @@ def test_a_frame_as_json(failing: Stage, capsys: pytest.CaptureFixture[str]) -> 
     assert told["charts"]["series"].keys() == {"cn2", "cu2", "cmi"}
     assert main(["top", "--json", "--admin", failing.edge.admin_url]) == 2
     assert main(["top", "--once", "--admin", "127.0.0.1:1"]) == 2
+
+
+def test_who_asks_too_often_is_given_the_time_to_wait(failing: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    def exhaust() -> None:
+        for _ in range(2000):
+            failing.api("endpoints")
+
+    with pytest.raises(urllib.error.HTTPError, match="429") as turned:
+        exhaust()
+    assert int(turned.value.headers["retry-after"]) >= 1
+    turned.value.close()
+    assert main(["top", "--once", "--json", "--admin", failing.edge.admin_url]) == 0
+    assert json.loads(capsys.readouterr().out)["charts"]

@@ -12,8 +12,9 @@ import pytest
 import uvloop
 
 from tests.support.certificates import Certificates, certificates
-from tests.support.exchange import PATH, Owner, Sink, until
+from tests.support.exchange import PATH, Owner, Sink
 from tests.support.servers import answering, nghttpd, nginx
+from tests.support.waiting import until
 from transport.aio.h2 import H2Connection
 from transport.message import RequestHead
 

@@ -7,7 +7,8 @@ from pathlib import Path as FilePath
 
 from tests.support.exchanges import RecordingSink, request
 from tests.support.nginx import nginx
-from tests.support.pooling import Authority, RecordingObserver, plain_target, pools_of, until
+from tests.support.pooling import Authority, RecordingObserver, plain_target, pools_of
+from tests.support.waiting import until
 from transport.aio.pool import Pools
 from transport.path import Line, Path, Protocol, Target
 

@@ -7,7 +7,8 @@ from pathlib import Path as FilePath
 
 from tests.support.exchanges import RecordingSink, request
 from tests.support.nginx import nginx
-from tests.support.pooling import Authority, RecordingObserver, nothing_leaks, until
+from tests.support.pooling import Authority, RecordingObserver, nothing_leaks
+from tests.support.waiting import until
 from transport.aio.standard import make_pools
 from transport.path import Line, Path, Protocol, Target
 

@@ -16,6 +16,7 @@ from cache.aio.shared_flight import SharedFlights
 from cache.flight import FlightLimits, Flights
 from cache.flight_wire import Wire
 from tests.support.redis_servers import RedisServer, redis_cli, redis_server
+from tests.support.waiting import until
 from tests.unit.test_cache_flight import HEAD, LOST, Client
 
 KEY = bytes(range(32))
@@ -45,12 +46,6 @@ async def two(server: RedisServer, wire: Callable[[], Wire] = Wire) -> AsyncIter
 async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
     async with redis_server(tmp_path) as made:
         yield made
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 SECRET = bytes(32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from cache.aio.redis_client import RedisAccess, connect
 from edge.cluster.aio.member import Member, Ties
 from edge.cluster.registry import NodeNote
 from tests.support.redis_servers import RedisServer
+from tests.support.waiting import until
 
 
 class Node:
@@ -44,12 +45,6 @@ class Node:
     async def stop(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_nodes_agree_and_go_on_without_redis(redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:

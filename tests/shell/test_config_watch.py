@@ -15,6 +15,7 @@ import pytest
 from edge.config.fault import ConfigError
 from edge.config.model import Snapshot
 from edge.config.watch import ConfigWatcher, load
+from tests.support.waiting import until
 
 FIRST = "[[line]]\nid = 'a'\n"
 SECOND = "[[line]]\nid = 'b'\n"
@@ -46,12 +47,6 @@ def put(path: Path, text: str | None) -> None:
         path.unlink()
     else:
         path.write_text(text)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

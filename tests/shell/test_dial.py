@@ -19,10 +19,10 @@ from tests.support.pooling import (
     open_files,
     plain_target,
     pools_of,
-    until,
 )
 from tests.support.proxies import ProxyLog, connect_proxy, socks5_proxy
 from tests.support.scripted_h1 import answering, playing, serve
+from tests.support.waiting import until
 from transport.aio.dial import Race
 from transport.aio.h1 import H1Connection
 from transport.aio.line import SocketPolicy, tcp_socket, udp_socket

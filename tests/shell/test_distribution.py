@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from edge.config.model import Snapshot
 from edge.config.published import Version
 from edge.config.watch import ConfigWatcher, load
 from tests.support.redis_servers import RedisServer, redis_cli
+from tests.support.waiting import until
 
 OWN = '[node]\nstate_dir = "state"\n[cluster]\nredis = "redis://127.0.0.1:1"\nconfig = "prod"\n'
 KEY = "farline:cluster:{c}:config:prod"
@@ -74,12 +75,6 @@ async def node(tmp_path: Path, channels: Channels) -> AsyncIterator[Node]:
 
 def limit(number: int, most: int = 5) -> Version:
     return Version("prod", number, f"[limits]\nmax_in_flight = {most}\n")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def test_the_newest_that_fits_is_taken(node: Node, channels: Channels) -> None:

@@ -12,8 +12,9 @@ import pytest
 from h2.errors import ErrorCodes
 from h2.events import Event
 
-from tests.support.exchange import PATH, Owner, Sink, request, until
+from tests.support.exchange import PATH, Owner, Sink, request
 from tests.support.h2_peer import MAX_STREAMS, WINDOW, H2Peer, Script, asked, ended, h2_peer
+from tests.support.waiting import until
 from transport.aio.h2 import H2Connection, H2Exchange
 from transport.failure import Failure
 

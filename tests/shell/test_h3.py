@@ -15,8 +15,9 @@ from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.h3.events import H3Event
 
 from tests.support.certificates import Certificates, certificates
-from tests.support.exchange import PATH, Owner, Sink, request, until
+from tests.support.exchange import PATH, Owner, Sink, request
 from tests.support.h3_peer import CANCELLED, INTERNAL, NO_ERROR, REJECTED, H3Peer, Script, asked, ended, h3_peer
+from tests.support.waiting import until
 from transport.aio.h3 import H3Connection, H3Exchange, connect_h3
 from transport.failure import TransportError
 from transport.path import Protocol, Target

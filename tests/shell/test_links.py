@@ -25,7 +25,7 @@ from tests.shell.exchange_contract import Script
 from tests.shell.test_relay_connection import Players
 from tests.support.exchanges import RecordingSink, request
 from tests.support.links import MemoryLink
-from tests.support.sessions import until
+from tests.support.waiting import until
 from transport.aio.tasks import TaskOwner
 from transport.failure import Code as Word
 from transport.failure import Origin, TransportError, Verdict

@@ -18,9 +18,9 @@ from tests.support.pooling import (
     open_files,
     plain_target,
     pools_of,
-    until,
 )
 from tests.support.scripted_h1 import Play, answering, playing, read_request, serve
+from tests.support.waiting import until
 from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
 from transport.connector import Connector

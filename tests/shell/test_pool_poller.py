@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
@@ -16,6 +15,7 @@ from edge.pool.board import Backend, PoolBoard
 from edge.pool.load import UNKNOWN, Load
 from health.standing import Standing
 from tests.support.engine import Engine
+from tests.support.waiting import until
 
 KINDS = ("vllm", "sglang", "llama.cpp")
 
@@ -34,12 +34,6 @@ async def polled(*pools: Pool) -> AsyncIterator[tuple[PoolBoard, Poller]]:
         yield board, poller
     finally:
         await poller.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def standing(backend: Backend) -> Standing:

@@ -25,10 +25,11 @@ from health.probing import FarEnd, ProbePolicy
 from netem.aio.namespaces import inside
 from netem.provider.aio.server import FakeProvider
 from tests.support.certificates import Certificates, certificates
-from tests.support.pooling import Authority, full_backlog, nothing_leaks, open_files, plain_target, until
+from tests.support.pooling import Authority, full_backlog, nothing_leaks, open_files, plain_target
 from tests.support.proxies import ProxyLog, connect_proxy
 from tests.support.scripted_h1 import serve
 from tests.support.servers import free_port
+from tests.support.waiting import until
 from transport.aio.standard import make_pools
 from transport.failure import Code, Origin
 from transport.path import Line, Protocol, Target

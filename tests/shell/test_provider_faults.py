@@ -19,6 +19,7 @@ from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame
 
 from netem.provider import FakeProvider
+from tests.support.waiting import until
 
 BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 SILENCE = 0.3  # seconds without a byte that count as a stall
@@ -396,14 +397,3 @@ async def test_reset_sources_and_refuse(provider: FakeProvider):
         await dial_h2(provider)
     await provider.refuse(False)
     (await dial_h2(provider)).close()
-
-
-async def until(true, seconds: float = 5.0) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: it never came.
-    """
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)

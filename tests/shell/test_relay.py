@@ -12,7 +12,8 @@ import pytest
 from edge.config.model import Secret
 from netem.provider.aio.server import FakeProvider
 from tests.support.relaying import relayed, snapshot_for
-from tests.support.sessions import Heard, Wires, until
+from tests.support.sessions import Heard, Wires
+from tests.support.waiting import until
 from transport.failure import Code, Origin, Verdict
 from transport.path import Protocol
 from transport.session.values import Code as Ended

@@ -13,7 +13,8 @@ from websockets.protocol import Protocol as WsProtocol
 
 from tests.shell.exchange_contract import CHECKS, Connect, Script
 from tests.support.exchanges import RecordingOwner, RecordingSink, request
-from tests.support.sessions import Heard, Wires, until
+from tests.support.sessions import Heard, Wires
+from tests.support.waiting import until
 from transport.failure import Code as Word
 from transport.failure import Failure, Origin, Verdict
 from transport.message import Call, ResponseHead

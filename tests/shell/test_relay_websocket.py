@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.utils import accept_key
 
 from tests.support.relaying import Relayed, Reply, relayed, snapshot_for
-from tests.support.sessions import until
+from tests.support.waiting import until
 from transport.failure import Code, Verdict
 from transport.message import header
 from transport.session.records import Frame, message

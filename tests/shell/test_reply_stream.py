@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +11,7 @@ from edge.dialects import by_name
 from edge.dialects.facts import Facts
 from edge.serve import streaming
 from edge.serve.streaming import ReplyStream, StreamPolicy, Sweep
+from tests.support.waiting import until
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import Headers
 
@@ -199,14 +200,5 @@ async def test_one_sweep_looks_at_all_streams_and_rests_when_there_are_none() ->
 
     watched = Watched()
     sweep.add(watched)  # type: ignore[arg-type]
-    await eventually(lambda: len(seen) == 2)
-    await eventually(lambda: sweep._timer is None)
-
-
-def eventually(condition: Callable[[], bool]) -> Awaitable[None]:
-    async def wait() -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
-    return wait()
+    await until(lambda: len(seen) == 2)
+    await until(lambda: sweep._timer is None)

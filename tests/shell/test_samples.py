@@ -11,7 +11,8 @@ import pytest
 from netem.provider.aio.server import FakeProvider
 from tests.support.certificates import Certificates, certificates
 from tests.support.exchanges import RecordingSink, request
-from tests.support.pooling import RecordingObserver, until
+from tests.support.pooling import RecordingObserver
+from tests.support.waiting import until
 from transport.aio.line import read_tcp
 from transport.aio.pool import Pools
 from transport.aio.standard import make_pools

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.support.sessions import Heard, Wires, Written, linked, until
+from tests.support.sessions import Heard, Wires, Written, linked
+from tests.support.waiting import until
 from transport.session.live import LiveSession, StreamSink
 from transport.session.values import CannotOpen, Code, Priority, StreamOpened
 

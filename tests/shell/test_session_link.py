@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.proxies import ProxyLog, connect_proxy
 from tests.support.scripted_h1 import serve
-from tests.support.sessions import Heard, Written, until
+from tests.support.sessions import Heard, Written
 from tests.support.udp_gate import udp_gate
+from tests.support.waiting import until
 from transport.path import Line
 from transport.session import racing, setup
 from transport.session.aio import server as server_module

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from cache.purge import Purge
 from cache.rules import Rule, Rules
 from cache.similar.asked import Asked
 from tests.support.cache_values import question
+from tests.support.waiting import until
 
 SEMANTIC = Rule(similar="semantic", is_shadow=False)
 
@@ -68,14 +68,6 @@ class Desk:
     async def close(self) -> None:
         await self.similar.close()
         await self.cache.close()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if is_so():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("never so")
 
 
 async def test_another_spelling_and_another_wording() -> None:

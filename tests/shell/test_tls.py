@@ -9,8 +9,9 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.support.exchanges import RecordingSink, request
-from tests.support.pooling import Authority, RecordingObserver, fetch, open_files, pools_of, until
+from tests.support.pooling import Authority, RecordingObserver, fetch, open_files, pools_of
 from tests.support.scripted_h1 import answering, serve
+from tests.support.waiting import until
 from transport.aio.h1 import H1Connection
 from transport.aio.openers import Openers
 from transport.aio.tls import client_context, saved_session

@@ -112,10 +112,3 @@ async def standing(figure: Callable[[], int], still: float = 0.3, seconds: float
         if figure() != last:
             last, since = figure(), time.monotonic()
     return last
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits for something that another task or the peer brings about."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)

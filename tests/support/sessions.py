@@ -183,10 +183,3 @@ class Written(StreamSink):
     def on_over(self, code: int, reason: str) -> None:
         assert self.over is None
         self.over = (code, reason)
-
-
-async def until(condition, seconds: float = 5.0, every: float = 0.002) -> None:
-    """Waits for something that other tasks and callbacks bring about."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(every)

@@ -13,7 +13,8 @@ import pytest
 from edge.config.model import Limits
 from edge.ingress.request import ClientRequest
 from edge.serve.client import BadBody, BodyTooLarge, ClientGone
-from tests.shell.ingress.support import GET, echo, eventually, raw, serving
+from tests.shell.ingress.support import GET, echo, raw, serving
+from tests.support.waiting import until
 
 FAST = replace(Limits(), client_header_seconds=0.3, client_body_seconds=0.3, client_idle_seconds=0.3)
 
@@ -98,7 +99,7 @@ async def test_unparsed_pipelined_bytes_are_bounded() -> None:
 
     async with serving(waits) as ingress, raw(ingress) as client:
         client.send(GET)
-        await eventually(lambda: ingress.counts.active == 1)
+        await until(lambda: ingress.counts.active == 1)
         flood = GET * 400_000
         client.send(flood)
         await asyncio.sleep(0.2)
@@ -359,7 +360,7 @@ async def test_a_paused_consumer_stops_the_client() -> None:
     async with serving(streams) as ingress, raw(ingress) as client:
         size = 30_000_000
         client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + bytes(size))
-        await eventually(lambda: bool(holder) and holder[0]._buffered > 0)
+        await until(lambda: bool(holder) and holder[0]._buffered > 0)
         await asyncio.sleep(0.2)
         assert not sink.data
         assert client.writer.transport.get_write_buffer_size() > 1_000_000  # type: ignore[attr-defined]  # typeshed
@@ -476,7 +477,7 @@ async def test_abort_delivers_what_was_written_and_never_looks_complete() -> Non
             client.send(b"GET / HTTP/1.0\r\n\r\n")
             with pytest.raises(ConnectionResetError):
                 await client.rest()
-        await eventually(lambda: ingress.counts.open == 0)
+        await until(lambda: ingress.counts.open == 0)
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
@@ -502,7 +503,7 @@ async def test_a_client_that_leaves_is_noticed_once_and_soon(how: str) -> None:
             client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         client.writer.close()
         await asyncio.wait_for(sink.gone.wait(), 2)
-        await eventually(lambda: ingress.counts.open == 0)
+        await until(lambda: ingress.counts.open == 0)
         await asyncio.sleep(0.1)
     assert sink.gone_count == 1
     assert noticed
@@ -522,10 +523,10 @@ async def test_a_client_that_leaves_in_its_body_raises_client_gone() -> None:
 
     async with serving(reads) as ingress, raw(ingress) as client:
         client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc")
-        await eventually(lambda: ingress.counts.active == 1)
+        await until(lambda: ingress.counts.active == 1)
         await client.close()
-        await eventually(lambda: bool(caught))
-        await eventually(lambda: len(ingress._service.tasks) == 0)
+        await until(lambda: bool(caught))
+        await until(lambda: len(ingress._service.tasks) == 0)
 
 
 async def test_a_slow_reader_is_reported_and_then_ready() -> None:
@@ -564,7 +565,7 @@ async def test_a_reader_that_reads_nothing_is_given_up() -> None:
     async with serving(floods, replace(Limits(), client_write_seconds=0.3)) as ingress, raw(ingress) as client:
         client.send(GET)
         await asyncio.wait_for(sink.gone.wait(), 10)
-        await eventually(lambda: ingress.counts.open == 0)
+        await until(lambda: ingress.counts.open == 0)
 
 
 async def test_a_connection_without_requests_is_closed() -> None:

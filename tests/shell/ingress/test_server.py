@@ -21,7 +21,8 @@ import trustme
 from edge.config.model import Address, Limits, Listen, TlsFiles
 from edge.ingress.request import ClientRequest
 from edge.ingress.server import Ingress
-from tests.shell.ingress.support import GET, Raw, echo, eventually, port_of, raw, serving
+from tests.shell.ingress.support import GET, Raw, echo, port_of, raw, serving
+from tests.support.waiting import until
 
 
 def write_certificate(authority: trustme.CA, directory: Path, name: str) -> TlsFiles:
@@ -112,7 +113,7 @@ async def test_drain_lets_streams_finish_and_closes_idle_connections() -> None:
     async with serving(streams) as ingress, raw(ingress) as begun, raw(ingress) as late, raw(ingress) as idle:
         begun.send(GET)
         late.send(b"GET /late HTTP/1.1\r\nhost: a\r\n\r\n")
-        await eventually(lambda: ingress.counts.active == 2 and ingress.counts.open == 3)
+        await until(lambda: ingress.counts.active == 2 and ingress.counts.open == 3)
         async with asyncio.TaskGroup() as group:
             draining = group.create_task(ingress.drain(10))
             assert await idle.closed()
@@ -266,11 +267,11 @@ async def workers(tmp_path: Path, kind: str):  # type: ignore[no-untyped-def]  #
 
 async def test_workers_restart_get_signals_and_end(tmp_path: Path) -> None:
     async with workers(tmp_path, "good") as (parent, log):
-        await eventually(lambda: log.read_text().count(" up ") == 2, 10)
+        await until(lambda: log.read_text().count(" up ") == 2, 10)
         parent.send_signal(signal.SIGHUP)
-        await eventually(lambda: log.read_text().count(" hup ") == 2)
+        await until(lambda: log.read_text().count(" hup ") == 2)
         os.kill(int(log.read_text().split()[2]), signal.SIGKILL)
-        await eventually(lambda: log.read_text().count(" up ") == 3, 10)
+        await until(lambda: log.read_text().count(" up ") == 3, 10)
         parent.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(parent.wait(), 10) == 0
         assert log.read_text().count(" term ") == 2
@@ -289,6 +290,6 @@ def test_a_worker_whose_parent_died_while_it_was_started_ends() -> None:
 
 async def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
     async with workers(tmp_path, "good") as (parent, log):
-        await eventually(lambda: log.read_text().count(" up ") == 2, 10)
+        await until(lambda: log.read_text().count(" up ") == 2, 10)
         parent.kill()
-        await eventually(lambda: log.read_text().count(" term ") == 2)
+        await until(lambda: log.read_text().count(" term ") == 2)

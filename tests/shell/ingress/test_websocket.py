@@ -18,8 +18,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
 from edge.serve.ws_link import Party
-from tests.shell.ingress.support import eventually
 from tests.shell.ingress.ws_support import FAILURE, Gateway, gateway
+from tests.support.waiting import until
 
 Talk = Callable[[ServerConnection], Awaitable[None]]
 
@@ -145,7 +145,7 @@ async def test_close_codes_and_reasons_cross(code: int, reason: str, by: Party) 
             await ws.wait_closed()
             assert (ws.close_code, ws.close_reason) == (code, reason)
         summary = await gate.summary()
-        await eventually(lambda: closes == [(code, reason)])
+        await until(lambda: closes == [(code, reason)])
         assert summary.link.closed_by is by
 
 
@@ -195,7 +195,7 @@ async def test_a_client_that_vanishes_is_told_to_the_upstream() -> None:
     async with bridged(waits) as gate:
         ws = await connect(gate.url)
         ws.transport.abort()
-        await eventually(lambda: codes == [1001])
+        await until(lambda: codes == [1001])
         assert (await gate.summary()).link.client_code == 1006
 
 
@@ -235,7 +235,7 @@ async def test_too_large_messages_end_both_sides_with_1009() -> None:
         await ws.send("x" * 1001)
         await asyncio.wait_for(ws.wait_closed(), 8)
         assert ws.close_code == 1009
-        await eventually(lambda: codes == [1009])
+        await until(lambda: codes == [1009])
 
 
 async def test_a_broken_frame_from_the_upstream_gives_1011() -> None:
@@ -263,11 +263,11 @@ async def test_back_pressure_upwards() -> None:
 
     async with bridged(slow, {"ping_interval": None, "compression": None}) as gate:
         async with connect(gate.url, compression=None, ping_interval=None) as ws:
-            await eventually(lambda: bool(gate.bridges))
+            await until(lambda: bool(gate.bridges))
             await asyncio.sleep(0.1)
             sending = asyncio.gather(*[ws.send(bytes(500_000)) for _ in range(80)])
             try:
-                await eventually(lambda: gate.bridges[0]._client_paused)
+                await until(lambda: gate.bridges[0]._client_paused)
                 await asyncio.sleep(0.2)
                 assert gate.bridges[0]._client_paused
                 assert gate.exchanges[0]._transport.get_write_buffer_size() < 2_000_000
@@ -296,7 +296,7 @@ async def test_back_pressure_downwards() -> None:
             narrow(ws.transport)
             go.set()
             ws.transport.pause_reading()
-            await eventually(lambda: bool(gate.exchanges) and gate.exchanges[0].paused)
+            await until(lambda: bool(gate.exchanges) and gate.exchanges[0].paused)
             await asyncio.sleep(0.2)
             assert gate.exchanges[0].paused
             assert not sent.is_set()
@@ -337,7 +337,7 @@ async def test_a_flood_of_pings_from_a_client_that_does_not_read_is_bounded() ->
     async with bridged(floods, {"ping_interval": None, "compression": None, "close_timeout": 0.5}) as gate:
         ws = await connect(gate.url, compression=None, ping_interval=None)
         ws.transport.pause_reading()
-        await eventually(lambda: bool(gate.exchanges) and gate.exchanges[0].paused)
+        await until(lambda: bool(gate.exchanges) and gate.exchanges[0].paused)
         connection = gate.bridges[0]._client._wire  # type: ignore[attr-defined]  # the ingress's own
         before = connection._transport.get_write_buffer_size()
         ping = Frame(Opcode.PING, bytes(125)).serialize(mask=True)

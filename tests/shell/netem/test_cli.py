@@ -98,6 +98,7 @@ def test_which_lab_an_event_is_for(monkeypatch, tmp_path) -> None:
     assert netem._only_lab() == Path("/somewhere")
 
 
+@pytest.mark.alone
 def test_doctor_verifies_for_real(capsys) -> None:
     code = run("doctor", "--json", "--seconds", "1.5")
     report = json.loads(capsys.readouterr().out)

@@ -1,0 +1,26 @@
+"""Waiting for what other tasks, threads and processes bring about."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+
+
+async def until(holds: Callable[[], object], seconds: float = 20.0, every: float = 0.005) -> None:
+    """Returns when `holds()`, which may be a coroutine, is true. Raises TimeoutError: it never was."""
+    async with asyncio.timeout(seconds):
+        while True:
+            told = holds()
+            if await told if inspect.isawaitable(told) else told:
+                return
+            await asyncio.sleep(every)
+
+
+def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
+    """The same where no loop runs. Raises AssertionError."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
