@@ -29,6 +29,13 @@ def test_all_files_are_there_with_their_types_and_tags() -> None:
     assert "'unsafe" not in HEADERS["content-security-policy"]
 
 
+def test_no_module_waits_for_another_to_be_asked_for() -> None:
+    page = (STATIC / "index.html").read_text("utf-8")
+    modules = {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js") if path.parent.name != "vendor"}
+    early = set(re.findall(r'rel="modulepreload" href="console/([^"]+)"', page))
+    assert early == modules - {"app.js", "theme.js"}
+
+
 def test_every_language_has_every_word_and_no_other() -> None:
     assert LANGUAGES == ["en", "zh"]
     assert set(words("en")) == set(words("zh"))

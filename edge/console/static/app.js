@@ -22,12 +22,14 @@ let shown = { stop() {} };
 let frame, heard, since, who;
 
 async function main() {
+  const first = asked(); // under way while the words come
+  first.catch(() => {});
   await choose();
   build();
   addEventListener("hashchange", show);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   heard = new AbortController();
-  if (await look()) begin();
+  if (await look(first)) begin();
 }
 
 function build() {
@@ -80,13 +82,14 @@ function follow(event) {
 }
 
 async function begin() {
-  const past = await maybe("history/events?span=1d&type=health&limit=5000").catch(() => null);
-  past?.events.forEach(follow);
-  who = await maybe("session").catch(() => null);
-  greet();
   show();
-  look();
   setInterval(() => { if (!document.hidden) look(); }, EVERY);
+  const [past, session] = await Promise.all(
+    ["history/events?span=1d&type=health&limit=5000", "session"].map((path) => maybe(path).catch(() => null)));
+  past?.events.forEach(follow);
+  who = session;
+  greet();
+  look();
   watch((event) => { follow(event); look(); for (const hear of state.hear) hear(event); }, heard.signal);
 }
 
@@ -97,10 +100,13 @@ function greet() {
   frame.out.hidden = false;
 }
 
-/** Asks for what every page begins with. False: nobody is signed in. */
-async function look() {
+/** What every page begins with: lines, alerts, and once the node. */
+const asked = () => Promise.all([get("lines"), get("alerts"), state.node ? null : maybe("nodes")]);
+
+/** Looks at it. False: nobody is signed in. */
+async function look(asking = asked()) {
   try {
-    const [told, alerts, nodes] = await Promise.all([get("lines"), get("alerts"), state.node ? null : maybe("nodes")]);
+    const [told, alerts, nodes] = await asking;
     state.lines = told;
     state.alerts = alerts.alerts;
     if (nodes) state.node = nodes.nodes[0];
