@@ -23,7 +23,8 @@ from transport.failure import Code, Failure, Origin, TransportError, Verdict
 from transport.message import Headers, ResponseHead, end_to_end, header
 from transport.path import Path, Protocol
 from transport.session.live import LiveSession
-from transport.session.records import Coding, Frame, ReplyWriter, Request, coding_for
+from transport.session.record_writers import ReplyWriter
+from transport.session.records import Coding, Frame, Request, coding_for
 from transport.session.values import Code as Ended
 
 if TYPE_CHECKING:

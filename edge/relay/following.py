@@ -9,7 +9,8 @@ from edge.resume.reading import Reading
 from edge.resume.recording import Recording
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import ResponseHead
-from transport.session.records import Coding, Frame, ReplyWriter
+from transport.session.record_writers import ReplyWriter
+from transport.session.records import Coding, Frame
 
 _HEAD = ResponseHead(200, [(b"content-type", b"text/event-stream; charset=utf-8"), (RESUMED, b"relay")])
 _UNKNOWN = ResponseHead(404, [(b"content-length", b"0")])

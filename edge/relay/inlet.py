@@ -6,7 +6,9 @@ from typing import Protocol as Interface
 
 from transport.failure import Failure
 from transport.session.live import LiveSession
-from transport.session.records import End, Frame, RecordError, ReplyWriter, Request, RequestReader, read_message
+from transport.session.record_readers import RequestReader
+from transport.session.record_writers import ReplyWriter
+from transport.session.records import End, Frame, RecordError, Request, read_message
 from transport.session.values import Code, Priority
 
 

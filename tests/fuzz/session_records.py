@@ -13,15 +13,9 @@ from tests.fuzz.seeds import run
 from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import RequestHead, ResponseHead
 from transport.session.events.dictionaries import Dictionary
-from transport.session.records import (
-    MAX_HEAD_BYTES,
-    Coding,
-    RecordError,
-    ReplyReader,
-    ReplyWriter,
-    RequestReader,
-    RequestWriter,
-)
+from transport.session.record_readers import ReplyReader, RequestReader
+from transport.session.record_writers import ReplyWriter, RequestWriter
+from transport.session.records import MAX_HEAD_BYTES, Coding, RecordError
 
 HEAD = RequestHead(b"POST", b"/v1/chat/completions?a=b", b"api.example", [(b"x-api-key", b"k"), (b"a", b"b")])
 EVENT = b'data: {"id": %d, "delta": "%b"}\n\n'

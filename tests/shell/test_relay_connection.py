@@ -22,7 +22,9 @@ from transport.path import Protocol
 from transport.session.aio.connection import RelayConnection, dictionary_for, request_id
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
-from transport.session.records import Coding, End, Frame, ReplyWriter, Request, RequestReader, read_message
+from transport.session.record_readers import RequestReader
+from transport.session.record_writers import ReplyWriter
+from transport.session.records import Coding, End, Frame, Request, read_message
 from transport.session.values import Code, Limits, Priority, Redundancy, StreamOpened
 
 

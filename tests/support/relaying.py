@@ -17,14 +17,9 @@ from transport.failure import Failure
 from transport.message import Headers, RequestHead, ResponseHead
 from transport.path import Line, Protocol
 from transport.session.live import LiveSession
-from transport.session.records import (
-    End,
-    Frame,
-    ReplyReader,
-    RequestWriter,
-    Stamp,
-    read_message,
-)
+from transport.session.record_readers import ReplyReader
+from transport.session.record_writers import RequestWriter
+from transport.session.records import End, Frame, Stamp, read_message
 from transport.session.values import Priority
 
 

@@ -22,7 +22,7 @@
     risk.py         what lines lose, and so what repeating is worth
     repeats.py      the timer of the repeats
 
-    records.py      requests and replies as the bytes of a stream
+    records.py      requests and replies as the bytes of a stream: record_writers.py, record_readers.py
     sockets.py      a WebSocket at the edge ↔ Frames
     lateness.py     how late a reply's parts come, from the relay's stamps
     keys.py         node keys and their fingerprints

@@ -14,7 +14,8 @@ from edge.resume.recording import Recording, Recordings
 from tests.unit.resume.test_recording import events, recorded
 from transport.failure import Failure
 from transport.message import ResponseHead
-from transport.session.records import End, Frame, ReplyReader
+from transport.session.record_readers import ReplyReader
+from transport.session.records import End, Frame
 
 
 @dataclass

@@ -13,7 +13,9 @@ from transport.failure import Code as FailureCode
 from transport.failure import Failure, Origin, Verdict
 from transport.message import RequestHead
 from transport.session.live import LiveSession
-from transport.session.records import Frame, ReplyReader, Request, RequestWriter, message
+from transport.session.record_readers import ReplyReader
+from transport.session.record_writers import RequestWriter
+from transport.session.records import Frame, Request, message
 from transport.session.values import Code, Priority
 
 HEAD = RequestHead(b"POST", b"/v1/x", b"api.example", [])

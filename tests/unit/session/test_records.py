@@ -8,6 +8,8 @@ from transport.failure import Code, Failure, Origin, Verdict
 from transport.message import RequestHead, ResponseHead
 from transport.session.events import heads
 from transport.session.events.dictionaries import Dictionary
+from transport.session.record_readers import ReplyReader, RequestReader
+from transport.session.record_writers import ReplyWriter, RequestWriter
 from transport.session.records import (
     EVENTS,
     FAILURE,
@@ -22,13 +24,9 @@ from transport.session.records import (
     End,
     Frame,
     RecordError,
-    ReplyReader,
     ReplyValue,
-    ReplyWriter,
     Request,
-    RequestReader,
     RequestValue,
-    RequestWriter,
     Stamp,
     coding_for,
     message,

@@ -22,7 +22,9 @@ from transport.path import Protocol
 from transport.sample import TransportSample
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
-from transport.session.records import End, Frame, RecordError, ReplyReader, RequestWriter, Stamp, message
+from transport.session.record_readers import ReplyReader
+from transport.session.record_writers import RequestWriter
+from transport.session.records import End, Frame, RecordError, Stamp, message
 from transport.session.sockets import BadFrames, FrameLink
 from transport.session.values import CannotOpen, Code, Priority, Redundancy
 
