@@ -20,8 +20,9 @@ from netem.profiles import profile
 from tests.bench.session_cost import WAYS, records
 from tests.support.session_pair import WRAPPING_BYTES, Arrivals, Offer, Pair, config, over
 from transport.session.core import SessionCore
+from transport.session.frames import Ack, StreamFrame
 from transport.session.values import Data, Priority, Redundancy, Role
-from transport.session.wire import HEADER_BYTES, Ack, StreamFrame, decode, encode
+from transport.session.wire import HEADER_BYTES, decode, encode
 
 REQUEST_BYTES, HEAD_BYTES = 1000, 160
 TLS_BYTES, TCP_BYTES = 22, 52

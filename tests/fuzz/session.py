@@ -11,8 +11,7 @@ from random import Random
 from tests.fuzz.seeds import run
 from tests.support.session_pair import config
 from transport.session.core import SessionCore
-from transport.session.values import CarrierKind, Code, Limits, Priority, Redundancy, Role
-from transport.session.wire import (
+from transport.session.frames import (
     Ack,
     Close,
     CreditFrame,
@@ -25,12 +24,9 @@ from transport.session.wire import (
     ResetFrame,
     StreamFrame,
     Welcome,
-    WireError,
-    decode,
-    encode,
-    encode_header,
-    find_hello,
 )
+from transport.session.values import CarrierKind, Code, Limits, Priority, Redundancy, Role
+from transport.session.wire import WireError, decode, encode, encode_header, find_hello
 
 
 def number(random: Random) -> int:

@@ -19,7 +19,8 @@ from transport.failure import Code as Word
 from transport.failure import Failure, Origin, Verdict
 from transport.message import Call, ResponseHead
 from transport.path import Protocol
-from transport.session.aio.connection import RelayConnection, dictionary_for, request_id
+from transport.session.aio.connection import RelayConnection, request_id
+from transport.session.aio.exchange import dictionary_for
 from transport.session.events.dictionaries import Dictionary
 from transport.session.live import LiveSession, StreamSink
 from transport.session.record_readers import RequestReader

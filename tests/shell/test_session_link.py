@@ -23,6 +23,7 @@ from transport.session.aio.identity import shown_key as proved_key
 from transport.session.aio.line_end import LineEnd
 from transport.session.aio.link import RelayLink, RelayTarget
 from transport.session.aio.server import Peer, SessionServer
+from transport.session.frames import Hello
 from transport.session.live import LiveSession, StreamSink
 from transport.session.values import (
     CarrierKind,
@@ -34,7 +35,7 @@ from transport.session.values import (
     SessionConfig,
     StreamOpened,
 )
-from transport.session.wire import Hello, encode, encode_header
+from transport.session.wire import encode, encode_header
 
 BOTH_LOOPS = True
 EDGE_KEY, RELAY_KEY = NodeKey.generate(), NodeKey.generate()

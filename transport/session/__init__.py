@@ -2,6 +2,7 @@
 
     SPEC.md         the wire protocol
     values.py       words, configuration, events
+    frames.py       what the ends say to each other
     wire.py         packets and frames ↔ bytes
 
     core.py         SessionCore, sans-IO: what a shell drives; both roles

@@ -15,10 +15,11 @@ from typing import Any, cast
 
 from aioquic.quic.packet_builder import QuicSentPacket
 
+from transport.session.frames import Ack
 from transport.session.pacing import BulkRate
 from transport.session.risk import Losses
 from transport.session.values import Code
-from transport.session.wire import BITMAP_BITS, Ack, WireError, encode_ack, expand
+from transport.session.wire import BITMAP_BITS, WireError, encode_ack, expand
 
 FIRST_ROUND_TRIP = 0.25
 ACK_AT_ONCE = 32

@@ -12,12 +12,12 @@ from typing import cast
 
 from transport.session.acks import Sent
 from transport.session.carrier import Carrier
+from transport.session.frames import Ack
 from transport.session.messages import Queued
 from transport.session.scheduler import Scheduler
 from transport.session.stream import StreamPart
 from transport.session.streams import Streams
 from transport.session.values import AllSilent, CarrierRelieved, CarrierSuspected, Role, Tally
-from transport.session.wire import Ack
 
 JUDGED_EVERY = 0.02
 

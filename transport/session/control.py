@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from transport.session.wire import Frame, encode
+from transport.session.frames import Frame
+from transport.session.wire import encode
 
 Key = tuple[str, int]
 

@@ -19,6 +19,20 @@ from math import inf
 
 from transport.session.belief import Belief
 from transport.session.carrier import Carrier
+from transport.session.frames import (
+    Ack,
+    Close,
+    CreditFrame,
+    Frame,
+    GoAway,
+    Hello,
+    MessageFrame,
+    Offsets,
+    Opening,
+    ResetFrame,
+    StreamFrame,
+    Welcome,
+)
 from transport.session.repeats import Repeats
 from transport.session.scheduler import Scheduler
 from transport.session.stream import Stream
@@ -41,24 +55,7 @@ from transport.session.values import (
     SessionConfig,
     Tally,
 )
-from transport.session.wire import (
-    Ack,
-    Close,
-    CreditFrame,
-    Frame,
-    GoAway,
-    Hello,
-    MessageFrame,
-    Offsets,
-    Opening,
-    ResetFrame,
-    StreamFrame,
-    Welcome,
-    WireError,
-    decode,
-    encode,
-    encode_header,
-)
+from transport.session.wire import WireError, decode, encode, encode_header
 
 MIN_PACKET = 1100
 JOINING_HEARTBEAT = 0.05

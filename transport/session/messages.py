@@ -12,8 +12,9 @@ from collections import deque
 import msgspec
 
 from transport.session.acks import Shortest
+from transport.session.frames import MessageFrame
 from transport.session.values import Code
-from transport.session.wire import MessageFrame, WireError, encode
+from transport.session.wire import WireError, encode
 
 PIECE_BYTES = 800
 MAX_PIECES = 64

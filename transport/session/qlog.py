@@ -21,6 +21,7 @@ import msgspec
 
 from transport.session.carrier import Carrier
 from transport.session.core import SessionCore
+from transport.session.frames import Ack, Close, CreditFrame, Frame, MessageFrame, ResetFrame, StreamFrame
 from transport.session.values import (
     AllSilent,
     CarrierKind,
@@ -31,17 +32,7 @@ from transport.session.values import (
     Joined,
     SessionClosed,
 )
-from transport.session.wire import (
-    Ack,
-    Close,
-    CreditFrame,
-    Frame,
-    MessageFrame,
-    ResetFrame,
-    StreamFrame,
-    WireError,
-    decode,
-)
+from transport.session.wire import WireError, decode
 
 METRICS_EVERY = 0.1
 LOW = 0xFFFF_FFFF

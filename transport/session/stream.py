@@ -11,11 +11,11 @@ from collections import deque
 from math import inf
 
 from transport.session.acks import Shortest
+from transport.session.frames import Opening
 from transport.session.messages import MessagesIn, MessagesOut
 from transport.session.receive_log import ReceiveLog
 from transport.session.send_log import SendLog
 from transport.session.values import Priority
-from transport.session.wire import Opening
 
 BLIND = (0.015, 0.030, 0.060, 0.095)
 TAIL = (0.040, 0.040, 0.080)

@@ -7,6 +7,7 @@ from math import inf
 from transport.session.acks import Shortest
 from transport.session.control import ControlFrames
 from transport.session.flow import SessionFlow
+from transport.session.frames import CreditFrame, GoAway, MessageFrame, Offsets, Opening, ResetFrame, StreamFrame
 from transport.session.ranges import Ranges
 from transport.session.scheduler import Scheduler
 from transport.session.stream import Stream, StreamPart
@@ -26,16 +27,7 @@ from transport.session.values import (
     StreamOpened,
     Tally,
 )
-from transport.session.wire import (
-    CreditFrame,
-    GoAway,
-    MessageFrame,
-    Offsets,
-    Opening,
-    ResetFrame,
-    StreamFrame,
-    WireError,
-)
+from transport.session.wire import WireError
 
 LIVELY_AFTER = 1.0
 """Seconds that heartbeats go on after the last stream ended."""

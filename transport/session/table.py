@@ -6,8 +6,8 @@ from dataclasses import replace
 from hmac import compare_digest
 
 from transport.session.core import SessionCore
+from transport.session.frames import Hello
 from transport.session.values import Code, Limits, Role, SessionConfig
-from transport.session.wire import Hello
 
 
 class Refused(Exception):

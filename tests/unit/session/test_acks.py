@@ -9,8 +9,9 @@ import pytest
 from tests.support.session_pair import config
 from transport.session.acks import FIRST_ROUND_TRIP, Incoming, Outgoing, RoundTrip, Sent, Shortest
 from transport.session.carrier import BURST, Carrier
+from transport.session.frames import Ack
 from transport.session.values import CarrierKind, Code
-from transport.session.wire import Ack, WireError, decode, encode_header
+from transport.session.wire import WireError, decode, encode_header
 
 
 def ack_of(incoming: Incoming, now: float) -> Ack:

@@ -6,6 +6,19 @@ import pytest
 
 from tests.support.session_pair import Arrivals, Pair, config
 from transport.session.core import CLOSE_COPIES, SessionCore
+from transport.session.frames import (
+    Ack,
+    Close,
+    CreditFrame,
+    Frame,
+    Hello,
+    MessageFrame,
+    Offsets,
+    Opening,
+    ResetFrame,
+    StreamFrame,
+    Welcome,
+)
 from transport.session.scheduler import BULK_LEAVES
 from transport.session.values import (
     Acked,
@@ -29,22 +42,7 @@ from transport.session.values import (
     SessionConfig,
     StreamOpened,
 )
-from transport.session.wire import (
-    Ack,
-    Close,
-    CreditFrame,
-    Frame,
-    Hello,
-    MessageFrame,
-    Offsets,
-    Opening,
-    ResetFrame,
-    StreamFrame,
-    Welcome,
-    decode,
-    encode,
-    encode_header,
-)
+from transport.session.wire import decode, encode, encode_header
 
 TALK = Priority.INTERACTIVE
 PLAIN = Opening(TALK, Redundancy.STANDBY, bytes(16))

@@ -9,13 +9,14 @@ import pytest
 from transport.session.acks import Shortest
 from transport.session.control import ControlFrames
 from transport.session.flow import SessionFlow
+from transport.session.frames import CreditFrame, Opening
 from transport.session.ranges import Ranges
 from transport.session.receive_log import ReceiveLog
 from transport.session.repeats import Repeats
 from transport.session.send_log import SendLog
 from transport.session.stream import Stream
 from transport.session.values import FIRST_LIMITS, Code, Priority, Redundancy
-from transport.session.wire import CreditFrame, Opening, WireError, encode
+from transport.session.wire import WireError, encode
 
 
 class TestRanges:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from transport.session.acks import Shortest
+from transport.session.frames import MessageFrame
 from transport.session.messages import MAX_MESSAGE_BYTES, MAX_QUEUED, MessagesIn, MessagesOut
 from transport.session.values import Code
-from transport.session.wire import MessageFrame, WireError, decode, encode_header
+from transport.session.wire import WireError, decode, encode_header
 
 
 def frames(out: MessagesOut, now: float) -> list[MessageFrame]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.session.test_core import Scene, Wire
+from transport.session.frames import Ack, Close, CreditFrame, MessageFrame, ResetFrame, StreamFrame, Welcome
 from transport.session.qlog import AlreadyTapped, Tap, Trace, Vantage, acked, frame_data
 from transport.session.values import Code, Limits
-from transport.session.wire import Ack, Close, CreditFrame, MessageFrame, ResetFrame, StreamFrame, Welcome
 
 OFFSET = 1_700_000_000.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.unit.session.test_core import Scene, Wire
 from transport.session.core import SessionCore
+from transport.session.frames import StreamFrame
 from transport.session.scheduler import COVER_EVERY
 from transport.session.values import Redundancy
-from transport.session.wire import StreamFrame
 
 
 def know(core: SessionCore, packets: int = 100_000) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.session_pair import config
+from transport.session.frames import Hello
 from transport.session.table import Refused, SessionTable
 from transport.session.values import CarrierKind, Code, Limits, Role
-from transport.session.wire import Hello
 
 A, B, TOKEN = b"a" * 16, b"b" * 16, b"t" * 32
 

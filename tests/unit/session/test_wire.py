@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transport.session.values import Code, Limits, Priority, Redundancy, Role
-from transport.session.wire import (
+from transport.session.frames import (
     Ack,
     Close,
     CreditFrame,
@@ -17,14 +16,9 @@ from transport.session.wire import (
     ResetFrame,
     StreamFrame,
     Welcome,
-    WireError,
-    decode,
-    encode,
-    encode_header,
-    expand,
-    find_hello,
-    varint,
 )
+from transport.session.values import Code, Limits, Priority, Redundancy, Role
+from transport.session.wire import WireError, decode, encode, encode_header, expand, find_hello, varint
 
 SESSION, TOKEN = bytes(range(16)), bytes(range(32))
 LIMITS = Limits(100, 65_536, 1 << 20)

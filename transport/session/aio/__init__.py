@@ -4,6 +4,9 @@ endpoint.py     SessionDriver: one core, its carriers, clock and timer; what use
 identity.py     NodeKey: a node's key, its certificate, TLS contexts
 framed.py       packets and notes on a TLS connection, both ends
 
+connection.py   RelayConnection: a session as requests see it
+exchange.py     RelayExchange: one of them and its reply
+
 link.py         RelayLink, at an edge: a session to a relay, kept up for ever
 line_end.py     one line of it: TLS always, datagrams beside it where they pass
 datagrams.py    the edge's end of a datagram carrier

@@ -23,11 +23,12 @@ from transport.session.aio.identity import NodeKey
 from transport.session.aio.ports import UdpPort, listen_tcp, listen_udp
 from transport.session.aio.visitor import DatagramVisitor, TlsVisitor
 from transport.session.core import SessionCore
+from transport.session.frames import Close
 from transport.session.live import SessionListener
 from transport.session.setup import Ask, Grant
 from transport.session.table import Refused, SessionTable
 from transport.session.values import Code, SessionConfig
-from transport.session.wire import Close, WireError, encode, encode_header, find_hello
+from transport.session.wire import WireError, encode, encode_header, find_hello
 
 HANDSHAKE = 5.0
 MAX_STRANGERS, MAX_STRANGERS_PER_ADDRESS = 256, 32
