@@ -25,9 +25,11 @@ Pure
 Shell
   admin.py      the listeners; /healthz, /readyz, /metrics
   api.py        a method for each route, those of changes
+  gate.py       … who may ask it, how often, and how everybody is refused
   present.py    … of what is measured now
   publishing.py … of published configurations
   hindsight.py  … and those of history, scores and what-if
+  watching.py   … and of what happens, as it happens
   people.py     those for whom an OpenID provider vouches: tokens, sign-in on the console
   replaying.py  what-if, asked of every worker for its own requests
   answers.py    bodies, query strings, replies

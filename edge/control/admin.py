@@ -106,7 +106,7 @@ class Admin:
     async def close(self) -> None:
         self.events.close()
         await self._tasks.close()
-        await self._api.people.close()
+        await self._api.gate.people.close()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()

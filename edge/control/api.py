@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from math import ceil
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 from edge.config.model import Snapshot
 from edge.config.summary import document as config_document
-from edge.control import problem
-from edge.control.access import Asking, Caller, Door, Role, TurnedAway
-from edge.control.answers import HEADERS, body, json_reply, queried
+from edge.control.answers import body, json_reply, queried
 from edge.control.audit import Audit
 from edge.control.cache import purge_of, request_of
 from edge.control.changes import Change, DropPin, DropSilence, DropWindow, Refused, Reset
 from edge.control.desk import Applied, ControlDesk
 from edge.control.documents import as_document, pin_document, silence_document
 from edge.control.events import Events
+from edge.control.gate import CALLER, Gate, Handler, problems
 from edge.control.hindsight import Hindsight
 from edge.control.inside import Inside
 from edge.control.lines import line_documents, maintenance_documents
 from edge.control.nodes import Nodes, ranking
-from edge.control.people import People
 from edge.control.present import Present
-from edge.control.publishing import CALLER, Publishing
+from edge.control.publishing import Publishing
 from edge.control.qlog import wanted as trace_wanted
-from edge.control.rate import Rates
 from edge.control.replaying import Replays
 from edge.control.requested import (
     MOST_BYTES,
@@ -46,21 +38,14 @@ from edge.control.requested import (
 from edge.control.requests import number, wanted
 from edge.control.routes import ROUTES, Route, openapi
 from edge.control.times import rfc3339
+from edge.control.watching import Watching
 from edge.control.worker import Workers
 from edge.routing.controls import Silence, Switch
 from health.alerts import Alert
 
-log = logging.getLogger("farline.admin")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-MOST_WATCHERS = 64  # of the event stream, at a time
-KEEPALIVE_SECONDS = 15.0
-_STATUS_OF = {"absent": 404, "invalid": 400, "conflict": 409}
-
 
 class Api:
-    """`version`: farline's. `door` is replaced when the configuration is."""
+    """`version`: farline's."""
 
     def __init__(
         self,
@@ -73,8 +58,7 @@ class Api:
         version: str,
     ) -> None:
         snapshot = inside.snapshot()
-        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
-        self.people = People(snapshot.admin_oidc, self._slow_down_visitor)
+        self.gate = Gate(snapshot)
         self._inside = inside
         self._hindsight = Hindsight(inside, replays)
         self.publishing = Publishing(inside, desk)
@@ -83,66 +67,34 @@ class Api:
         self._workers = workers
         self._audit = audit
         self._events = events
+        self._watching = Watching(self.gate, events)
         self._version = version
         self._openapi = openapi(version)
         self._started = time.time()
-        self._rates = Rates(per_second=20.0, burst=60.0)
-        self._turned_away = Rates(per_second=0.5, burst=20.0)
-        self._signing_in = Rates(
-            per_second=0.5, burst=20.0
-        )  # apart: a console that isn't signed in is turned away a lot
-        self._watchers = 0
         self.others = Nodes()
 
     def renew(self, snapshot: Snapshot) -> None:
         """Other keys or people are configured: streams of events end, so that their readers show theirs again."""
-        self.door = Door(snapshot.admin_keys, snapshot.admin_oidc)
+        self.gate.renew(snapshot)
         self._events.wake()
-        self.people.renew(snapshot.admin_oidc)
 
     def application(self) -> web.Application:
         """The routes, each behind the door."""
         app = web.Application(middlewares=[problems], client_max_size=MOST_BYTES)
         app.add_routes([web.route(each.method, each.path, self._guarded(each)) for each in ROUTES])
-        app.add_routes(self.people.routes())
+        app.add_routes(self.gate.people.routes())
         return app
 
     def _guarded(self, route: Route) -> Handler:
-        answering = next(
-            each for each in (self._present, self._hindsight, self.publishing, self) if hasattr(each, route.name)
-        )
+        places = (self._present, self._hindsight, self.publishing, self._watching, self)
+        answering = next(each for each in places if hasattr(each, route.name))
         answer: Handler = getattr(answering, route.name)
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            request[CALLER] = await self._admit(request, route.role)
+            request[CALLER] = await self.gate.admit(request, route.role)
             return await answer(request)
 
         return handler
-
-    async def _admit(self, request: web.Request, role: Role) -> Caller:
-        asking = replace(asking_of(request), session=self.people.cookie_of(request))
-        try:
-            known = None if self.door.has_key(asking) else await self.people.known(asking)
-            caller = self.door.admit(asking, role, known)
-        except TurnedAway as turned:
-            self._slow_down_stranger(asking.peer)
-            log.warning("%s %s from %s: %d, %s", request.method, request.path, asking.peer, turned.status, turned)
-            raise
-        self._slow_down(self._rates.wait(caller.bucket, time.monotonic()))
-        return caller
-
-    def _slow_down_stranger(self, peer: str) -> None:
-        self._slow_down(self._turned_away.wait(peer, time.monotonic()))
-
-    def _slow_down_visitor(self, peer: str) -> None:
-        self._slow_down(self._signing_in.wait(peer, time.monotonic()))
-
-    def _slow_down(self, seconds: float) -> None:
-        if seconds:
-            whole = ceil(seconds)  # RFC 9110 §10.2.3 knows no fractions, and 0 would be too early
-            raise web.HTTPTooManyRequests(
-                text=f"too many requests; try again in {whole} s", headers={"retry-after": f"{whole}"}
-            )
 
     # --- lines ---
 
@@ -345,80 +297,6 @@ class Api:
             }
         )
 
-    # --- events ---
-
-    async def events(self, request: web.Request) -> web.StreamResponse:
-        query = dict(request.query)
-        known = {"since": request.headers.get("last-event-id", str(self._events.last)), **query}
-        since = queried(lambda query: number(query, "since", 0, 0, 2**63), known)
-        types = tuple(request.query.getall("type", ()))
-        if "application/json" in request.headers.get("accept", ""):
-            since = since if "since" in query else 0
-            return json_reply({"last": self._events.last, "events": self._events.since(since, types)})
-        if self._watchers >= MOST_WATCHERS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_WATCHERS} callers watch already")
-        self._watchers += 1
-        try:
-            return await self._stream(request, since, types)
-        finally:
-            self._watchers -= 1
-
-    async def _stream(self, request: web.Request, since: int, types: tuple[str, ...]) -> web.StreamResponse:
-        """Until the caller leaves or signs out, its token expires, the node stops, or other keys are configured."""
-        door, caller, cookie = self.door, request[CALLER], self.people.cookie_of(request)
-        until = caller.until or float("inf")
-
-        def may_stay() -> bool:
-            is_in = not caller.by_session or self.people.is_signed_in(cookie)
-            return self.door is door and time.time() < until and is_in
-
-        reply = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream"})
-        with suppress(ConnectionResetError):  # the reader has left
-            await reply.prepare(request)
-            await self._tell(reply, may_stay, since, types)
-        return reply
-
-    async def _tell(
-        self, reply: web.StreamResponse, may_stay: Callable[[], bool], since: int, types: tuple[str, ...]
-    ) -> None:
-        await reply.write(b": farline events\n\n")
-        while not self._events.is_closed and may_stay():
-            found, since = self._events.since(since, types), self._events.last
-            if found:
-                await reply.write("".join(map(_sse, found)).encode())
-            if not await self._events.wait(since, KEEPALIVE_SECONDS):
-                await reply.write(b": still here\n\n")
-
-
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error in one shape."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return _problem(_STATUS_OF[refused.kind], refused.detail, refused.pointer)
-    except TurnedAway as turned:
-        headers = {"www-authenticate": 'Bearer realm="farline"'} if turned.status == 401 else {}
-        return _problem(turned.status, turned.detail, headers=headers)
-    except web.HTTPException as error:
-        kept = {name: value for name, value in error.headers.items() if name.lower() in ("allow", "retry-after")}
-        detail = error.text if error.text and not error.text.startswith(f"{error.status}:") else error.reason
-        return _problem(error.status, detail, headers=kept)
-
-
-def asking_of(request: web.Request) -> Asking:
-    headers = request.headers
-    return Asking(
-        request.method,
-        request.remote or "",
-        headers.get("host"),
-        headers.get("origin"),
-        headers.get("authorization"),
-        headers.get("content-type"),
-        any(name in headers for name in ("forwarded", "x-forwarded-for", "via")),
-        headers.get("x-farline-operator"),
-    )
-
 
 def _covers(silence: Silence, alert: Alert) -> bool:
     return silence.rule in ("*", alert.rule.id) and silence.subject in ("*", alert.subject)
@@ -444,13 +322,3 @@ def _applied(applied: Applied, persistence: str) -> dict[str, Any]:
         "not_saved": applied.not_saved,
         "persistence": persistence,
     }
-
-
-def _sse(event: dict[str, Any]) -> str:
-    return f"id: {event['id']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
-
-
-def _problem(status: int, detail: str, pointer: str = "", headers: dict[str, str] | None = None) -> web.Response:
-    told = problem.problem(status, detail, pointer)
-    headers = {**HEADERS, **(headers or {})}
-    return web.json_response(told, status=status, content_type=problem.CONTENT_TYPE, headers=headers)

@@ -17,11 +17,11 @@ from edge.control.access import Caller
 from edge.control.answers import body, json_reply
 from edge.control.changes import Refused
 from edge.control.desk import ControlDesk
+from edge.control.gate import CALLER
 from edge.control.inside import Inside
 from edge.control.nodes import Nodes
 from edge.control.publications import Wanted, drafted, head_document, in_words, node_document, refused_by, wanted
 
-CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 T = TypeVar("T")
 MOST_BYTES = 1024 * 1024
 """Of a body: the text, escaped."""

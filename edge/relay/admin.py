@@ -12,8 +12,8 @@ from aiohttp import web
 from edge.config.model import Address, AdminKey
 from edge.control.access import Door, Role
 from edge.control.answers import body
-from edge.control.api import asking_of, problems
 from edge.control.changes import Refused
+from edge.control.gate import asking_of, problems
 from edge.control.qlog import BUSY, told, wanted
 from edge.observe.exposition import PLAIN
 from edge.relay.execution import Execution
