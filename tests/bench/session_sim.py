@@ -31,7 +31,7 @@ PROFILES = (
     "premium", "grid-1", "grid-5", "grid-10", "ref-cmi", "ref-day", "ref-bad", "cmi-evening", "internet-evening",
     "shared-fate",
 )  # fmt: skip
-WAYS = {"1 line": (1, Redundancy.SINGLE), "standby": (2, Redundancy.STANDBY), "2 hot": (2, Redundancy.HOT)}
+WAYS = {"1 line": (1, Redundancy.STANDBY), "standby": (2, Redundancy.STANDBY), "2 hot": (2, Redundancy.HOT)}
 
 
 @dataclass

@@ -17,7 +17,7 @@ from transport.session.acks import FIRST_ROUND_TRIP, Load, Sent
 from transport.session.carrier import Carrier
 from transport.session.messages import Queued
 from transport.session.risk import FEWEST, SHORTEST, Together, reach, sendings
-from transport.session.stream import Stream
+from transport.session.stream import ECHO, Stream
 from transport.session.values import CarrierKind, Redundancy, SessionConfig, Tally
 from transport.session.wire import HEADER_BYTES, STREAM_OVERHEAD, encode_header, encode_stream_head
 
@@ -40,6 +40,8 @@ after them by which their loss could be noticed sooner than a round trip later."
 MOST_TAIL = 262_144
 EVERYWHERE = 1.0
 """Seconds after a suspicion during which thin streams go over all carriers."""
+ECHO_BURST = 2 * ECHO
+"""Losses in a row last no longer than this, in the mean, where an echo is worth its bytes."""
 
 
 class Packet:
@@ -73,6 +75,7 @@ class Scheduler:
         self._everywhere_until = -inf
         self._is_hot = False
         self._is_alone = False
+        self._is_only = False
         self._together = Together()
         self._reach: tuple[tuple[float, int, float], ...] = ()
         self._packets: dict[tuple[Carrier, ...], Packet] = {}
@@ -106,6 +109,7 @@ class Scheduler:
         self._timeout = self._ranked[0].outgoing.trip.timeout
         loss = self._ranked[0].outgoing.loss_ratio
         self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
+        self._is_only = len(self._ranked) == 1 and self._is_hot and self._ranked[0].outgoing.losses.burst <= ECHO_BURST
         self._measure(now)
         return self._ranked
 
@@ -136,6 +140,12 @@ class Scheduler:
         if stream.redundancy is Redundancy.HOT or self._is_hot or not stream.is_proven:
             return ranked[:2] if ranked[1].may_repeat(now) else ranked[:1]
         return ranked[:1]
+
+    def _has_echo(self, stream: Stream) -> bool:
+        """Its bytes go once more over the same line, soon: there is no other that could make good a single loss."""
+        if self._is_alone:
+            return stream.redundancy is Redundancy.HOT
+        return self._is_only and stream.redundancy is not Redundancy.SINGLE
 
     def timeout(self) -> float:
         """PTO of the best carrier, as it was when they were ranked."""
@@ -238,7 +248,7 @@ class Scheduler:
             log.sent = end
             if log.lost.starts:
                 log.lost.remove(start, end)
-            stream.sent_new(now, self._timeout, has_echo=self._is_alone and stream.redundancy is Redundancy.HOT)
+            stream.sent_new(now, self._timeout, has_echo=self._has_echo(stream))
         elif log.lost.starts:
             start, end = log.lost.first()
             end = min(end, start + room)
@@ -248,6 +258,8 @@ class Scheduler:
             stream.due = min(stream.due, now + self.timeout())
         else:
             start, end = max(log.base, log.sent - min(self._config.bundle_bytes, room)), log.sent
+            if stream.is_echo and stream.marks:
+                start = max(start, stream.marks[-1][1])  # what came before goes with the next new bytes anyway
             tally.repeated_bytes += end - start
             traffic.repeated += end - start
             stream.sent_again(now, self.timeout())

@@ -20,7 +20,8 @@ from transport.session.values import Priority
 BLIND = (0.015, 0.030, 0.060, 0.095)
 TAIL = (0.040, 0.040, 0.080)
 ECHO = 0.012
-"""A hot stream that is left with one sound carrier sends everything twice over that one, so much later."""
+"""A hot stream that is left with one sound carrier sends everything twice over that one, so much later; so does any
+stream that has but one carrier, if that loses single packets."""
 BULK_BYTES = 16_384
 """A stream with more than this unacknowledged is paced, whatever its priority: it isn't a stream of tokens now."""
 
@@ -76,6 +77,11 @@ class Stream:
     def is_overdue(self) -> bool:
         """The quick repeats are used up: try every way there is."""
         return self.stage > len(self.steps)
+
+    @property
+    def is_echo(self) -> bool:
+        """What is due is the echo of new bytes, not yet a repeat."""
+        return self.stage == 0
 
     @property
     def steps(self) -> tuple[float, ...]:

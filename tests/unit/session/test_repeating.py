@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.session.test_core import Scene, Wire
 from transport.session.core import SessionCore
 from transport.session.frames import StreamFrame
@@ -101,6 +103,56 @@ def test_a_hot_stream_with_one_line_left_echoes() -> None:
     assert len(sizes(two, began - 1e-9)) >= 2
     scene.run(2.0)
     assert scene.text(scene.edge.role) == b"token " * 21
+
+
+def lose(core: SessionCore, packets: int, every: int) -> None:
+    """Its lines are known to have lost one of so many packets, each alone."""
+    for carrier in core.carriers.values():
+        for number in range(0, packets, every):
+            carrier.outgoing.losses.arrived(every - 1, 0.0)
+            carrier.outgoing.losses.lost(number, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("redundancy", "every", "goes_twice"),
+    [
+        (Redundancy.STANDBY, 20, True),
+        (Redundancy.HOT, 20, True),
+        (Redundancy.SINGLE, 20, False),
+        (Redundancy.STANDBY, 200, False),
+    ],
+)
+def test_with_one_line_that_loses_single_packets_new_bytes_come_twice(
+    redundancy: Redundancy, every: int, goes_twice: bool
+) -> None:
+    wire = Wire(0.1)
+    scene = Scene(wire)
+    scene.ask(redundancy=redundancy)
+    scene.run(0.5)
+    scene.reply(b"first ")
+    scene.run(1.0)
+    lose(scene.relay, 20_000, every)
+    tokens(scene, 3, 0.02)
+    scene.run(scene.now + 0.019)
+    assert sizes(wire, 1.0) == ([6, 6, 12, 6, 18, 6] if goes_twice else [6, 12, 18])
+    scene.run(2.0)
+    assert scene.text(scene.edge.role) == b"first " + b"token " * 3
+
+
+def test_with_one_line_that_loses_bursts_nothing_goes_twice_so_soon() -> None:
+    wire = Wire(0.1)
+    scene = Scene(wire)
+    scene.ask()
+    scene.run(0.5)
+    scene.reply(b"first ")
+    scene.run(1.0)
+    for carrier in scene.relay.carriers.values():
+        for number in range(1000):
+            carrier.outgoing.losses.lost(number, number * 0.001, 0.0)
+    began = scene.now
+    scene.reply(b"token ")
+    scene.run(began + 0.014)
+    assert len(sizes(wire, began - 1e-9)) == 1
 
 
 def test_with_all_lines_in_doubt_frames_hold_everything() -> None:
