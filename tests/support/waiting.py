@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(holds: Callable[[], object], seconds: float = 20.0, every: float = 0.005) -> None:
+async def until(holds: Callable[[], object], seconds: float = 20.0, every: float = 0.002) -> None:
     """Returns when `holds()`, which may be a coroutine, is true. Raises TimeoutError: it never was."""
     async with asyncio.timeout(seconds):
         while True:
