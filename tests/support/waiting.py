@@ -9,13 +9,15 @@ from collections.abc import Callable
 
 
 async def until(holds: Callable[[], object], seconds: float = 20.0, every: float = 0.002) -> None:
-    """Returns when `holds()`, which may be a coroutine, is true. Raises TimeoutError: it never was."""
+    """Returns when `holds()` is true. If that is a coroutine, which asks somebody, it is looked at less often. Raises
+    TimeoutError: it never was."""
     async with asyncio.timeout(seconds):
         while True:
             told = holds()
-            if await told if inspect.isawaitable(told) else told:
+            is_asked = inspect.isawaitable(told)
+            if await told if is_asked else told:
                 return
-            await asyncio.sleep(every)
+            await asyncio.sleep(max(every, 0.05) if is_asked else every)
 
 
 def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
