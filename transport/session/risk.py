@@ -58,6 +58,11 @@ class Losses:
         mean = (self._lost_seconds + SUPPOSED_SECONDS) / (self._lost + SUPPOSED_LOST) / 2
         return max(mean, LEAST_BURST)
 
+    @property
+    def seen_burst(self) -> float:
+        """The same of nothing but what was seen; 0: nothing."""
+        return self._lost_seconds / self._lost / 2 if self._lost else 0.0
+
     def arrived(self, packets: int, now: float) -> None:
         """So many packets more."""
         self._count(packets, 0.0, now)

@@ -109,7 +109,9 @@ class Scheduler:
         self._timeout = self._ranked[0].outgoing.trip.timeout
         loss = self._ranked[0].outgoing.loss_ratio
         self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
-        self._is_only = len(self._ranked) == 1 and self._is_hot and self._ranked[0].outgoing.losses.burst <= ECHO_BURST
+        self._is_only = (
+            len(self._ranked) == 1 and self._is_hot and self._ranked[0].outgoing.losses.seen_burst <= ECHO_BURST
+        )
         self._measure(now)
         return self._ranked
 
