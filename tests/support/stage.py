@@ -133,6 +133,7 @@ def _past(folder: str) -> Iterator[None]:
 def _configuration(lab: ToxiLab, provider_url: str, folder: str, extra: str) -> str:
     text = [f'[node]\nname = "sh-1"\nregion = "cn-east"\nstate_dir = "{folder}"\n']
     text.append('[listen]\ndata = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"\n')
+    text.append("[timeouts]\nidle_seconds = 10\n")  # streams that a broken line holds don't hold up the end
     for id, (carrier, weight, capacity, cost) in _ABOUT.items():
         address = "{}:{}".format(*lab.address("provider", id))
         text.append(_LINES.format(id=id, carrier=carrier, address=address, weight=weight, capacity=capacity, cost=cost))

@@ -109,11 +109,15 @@ class Scheduler:
         self._timeout = self._ranked[0].outgoing.trip.timeout
         loss = self._ranked[0].outgoing.loss_ratio
         self._is_hot = loss >= self._config.hot_loss * (0.5 if self._is_hot else 1.0)
-        self._is_only = (
-            len(self._ranked) == 1 and self._is_hot and self._ranked[0].outgoing.losses.seen_burst <= ECHO_BURST
-        )
+        self._is_only = loss >= self._config.hot_loss / 2 and self._loses_singly()
         self._measure(now)
         return self._ranked
+
+    def _loses_singly(self) -> bool:
+        """There is one line, whose datagrams are lost one by one."""
+        best = self._ranked[0]
+        is_one = all(carrier.line == best.line for carrier in self._ranked)
+        return is_one and best.kind is CarrierKind.QUIC and best.outgoing.losses.seen_burst <= ECHO_BURST
 
     def _measure(self, now: float) -> None:
         """How far back bundles reach over the best carrier, the two best…: seconds, sendings; and until when quick
