@@ -105,7 +105,7 @@ def _provider(place: Place, warm: int) -> str:
 
 
 RELAYED = (
-    FarlineRelay("farline-relay-1", 1, "single"),
+    FarlineRelay("farline-relay-1", 1),
     FarlineRelay("farline-relay-2", 2, "hot"),
     FarlineRelay("farline-relay-standby", 2),
     FarlineRelay("farline-relay-2-tls", 2, "hot", carrier="tls"),
