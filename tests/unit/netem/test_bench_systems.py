@@ -76,7 +76,7 @@ def test_how_many_lines_carry_a_stream() -> None:
         name: tomllib.loads(adapter(name).setup(PLACE).files["edge.toml"])["relay"][0]["redundancy"]
         for name in ("farline-relay-1", "farline-relay-2", "farline-relay-standby")
     }
-    assert list(read.values()) == ["single", "hot", "standby"]
+    assert list(read.values()) == ["standby", "hot", "standby"]
 
 
 def test_litellm_may_live_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
