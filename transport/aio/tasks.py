@@ -9,6 +9,9 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 
+PATIENCE = 5.0
+"""Seconds for a task to end when it is cancelled. Then it is cancelled again: a library may have swallowed it."""
+
 
 class TaskOwner:
     """Tasks that live at most as long as their owner."""
@@ -30,10 +33,13 @@ class TaskOwner:
 
     async def close(self) -> None:
         """Cancels what still runs and waits for its end."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=PATIENCE)
+            if left:
+                _log.warning("%s: %d tasks go on although they were cancelled: once more", self._name, len(left))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
