@@ -96,14 +96,15 @@ class Cache:
         """For `Recorder.entry` and `Entry.age`."""
         return self._clock()
 
-    def keep(self, decision: Decision, entry: Entry) -> None:
-        """Stores in the background. Ask `policy.refusal` before; here only load can be a reason not to."""
+    def keep(self, decision: Decision, entry: Entry) -> asyncio.Task[None] | None:
+        """Stores in the background: the task that does it. Ask `policy.refusal` before; here only load can be a reason
+        not to."""
         if decision.key is None or not decision.may_store or self._is_closed:
-            return
+            return None
         if len(self._storing) >= _MOST_STORING:
             self.counts.left_out += 1
-            return
-        self._storing.start(self._keep(decision.key, entry))
+            return None
+        return self._storing.start(self._keep(decision.key, entry))
 
     async def purge(self, purge: Purge) -> int:
         """How many entries went. Raises StoreError if it can't be said that all did."""

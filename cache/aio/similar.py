@@ -2,7 +2,7 @@
 
     asked = similar.asked(question, decision)            None for requests that have no part in it
     found = await similar.look_up(asked, decision, …)    after the exact cache missed
-    similar.keep(asked, decision, entry)                 after Cache.keep
+    similar.keep(asked, decision, entry, stored)         `stored` from Cache.keep
 
 Under a rule with `is_shadow`, `look_up` finds nothing: what it would have found is looked for beside the request,
 logged and counted.
@@ -101,15 +101,16 @@ class Similar:
             self.counts.normalised += 1
         return match.found
 
-    def keep(self, asked: Asked, decision: Decision, entry: Entry) -> None:
-        """`entry` was stored under the decision's key: others may be answered with it from now on."""
-        if decision.key is None or not decision.may_store:
+    def keep(self, asked: Asked, decision: Decision, entry: Entry, stored: asyncio.Task[None] | None) -> None:
+        """`entry` is being stored under the decision's key (None: it isn't): as soon as it is, others may be answered
+        with it."""
+        if decision.key is None or not decision.may_store or stored is None:
             return
         if len(self._beside) >= _MOST_WAITING:
             self.counts.left_out += 1
             return
         candidate = Candidate(asked.text, decision.key.digest, entry.expires_at_utc)
-        self._beside.start(self._add(asked.group, candidate))
+        self._beside.start(self._add(asked.group, candidate, stored))
 
     async def wrong(self, request_id: str, tenant: str | None = None) -> bool:
         """The answer to this request was wrong: it is purged, and the two questions don't answer each other any
@@ -179,7 +180,8 @@ class Similar:
         kind = "normalised" if candidate.text == asked.text else "semantic"
         return _Match(Found(entry, kind, similarity), Answered(asked.group, asked.text, candidate.text, key))
 
-    async def _add(self, key: Key, candidate: Candidate) -> None:
+    async def _add(self, key: Key, candidate: Candidate, stored: asyncio.Task[None]) -> None:
+        await asyncio.wait([stored])
         try:
             async with self._writing:
                 await self._write(key, with_candidate(await self._group(key), candidate, self._cache.now_utc()))

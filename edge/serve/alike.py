@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from cache.aio.similar import Found, Similar
@@ -33,9 +34,9 @@ class Alike:
         record = self._record
         return await self._similar.look_up(self._asked, self._decision, record.id, record.principal)
 
-    def keep(self, entry: Entry) -> None:
-        """The reply was stored: from now on it may answer others."""
-        self._similar.keep(self._asked, self._decision, entry)
+    def keep(self, entry: Entry, stored: asyncio.Task[None] | None) -> None:
+        """The reply is being stored: when it is, it may answer others."""
+        self._similar.keep(self._asked, self._decision, entry, stored)
 
 
 def alike_of(similar: Similar, asking: Asking, decision: Decision, record: RequestRecord) -> Alike | None:

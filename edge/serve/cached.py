@@ -363,9 +363,9 @@ class Part:
             return "reply too large"
         reason = refusal(decision, _reply(entry, self._headers, lead))
         if reason is None:
-            self._cache.keep(decision, entry)
+            stored = self._cache.keep(decision, entry)
             if self._alike is not None:
-                self._alike.keep(entry)
+                self._alike.keep(entry, stored)
         return reason or "stored"
 
 

@@ -58,8 +58,7 @@ class Desk:
         asked, decision = self.seen(text, tenant)
         now = self.cache.now_utc()
         entry = Entry(200, (), answer, ((len(answer), 0),), False, Spent(), now, now + ttl)
-        self.cache.keep(decision, entry)
-        self.similar.keep(asked, decision, entry)
+        self.similar.keep(asked, decision, entry, self.cache.keep(decision, entry))
         await self.settled()
 
     async def settled(self) -> None:
@@ -134,7 +133,8 @@ async def test_the_callers_wishes_and_freshness() -> None:
     assert await desk.look_up("怎么取消订单?", cache_control="min-fresh=50") is None
     assert await desk.look_up("怎么取消订单?", x_farline_cache="only") is not None
     asked, decision = desk.seen("怎么退款", x_farline_cache="only")
-    desk.similar.keep(asked, decision, Entry(200, (), b"", (), False, Spent(), 0, 9e9))
+    entry = Entry(200, (), b"", (), False, Spent(), 0, 9e9)
+    desk.similar.keep(asked, decision, entry, desk.cache.keep(decision, entry))
     await desk.settled()
     assert await desk.look_up("怎么退款?") is None
     await desk.close()
@@ -243,7 +243,8 @@ async def test_a_store_that_fails_costs_nothing_but_hits() -> None:
     decision = judge(asked, Rules((SEMANTIC,)))
     seen = similar.asked(asked, decision)
     assert seen is not None
-    similar.keep(seen, decision, Entry(200, (), b"", (), False, Spent(), 0, 9e9))
+    entry = Entry(200, (), b"", (), False, Spent(), 0, 9e9)
+    similar.keep(seen, decision, entry, cache.keep(decision, entry))
     await until(lambda: not len(similar._beside))
     assert similar._beside.failures == 0
     await similar.close()
@@ -254,8 +255,10 @@ async def test_more_than_can_be_done_beside_is_left_out() -> None:
     for rule in (SEMANTIC, Rule(similar="semantic")):
         desk = Desk(Cache(MemoryStore(1 << 20)), rule)
         asked, decision = desk.seen("怎么取消订单")
+        entry = Entry(200, (), b"", (), False, Spent(), 0, 9e9)
+        stored = desk.cache.keep(decision, entry)
         for _ in range(70):
-            desk.similar.keep(asked, decision, Entry(200, (), b"", (), False, Spent(), 0, 9e9))
+            desk.similar.keep(asked, decision, entry, stored)
         assert desk.similar.counts.left_out == 6
         if rule.is_shadow:
             await desk.similar.look_up(asked, decision, "r", "team")
