@@ -197,9 +197,9 @@ async def run(asked: list[tuple[str, str]], rule: Rule, embedder: Embedder, verb
             continue
         now = cache.now_utc()
         entry = Entry(200, (), label.encode(), ((len(label.encode()), 0),), False, Spent(), now, now + 3600)
-        cache.keep(decision, entry)
+        stored = cache.keep(decision, entry)
         if seen:
-            similar.keep(seen, decision, entry)
+            similar.keep(seen, decision, entry, stored)
         await asyncio.sleep(0.0005)  # what is stored in the background
     await similar.close()
     await cache.close()
