@@ -104,7 +104,7 @@ class Similar:
     def keep(self, asked: Asked, decision: Decision, entry: Entry, stored: asyncio.Task[None] | None) -> None:
         """`entry` is being stored under the decision's key (None: it isn't): as soon as it is, others may be answered
         with it."""
-        if decision.key is None or not decision.may_store or stored is None:
+        if decision.key is None or stored is None:
             return
         if len(self._beside) >= _MOST_WAITING:
             self.counts.left_out += 1

@@ -66,11 +66,12 @@ class AdminClient:
         Raises:
             AskFailed: the node refuses, or can't be reached.
         """
-        for _ in range(TRIES):
-            status, wait, text = self._send(method, path, body, seconds)
+        status, wait, text = self._send(method, path, body, seconds)
+        for _ in range(TRIES - 1):
             if status != http.HTTPStatus.TOO_MANY_REQUESTS or wait > LONGEST_WAIT:
                 break
-            time.sleep(wait)  # Retry-After
+            time.sleep(wait)  # Retry-After: sooner, the node would turn us away again
+            status, wait, text = self._send(method, path, body, seconds)
         return _document(self._url, status, text)
 
     def _send(self, method: str, path: str, body: Any, seconds: float) -> tuple[int, float, bytes]:

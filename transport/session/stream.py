@@ -21,7 +21,7 @@ BLIND = (0.015, 0.030, 0.060, 0.095)
 TAIL = (0.040, 0.040, 0.080)
 ECHO = 0.012
 """A hot stream that is left with one sound carrier sends everything twice over that one, so much later; so does any
-stream that has but one carrier, if that loses single packets."""
+stream whose session has but one line, if that loses single packets, unless it is to be SINGLE."""
 BULK_BYTES = 16_384
 """A stream with more than this unacknowledged is paced, whatever its priority: it isn't a stream of tokens now."""
 
